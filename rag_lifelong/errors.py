@@ -1,0 +1,63 @@
+"""What can go wrong, and what to do about it.
+
+    LifelongError
+    ├── KnowledgeBaseMissing     there is none at that path
+    ├── KnowledgeBaseUnusable    damaged, newer than this program, or not one at all
+    ├── KnowledgeBaseBusy        another process holds the write lock for too long
+    ├── EmbedderMismatch         built with another embedder
+    ├── EmbedderUnusable         its weights are missing, or not the ones named
+    ├── ModelUnusable            the language model cannot be loaded or reached
+    ├── StorageFull              no room left on the disk
+    ├── BadSetting               a setting has an unknown name or an unusable value
+    ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
+    └── NoSuchVersion            no version by that number or date
+
+The message is one line for people: what, with which value, and what to do.
+A caller's mistake is ValueError or TypeError.
+"""
+
+from __future__ import annotations
+
+
+class LifelongError(Exception):
+    """Something a user can cause, and can mend; str(error) says how."""
+
+
+class KnowledgeBaseMissing(LifelongError):
+    """There is no knowledge base at that path."""
+
+
+class KnowledgeBaseUnusable(LifelongError):
+    """The knowledge base is damaged, newer than this program, or not one."""
+
+
+class KnowledgeBaseBusy(LifelongError):
+    """Another process holds the write lock."""
+
+
+class EmbedderMismatch(LifelongError):
+    """The knowledge base was built with another embedder."""
+
+
+class EmbedderUnusable(LifelongError):
+    """The embedder's weights are missing, or are not the ones named."""
+
+
+class ModelUnusable(LifelongError):
+    """The language model cannot be loaded or reached."""
+
+
+class StorageFull(LifelongError):
+    """There is no room left on the disk."""
+
+
+class BadSetting(LifelongError):
+    """A setting has an unknown name or an unusable value."""
+
+
+class NoSuchPath(LifelongError):
+    """No file or folder there, on disk or in the knowledge base."""
+
+
+class NoSuchVersion(LifelongError):
+    """No version by that number or date."""

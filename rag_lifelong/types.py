@@ -1,0 +1,184 @@
+"""What flows out of `rag_lifelong`: versions, hits, citations, answers.
+
+Rule: frozen values only. `score` is bigger-is-better everywhere. Offsets count characters of
+the document's text as stored. Times are UTC-aware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+"""One embedding, shape (dim,), float32, unit length."""
+
+Vectors = NDArray[np.float32]
+"""Embeddings, shape (n, dim), float32, each of unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The knowledge base after its n-th change: its number, when, why, and how much changed."""
+
+    number: int
+    at: datetime
+    cause: str
+    added: int
+    changed: int
+    moved: int
+    removed: int
+    passages_born: int
+    passages_died: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderField:
+    """One entry of a document's header, as `ingest.Field`, read back from the store."""
+
+    name: str
+    value: str
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How a hit was found; None where that way did not find it.
+
+    fused: what hits are ordered by. dense: cosine of question and passage. words: BM25.
+    """
+
+    fused: float
+    dense: float | None
+    words: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found: `text` is characters [start, end) of the document's text at `version`.
+
+    path: absolute, as the file was known at `version`. title: the document's own, or "".
+    line: 1-based line of `start` in the file, or None where the text is not the file's own.
+    page: page, slide or cell number, where the format has such.
+    document_date: the date the document itself bears, else its file's date.
+    """
+
+    passage_id: int
+    document_id: int
+    revision_id: int
+    path: str
+    title: str
+    label: str
+    line: int | None
+    page: int | None
+    text: str
+    start: int
+    end: int
+    score: float
+    scores: Scores
+    version: int
+    document_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Marker `number` in an answer's text → file, place, and the exact span quoted.
+
+    `quote` is characters [start, end) of the document's text at `version`.
+    """
+
+    number: int
+    path: str
+    label: str
+    line: int | None
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    version: int
+    document_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What is known to have changed and cannot be found yet.
+
+    files: changed on disk as last seen, not committed. passages: committed, without a vector
+    (they are found by words). checked_at: when the folders were last compared, None if never.
+    """
+
+    files: int
+    passages: int
+    checked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer rests on.
+
+    newest_evidence: date of the newest document cited. supported_share: the share of the
+    answer's sentences that a cited passage supports, 1.0 for quotations.
+    """
+
+    newest_evidence: date | None
+    stale: bool
+    superseded: bool
+    lag: Lag
+    supported_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Text with numbered markers "[1]", its citations, and its verdict.
+
+    refused: the sources do not hold the answer; `text` says so and `nearest` shows what is close.
+    as_of: the version asked about, None for the present. adapter: its name, None for the base.
+    """
+
+    question: str
+    text: str
+    refused: bool
+    citations: tuple[Citation, ...]
+    nearest: tuple[Hit, ...]
+    verdict: Verdict
+    version: int
+    as_of: int | None
+    model: str
+    adapter: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as listed: where it stands, and how much of it can be found."""
+
+    document_id: int
+    path: str
+    title: str
+    dated: date | None
+    version: int
+    passages: int
+    without_vectors: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that did not become a document, why, and since when."""
+
+    path: str
+    reason: str
+    at: datetime
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `check`: what was looked at, whether it is well, and the command that mends it."""
+
+    subject: str
+    is_well: bool
+    message: str
+    remedy: str
