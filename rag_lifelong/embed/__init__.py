@@ -1,0 +1,10 @@
+"""Texts → vectors of unit length. The default, all-MiniLM-L6-v2, needs no network.
+
+Rule: one text has one vector, whichever runtime computed it and whatever stood beside it in the
+batch; `Embedder.fingerprint` names that agreement and is stored with every vector set.
+"""
+
+from rag_lifelong.embed.embedder import DEFAULT, PROBE, Embedder, open_embedder
+from rag_lifelong.embed.hash import HashEmbedder
+
+__all__ = ["DEFAULT", "PROBE", "Embedder", "HashEmbedder", "open_embedder"]
