@@ -5,21 +5,26 @@ Rule: a question loads neither torch nor sentence-transformers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from rag_lifelong.embed.bert import Bert
+from rag_lifelong.embed.threads import OneBlasThread
 from rag_lifelong.embed.weights import DIGESTS, find_minilm, read_tensors, verify
 from rag_lifelong.embed.wordpiece import WordPiece
 from rag_lifelong.types import Vector, Vectors
 
 NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 
-_BATCH_TOKENS = 2_048
-"""Tokens per forward pass; bounds the memory of a batch to about 30 MB."""
+_BATCH_TOKENS = 1_024
+"""Tokens per forward pass and thread, about 20 MB. Measured: 512 is 5 % slower, 4,096 is 7 % slower."""
+
+_blas = OneBlasThread()
 
 
 class MiniLM:
@@ -46,13 +51,28 @@ class MiniLM:
         """Shape (n, dim), in the order of the texts."""
         ids = [self._tokens.ids(text, max_tokens=self.max_tokens) for text in texts]
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)  # (n, dim)
-        for rows in _batches([len(each) for each in ids], _BATCH_TOKENS):
-            vectors[rows] = self._bert.embed([ids[row] for row in rows])
+        threads = min(_cores(), len(texts))
+        batches = _batches([len(each) for each in ids], threads)
+        bert = self._bert  # loaded here, by one thread
+
+        def fill(rows: slice) -> None:
+            vectors[rows] = bert.embed(ids[rows])
+
+        with _blas.hold():
+            if len(batches) <= 1:
+                for rows in batches:
+                    fill(rows)
+            else:
+                with ThreadPoolExecutor(threads, thread_name_prefix="embed") as pool:
+                    for _ in pool.map(fill, batches):  # numpy leaves the interpreter free while it computes
+                        pass
         return vectors
 
     def embed_query(self, text: str) -> Vector:
         """Shape (dim,)."""
-        vector: Vector = self._bert.embed([self._tokens.ids(text, max_tokens=self.max_tokens)])[0]
+        ids = self._tokens.ids(text, max_tokens=self.max_tokens)
+        with _blas.hold():
+            vector: Vector = self._bert.embed([ids])[0]
         return vector
 
     @cached_property
@@ -71,15 +91,23 @@ def open_minilm(name: str, *, cache_dir: Path | None) -> MiniLM:
     return MiniLM(name, folder)
 
 
-def _batches(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
-    """Rows by length, longest first, in lists of at most max_tokens tokens together, but never empty."""
-    rows: list[int] = []
-    total = 0
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if rows and total + lengths[row] > max_tokens:
-            yield rows
-            rows, total = [], 0
-        rows.append(row)
-        total += lengths[row]
-    if rows:
-        yield rows
+def _batches(lengths: Sequence[int], threads: int) -> list[slice]:
+    """Neighbouring rows, at most _BATCH_TOKENS tokens or one row, in a number that keeps the threads busy."""
+    if not lengths:
+        return []
+    total = sum(lengths)
+    count = -(-total // _BATCH_TOKENS)
+    count += -count % threads
+    batches = []
+    first, tokens = 0, 0
+    for row, length in enumerate(lengths):
+        if row > first and (tokens + length > _BATCH_TOKENS or tokens * count >= total):
+            batches.append(slice(first, row))
+            first, tokens = row, 0
+        tokens += length
+    return [*batches, slice(first, len(lengths))]
+
+
+def _cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
