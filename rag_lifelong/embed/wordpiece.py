@@ -1,12 +1,15 @@
 """WordPiece tokens of a text: their ids, and, much faster, only their number.
 
 Rule: the number is that of the real tokenizer, always. Counts are additive over words parted by
-white space, so each word is tokenized once and its count remembered.
+white space, so each word is counted once and remembered; words of plain ASCII, nearly all of those
+in English and in code, are counted here, and all others by the tokenizer itself.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,22 +19,29 @@ if TYPE_CHECKING:
 _JOINING = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 """White space to Python, but control characters to BERT, which drops them and so joins what they part."""
 _WORD = re.compile("[^ \t\n\r]+")
+_PIECE = re.compile("[a-z0-9]+|.")
+"""What BERT splits a lower-cased word of printable ASCII into: every punctuation mark stands alone."""
+_SPECIAL = re.compile(r"\[(?:PAD|UNK|CLS|SEP|MASK)\]")
+"""Tokens as they stand, wherever a text names them."""
 _MAX_WORDS = 200_000
-"""How many words' counts are remembered; about 20 MB. English text of 100 MB has about so many."""
+"""How many words' counts are remembered, about 20 MB: 16 MB of mixed code and prose have so many."""
 _MAX_WORD_CHARS = 100
+"""Longer words are not remembered: they seldom come back, and would take the room of many."""
+_UNKNOWN_CHARS = 100
+"""BERT reads a longer run of letters and digits as one [UNK] (max_input_chars_per_word)."""
 
 
 class WordPiece:
-    """A BERT tokenizer as read from its tokenizer.json, without the truncation and padding set there."""
+    """An uncased BERT tokenizer as in its tokenizer.json, less the truncation and padding set there.
+
+    Loads `tokenizers` and the file when first used.
+    """
 
     def __init__(self, path: Path) -> None:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(path))
-        tokenizer.no_truncation()  # the file says 128, while the model reads 256
-        tokenizer.no_padding()
-        self._tokenizer = tokenizer
-        self._counts = _Counts(tokenizer)
+        self._path = path
+        self._counts = _Measured(lambda word: self.measure(word)[0])
+        self._unknown: dict[str, int] = {}  # only words with some
+        self._pieces = _Measured(self._measure_piece)
 
     def ids(self, text: str, *, max_tokens: int) -> list[int]:
         """The ids with [CLS] and [SEP], at most max_tokens of them."""
@@ -46,31 +56,85 @@ class WordPiece:
         """How many tokens are [UNK]."""
         unknown = 0
         for word in _words(text):
-            if self._counts[word]:
-                unknown += self._counts.unknown(word)
+            if word in self._counts:
+                unknown += self._unknown.get(word, 0)
+            else:
+                unknown += self.measure(word)[1]
         return unknown
+
+    def measure(self, word: str) -> tuple[int, int]:
+        """The word's tokens, and how many of them are [UNK]; remembered if the word is short."""
+        if word.isascii() and word.isprintable() and not _SPECIAL.search(word):
+            pieces = _PIECE.findall(word.lower())
+            count = sum(map(self._pieces.__getitem__, pieces))
+            unknown = (
+                sum(len(piece) > _UNKNOWN_CHARS for piece in pieces) if len(word) > _UNKNOWN_CHARS else 0
+            )
+        else:
+            ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+            count, unknown = len(ids), ids.count(self._unknown_id)
+        if len(word) <= _MAX_WORD_CHARS:
+            if len(self._counts) >= _MAX_WORDS:
+                self._counts.clear()
+                self._unknown.clear()
+            if unknown:
+                self._unknown[word] = unknown
+            self._counts[word] = count
+        return count, unknown
+
+    def _measure_piece(self, piece: str) -> int:
+        """How many tokens of the vocabulary the piece is made of, the longest first; remembered if short.
+
+        A single letter or digit always is one, and may continue any other: no short piece is [UNK].
+        """
+        if len(piece) > _UNKNOWN_CHARS:
+            return 1
+        vocabulary = self._vocabulary
+        count = start = 0
+        while start < len(piece):
+            end = min(len(piece), start + self._longest)
+            while end > start + 1 and ("##" * (start > 0) + piece[start:end]) not in vocabulary:
+                end -= 1
+            start = end
+            count += 1
+        if len(self._pieces) >= _MAX_WORDS:
+            self._pieces.clear()
+        self._pieces[piece] = count
+        return count
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(self._path))
+        tokenizer.no_truncation()  # the file says 128, while the model reads 256
+        tokenizer.no_padding()
+        return tokenizer
+
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        return frozenset(self._tokenizer.get_vocab(with_added_tokens=False))
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._vocabulary))
+
+    @cached_property
+    def _unknown_id(self) -> int:
+        ids: list[int] = self._tokenizer.encode("[UNK]", add_special_tokens=False).ids
+        return ids[0]
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text) if _JOINING.search(text) else text.split()
 
 
-class _Counts(dict[str, int]):
-    """Word → its number of tokens, found when first asked for."""
+class _Measured(dict[str, int]):
+    """Word → its number of tokens, measured where it is not remembered."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, measure: Callable[[str], int]) -> None:
         super().__init__()
-        self._tokenizer = tokenizer
-        self._unknown = tokenizer.encode("[UNK]", add_special_tokens=False).ids[0]
+        self._measure = measure
 
     def __missing__(self, word: str) -> int:
-        count = len(self._tokenizer.encode(word, add_special_tokens=False).ids)
-        if len(word) <= _MAX_WORD_CHARS:
-            if len(self) >= _MAX_WORDS:
-                self.clear()
-            self[word] = count
-        return count
-
-    def unknown(self, word: str) -> int:
-        ids: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
-        return ids.count(self._unknown)
+        return self._measure(word)
