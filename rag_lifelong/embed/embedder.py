@@ -83,6 +83,6 @@ def open_embedder(spec: str | None = None, *, cache_dir: Path | None) -> Embedde
         return HashEmbedder(int(dim))
     if spec in NAMES:
         return open_minilm(spec, cache_dir=cache_dir)
-    from rag_lifelong.embed.sentence import open_sentence_transformer
+    from rag_lifelong.embed.sentence import open_sentence_model
 
-    return open_sentence_transformer(spec)
+    return open_sentence_model(spec, cache_dir=cache_dir)

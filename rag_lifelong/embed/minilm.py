@@ -44,8 +44,7 @@ class MiniLM:
 
     def unknown_share(self, text: str) -> float:
         """The share of [UNK], 0 for a text without tokens."""
-        count = self._tokens.count(text)
-        return self._tokens.count_unknown(text) / count if count else 0.0
+        return self._tokens.unknown_share(text)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape (n, dim), in the order of the texts."""

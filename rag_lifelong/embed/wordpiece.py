@@ -7,7 +7,9 @@ in English and in code, are counted here, and all others by the tokenizer itself
 
 from __future__ import annotations
 
+import json
 import re
+import string
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ _PIECE = re.compile("[a-z0-9]+|.")
 """What BERT splits a lower-cased word of printable ASCII into: every punctuation mark stands alone."""
 _SPECIAL = re.compile(r"\[(?:PAD|UNK|CLS|SEP|MASK)\]")
 """Tokens as they stand, wherever a text names them."""
+_HALF = re.compile("[\ud800-\udfff]")
 _MAX_WORDS = 200_000
 """How many words' counts are remembered, about 20 MB: 16 MB of mixed code and prose have so many."""
 _MAX_WORD_CHARS = 100
@@ -30,9 +33,35 @@ _MAX_WORD_CHARS = 100
 _UNKNOWN_CHARS = 100
 """BERT reads a longer run of letters and digits as one [UNK] (max_input_chars_per_word)."""
 
+_NORMALIZER = {
+    "type": "BertNormalizer",
+    "clean_text": True,
+    "handle_chinese_chars": True,
+    "strip_accents": None,
+    "lowercase": True,
+}
+
+
+def is_uncased_bert(path: Path) -> bool:
+    """Whether the tokenizer.json at the path is of the kind that `WordPiece` counts: BERT's, lower-casing."""
+    content = json.loads(path.read_bytes())
+    model = content.get("model") or {}
+    vocabulary = model.get("vocab", ())
+    return (
+        content.get("normalizer") == _NORMALIZER
+        and content.get("pre_tokenizer") == {"type": "BertPreTokenizer"}
+        and model.get("type", "WordPiece") == "WordPiece"
+        and model.get("unk_token") == "[UNK]"
+        and model.get("continuing_subword_prefix") == "##"
+        and model.get("max_input_chars_per_word") == _UNKNOWN_CHARS
+        and all(_SPECIAL.fullmatch(token["content"]) for token in content.get("added_tokens", ()))
+        and all(c in vocabulary for c in string.punctuation)
+        and all(c in vocabulary and "##" + c in vocabulary for c in string.ascii_lowercase + string.digits)
+    )
+
 
 class WordPiece:
-    """An uncased BERT tokenizer as in its tokenizer.json, less the truncation and padding set there.
+    """The tokenizer of a tokenizer.json that `is_uncased_bert`, less the truncation and padding set there.
 
     Loads `tokenizers` and the file when first used.
     """
@@ -45,22 +74,23 @@ class WordPiece:
 
     def ids(self, text: str, *, max_tokens: int) -> list[int]:
         """The ids with [CLS] and [SEP], at most max_tokens of them."""
-        ids: list[int] = self._tokenizer.encode(text).ids
+        ids = self._encode(text, special=True)
         return ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]]
 
     def count(self, text: str) -> int:
         """How many tokens, without special ones."""
         return sum(map(self._counts.__getitem__, _words(text)))
 
-    def count_unknown(self, text: str) -> int:
-        """How many tokens are [UNK]."""
+    def unknown_share(self, text: str) -> float:
+        """The share of the tokens that are [UNK]; 0 if there are none at all."""
+        count = self.count(text)
         unknown = 0
         for word in _words(text):
             if word in self._counts:
                 unknown += self._unknown.get(word, 0)
             else:
                 unknown += self.measure(word)[1]
-        return unknown
+        return unknown / count if count else 0.0
 
     def measure(self, word: str) -> tuple[int, int]:
         """The word's tokens, and how many of them are [UNK]; remembered if the word is short."""
@@ -71,7 +101,7 @@ class WordPiece:
                 sum(len(piece) > _UNKNOWN_CHARS for piece in pieces) if len(word) > _UNKNOWN_CHARS else 0
             )
         else:
-            ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+            ids = self._encode(word, special=False)
             count, unknown = len(ids), ids.count(self._unknown_id)
         if len(word) <= _MAX_WORD_CHARS:
             if len(self._counts) >= _MAX_WORDS:
@@ -81,6 +111,13 @@ class WordPiece:
                 self._unknown[word] = unknown
             self._counts[word] = count
         return count, unknown
+
+    def _encode(self, text: str, *, special: bool) -> list[int]:
+        try:
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special).ids
+        except TypeError:  # half a surrogate pair, as JSON may hold; BERT drops what is no character
+            ids = self._tokenizer.encode(_HALF.sub("", text), add_special_tokens=special).ids
+        return ids
 
     def _measure_piece(self, piece: str) -> int:
         """How many tokens of the vocabulary the piece is made of, the longest first; remembered if short.
@@ -121,8 +158,7 @@ class WordPiece:
 
     @cached_property
     def _unknown_id(self) -> int:
-        ids: list[int] = self._tokenizer.encode("[UNK]", add_special_tokens=False).ids
-        return ids[0]
+        return self._encode("[UNK]", special=False)[0]
 
 
 def _words(text: str) -> list[str]:
