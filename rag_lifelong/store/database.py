@@ -1,0 +1,196 @@
+"""One SQLite file: opened, migrated, read in snapshots, written in transactions.
+
+Rule: the only module that knows how SQLite fails. Every error leaves as a LifelongError that says
+what to do; a transaction is whole or not there, also after `kill -9` or a full disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from rag_lifelong.errors import (
+    KnowledgeBaseBusy,
+    KnowledgeBaseMissing,
+    KnowledgeBaseUnusable,
+    StorageFull,
+)
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
+FILE_NAME = "lifelong.sqlite3"
+BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
+
+Migration = tuple[int, Callable[[sqlite3.Connection], None]]
+
+MIGRATIONS: tuple[Migration, ...] = ()
+"""(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""
+
+
+class Database:
+    """The knowledge base's SQLite file: a connection for each thread, one writer at a time."""
+
+    def __init__(self, folder: Path, *, create: bool, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+        """Opens `folder`/lifelong.sqlite3, making or migrating it where needed.
+
+        Raises KnowledgeBaseMissing (without `create`), KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull.
+        """
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        self._local = threading.local()
+        self._write_lock = threading.RLock()
+        self._open_lock = threading.Lock()
+        self._connections: list[sqlite3.Connection] = []
+        self._closed = False
+        if not self.path.exists():
+            if not create:
+                raise KnowledgeBaseMissing(f"no knowledge base at {folder}; begin with: lifelong add FOLDER")
+            _make_private_folder(folder)
+        with self._translated():
+            _prepare(self.connection(), self.path, migrations)
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection; reads outside a snapshot see each the newest commit."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            if self._closed:
+                raise ValueError("the knowledge base is closed")
+            found = _connect(self.path)
+            self._local.connection = found
+            with self._open_lock:
+                self._connections.append(found)
+        return found
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Reads inside see one state, whatever is committed meanwhile; nests, also inside a write."""
+        connection = self.connection()
+        with self._translated():
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Writes inside are committed together, or none of them. Does not nest.
+
+        Raises KnowledgeBaseBusy if another process writes for longer than BUSY_TIMEOUT_S, StorageFull.
+        """
+        with self._write_lock, self._translated():
+            connection = self.connection()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def data_version(self) -> int:
+        """Changes whenever another connection has committed; compare within one thread only."""
+        with self._translated():
+            return int(self.connection().execute("PRAGMA data_version").fetchone()[0])
+
+    def damage(self) -> tuple[str, ...]:
+        """What SQLite's own integrity check finds wrong; empty if nothing. Reads the whole file."""
+        try:
+            rows = self.connection().execute("PRAGMA integrity_check(5)").fetchall()
+        except sqlite3.DatabaseError as error:
+            return (str(error),)
+        return tuple(row[0] for row in rows if row[0] != "ok")
+
+    def close(self) -> None:
+        """Closes the connections of all threads; the caller sees to it that none is in use."""
+        with self._open_lock:
+            self._closed = True
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+        self._local = threading.local()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _explained(error, self.folder) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # check_same_thread off: close() closes the connections of threads that have ended
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cache_size = -65536")  # KiB; the default of 2 MB thrashes on FTS5 merges
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    newest = max([SCHEMA_VERSION, *(number for number, _ in migrations)])
+    if tables == 0:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        script = resources.files("rag_lifelong.store").joinpath("schema.sql").read_text(encoding="utf-8")
+        # One transaction: a crash leaves an empty file, which the next open fills. A second process may be first.
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {APPLICATION_ID};\n"
+            f"PRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
+        )
+        os.chmod(path, 0o600)
+        version = SCHEMA_VERSION
+    elif int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
+        raise KnowledgeBaseUnusable(f"{path} is not a knowledge base; name another folder with --kb")
+    if version > newest:
+        raise KnowledgeBaseUnusable(
+            f"{path} was written by a newer rag-lifelong (format {version}, this one reads {newest}); "
+            "it is left unchanged: upgrade rag-lifelong"
+        )
+    for number, change in migrations:
+        if number > version:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                change(connection)
+                connection.execute(f"PRAGMA user_version = {number}")
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+
+def _make_private_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(folder, 0o700)
+    except OSError as error:
+        raise KnowledgeBaseUnusable(
+            f"cannot make the knowledge base in {folder}: {error.strerror}; name another place with --kb"
+        ) from error
+
+
+def _explained(error: sqlite3.DatabaseError, folder: Path) -> Exception:
+    reason = str(error)
+    if "locked" in reason or "busy" in reason:
+        return KnowledgeBaseBusy(f"another process is writing to {folder}; try again when it is done")
+    if "full" in reason:
+        return StorageFull(f"the disk that holds {folder} is full; nothing was changed: make room and try again")
+    if "malformed" in reason or "not a database" in reason or "disk I/O" in reason or "corrupt" in reason:
+        return KnowledgeBaseUnusable(
+            f"{folder / FILE_NAME} is damaged ({reason}); keep a copy of it and run: lifelong rebuild"
+        )
+    if "readonly" in reason or "unable to open" in reason:
+        return KnowledgeBaseUnusable(f"cannot write to {folder} ({reason}); check its permissions and free space")
+    return error

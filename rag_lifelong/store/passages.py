@@ -1,0 +1,137 @@
+"""Passages and the versions they live at.
+
+Rule: a passage is (document, text digest, k-th occurrence of that text in it); its liveness is a set of
+version intervals. Ids are never reused.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+"""Ids, shape (n,), int64, ascending."""
+
+_MAX_VARIABLES = 30_000  # SQLite's limit is 32,766 (3.32+)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageKey:
+    """What makes a passage of a document the same one."""
+
+    digest: bytes
+    occurrence: int
+
+
+def keep(
+    connection: sqlite3.Connection, document_id: int, keys: Sequence[PassageKey], terms: Sequence[int]
+) -> list[int]:
+    """The ids of the document's passages with those keys, made where there are none; in order of `keys`."""
+    known = {
+        PassageKey(digest, occurrence): int(passage_id)
+        for passage_id, digest, occurrence in connection.execute(
+            "SELECT id, digest, occurrence FROM passages WHERE document_id = ?", (document_id,)
+        )
+    }
+    for key, count in zip(keys, terms, strict=True):
+        if key not in known:
+            cursor = connection.execute(
+                "INSERT INTO passages (document_id, digest, occurrence, terms) VALUES (?, ?, ?, ?)",
+                (document_id, key.digest, key.occurrence, count),
+            )
+            known[key] = int(cursor.lastrowid or 0)
+    return [known[key] for key in keys]
+
+
+def alive_in(connection: sqlite3.Connection, document_id: int) -> set[int]:
+    """Ids of the document's passages alive now."""
+    rows = connection.execute(
+        "SELECT p.id FROM passages p JOIN passage_lives l ON l.passage_id = p.id AND l.died IS NULL "
+        "WHERE p.document_id = ?",
+        (document_id,),
+    )
+    return {int(row[0]) for row in rows}
+
+
+def bear(connection: sqlite3.Connection, passage_ids: Iterable[int], version: int) -> None:
+    """They live from `version` on. One that died in this very version goes on as if it had not."""
+    for passage_id in passage_ids:
+        resumed = connection.execute(
+            "UPDATE passage_lives SET died = NULL WHERE passage_id = ? AND died = ?", (passage_id, version)
+        ).rowcount
+        if not resumed:
+            connection.execute("INSERT INTO passage_lives (passage_id, born) VALUES (?, ?)", (passage_id, version))
+
+
+def end(connection: sqlite3.Connection, passage_ids: Iterable[int], version: int) -> None:
+    """They live no more from `version` on. One born in this very version never lived."""
+    for passage_id in passage_ids:
+        connection.execute(
+            "UPDATE passage_lives SET died = ? WHERE passage_id = ? AND died IS NULL", (version, passage_id)
+        )
+        connection.execute("DELETE FROM passage_lives WHERE passage_id = ? AND born = died", (passage_id,))
+
+
+def alive_at(connection: sqlite3.Connection, version: int) -> tuple[Ids, Ids]:
+    """(passage ids, their document ids) alive at `version`; shapes (n,), by passage id. About 1 µs a row."""
+    rows = connection.execute(
+        "SELECT l.passage_id, p.document_id FROM passage_lives l JOIN passages p ON p.id = l.passage_id "
+        "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.passage_id",
+        {"version": version},
+    ).fetchall()
+    pairs = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (n, 2)
+    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def changed_between(connection: sqlite3.Connection, after: int, until: int) -> list[tuple[int, int, int | None]]:
+    """(passage id, born, died) of the lives that began or ended at versions in (after, until]."""
+    return connection.execute(
+        "SELECT passage_id, born, died FROM passage_lives WHERE born > :a AND born <= :b UNION "
+        "SELECT passage_id, born, died FROM passage_lives WHERE died > :a AND died <= :b",
+        {"a": after, "b": until},
+    ).fetchall()
+
+
+def documents_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, int]:
+    """passage id → document id."""
+    found: dict[int, int] = {}
+    for run in _runs(passage_ids):
+        rows = connection.execute(f"SELECT id, document_id FROM passages WHERE id IN ({_marks(run)})", run)
+        found.update((int(passage_id), int(document_id)) for passage_id, document_id in rows)
+    return found
+
+
+def digests_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, bytes]:
+    """passage id → digest of the exact string embedded."""
+    found: dict[int, bytes] = {}
+    for run in _runs(passage_ids):
+        rows = connection.execute(f"SELECT id, digest FROM passages WHERE id IN ({_marks(run)})", run)
+        found.update((int(passage_id), bytes(digest)) for passage_id, digest in rows)
+    return found
+
+
+def a_version_of(connection: sqlite3.Connection, passage_id: int) -> int | None:
+    """Some version at which the passage lives, the newest life first; None if it never did."""
+    row = connection.execute(
+        "SELECT max(born) FROM passage_lives WHERE passage_id = ?", (passage_id,)
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def count_alive(connection: sqlite3.Connection) -> int:
+    """How many live now."""
+    return int(connection.execute("SELECT count(*) FROM passage_lives WHERE died IS NULL").fetchone()[0])
+
+
+def _runs(ids: Sequence[int]) -> Iterable[list[int]]:
+    values = [int(value) for value in ids]
+    for start in range(0, len(values), _MAX_VARIABLES):
+        yield values[start : start + _MAX_VARIABLES]
+
+
+def _marks(values: Sequence[int]) -> str:
+    return ",".join("?" * len(values))

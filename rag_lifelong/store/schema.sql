@@ -1,0 +1,159 @@
+-- The knowledge base on disk. SQLite is the truth; every other file can be made again from it.
+--
+-- Alive at version v  <=>  born <= v AND (died IS NULL OR died > v). `born` and `died` are version numbers.
+-- Ids are given once (AUTOINCREMENT) and never reused. Times are milliseconds since 1970, UTC.
+-- Digests are 16 bytes of BLAKE2b. auto_vacuum and journal mode are set before this script runs (database.py).
+
+-- Facts about the knowledge base itself: id, created_ms, embedder_id, analyzer_version, …
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- The knowledge base after its n-th change.
+CREATE TABLE versions (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms         INTEGER NOT NULL,
+    cause         TEXT NOT NULL,     -- what made it, for people: "add ~/notes", "forget old.md"
+    added         INTEGER NOT NULL,  -- documents
+    changed       INTEGER NOT NULL,
+    moved         INTEGER NOT NULL,
+    removed       INTEGER NOT NULL,
+    passages_born INTEGER NOT NULL,
+    passages_died INTEGER NOT NULL
+);
+
+-- What the index must follow, in order: it carries the position up to which it has.
+CREATE TABLE changes (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind     TEXT NOT NULL CHECK (kind IN ('version', 'vectors', 'pruned')),
+    first_id INTEGER NOT NULL,  -- first and last id concerned: a version, or a run of vectors
+    last_id  INTEGER NOT NULL
+);
+
+-- Folders given by the user. Paths below are relative to them, so a folder that moved is one change.
+CREATE TABLE roots (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    path           TEXT NOT NULL UNIQUE,  -- absolute
+    is_whole       INTEGER NOT NULL,      -- 1: all files below it; 0: only the files named one by one
+    compared_ms    INTEGER                -- when it was last compared with the disk; NULL: never
+);
+
+-- What stands on disk, as last seen: one row a file known, readable or not.
+CREATE TABLE files (
+    root_id     INTEGER NOT NULL REFERENCES roots (id),
+    path        TEXT NOT NULL,     -- relative to the root, "/" between parts
+    size_bytes  INTEGER NOT NULL,
+    mtime_ns    INTEGER NOT NULL,
+    digest      BLOB,              -- of the bytes; NULL if they could not be read
+    document_id INTEGER REFERENCES documents (id),  -- NULL: it did not become a document
+    failure     TEXT,              -- why not, for people
+    failed_ms   INTEGER,           -- since when
+    tries       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (root_id, path)
+) WITHOUT ROWID;
+
+-- Paths the user has taken out while the file stays on disk: not read until added by name or changed.
+CREATE TABLE holds (
+    root_id INTEGER NOT NULL REFERENCES roots (id),
+    path    TEXT NOT NULL,
+    digest  BLOB,               -- the bytes that are held; NULL: whatever the bytes
+    version INTEGER NOT NULL REFERENCES versions (id),  -- the version that took it out
+    PRIMARY KEY (root_id, path)
+) WITHOUT ROWID;
+
+-- Identity only: two files with equal text are two documents.
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT
+);
+
+-- Where a document stood, and when. A move ends one row and begins another.
+CREATE TABLE locations (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    root_id     INTEGER NOT NULL REFERENCES roots (id),
+    path        TEXT NOT NULL,
+    born        INTEGER NOT NULL REFERENCES versions (id),
+    died        INTEGER REFERENCES versions (id)
+);
+CREATE UNIQUE INDEX locations_live ON locations (root_id, path) WHERE died IS NULL;
+CREATE INDEX locations_document ON locations (document_id, born);
+
+-- A document's text at some versions, with one layout.
+CREATE TABLE revisions (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id     INTEGER NOT NULL REFERENCES documents (id),
+    digest          BLOB NOT NULL,     -- of the file's bytes
+    size_bytes      INTEGER NOT NULL,  -- of the file
+    file_ms         INTEGER NOT NULL,  -- the file's own time of last change when it was read
+    title           TEXT NOT NULL,     -- "" if it has none
+    dated           TEXT,              -- ISO date the document itself bears
+    fields          TEXT NOT NULL,     -- JSON [[name, value, start|null, end|null], …], the document's header
+    is_source       INTEGER NOT NULL,  -- 1: the text is the file's own, line for line
+    parser          TEXT NOT NULL,     -- which parser and chunker made it, with their numbers
+    parser_version  INTEGER NOT NULL,
+    chunker_version INTEGER NOT NULL,
+    text            BLOB NOT NULL,     -- zlib of UTF-8
+    layout          BLOB NOT NULL      -- zlib of JSON [[passage id, start, end, label, page|null, context], …] in order
+);
+CREATE INDEX revisions_document ON revisions (document_id, digest);
+CREATE INDEX revisions_digest ON revisions (digest);
+
+CREATE TABLE revision_lives (
+    revision_id INTEGER NOT NULL REFERENCES revisions (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    born        INTEGER NOT NULL REFERENCES versions (id),
+    died        INTEGER REFERENCES versions (id),
+    PRIMARY KEY (document_id, born)
+) WITHOUT ROWID;
+
+-- A text kept for a document: the k-th occurrence of that text in it, wherever it stands.
+CREATE TABLE passages (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    digest      BLOB NOT NULL,     -- of the exact string embedded (context, then text; never a path)
+    occurrence  INTEGER NOT NULL,  -- 0, 1, … among equal texts of the document
+    terms       INTEGER NOT NULL,  -- its length in search terms, for BM25
+    UNIQUE (document_id, digest, occurrence)
+);
+CREATE INDEX passages_digest ON passages (digest);
+
+CREATE TABLE passage_lives (
+    passage_id INTEGER NOT NULL REFERENCES passages (id),
+    born       INTEGER NOT NULL REFERENCES versions (id),
+    died       INTEGER REFERENCES versions (id),
+    PRIMARY KEY (passage_id, born)
+) WITHOUT ROWID;
+CREATE INDEX passage_lives_born ON passage_lives (born);
+CREATE INDEX passage_lives_died ON passage_lives (died) WHERE died IS NOT NULL;
+
+-- Embedders whose vectors are kept. `fingerprint` is equal only for those whose vectors may be mixed.
+CREATE TABLE embedders (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL,
+    fingerprint TEXT NOT NULL UNIQUE,
+    dim         INTEGER NOT NULL
+);
+
+-- One vector for each embedder and string, shared by all passages with that string.
+CREATE TABLE vectors (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- the id in the index
+    embedder_id INTEGER NOT NULL REFERENCES embedders (id),
+    digest      BLOB NOT NULL,   -- as passages.digest
+    data        BLOB NOT NULL,   -- float16, little endian, shape (dim,), unit length before rounding
+    UNIQUE (embedder_id, digest)
+);
+
+-- Strings that wait for their vector, and a passage each to read them from.
+CREATE TABLE pending (
+    digest     BLOB PRIMARY KEY,
+    passage_id INTEGER NOT NULL REFERENCES passages (id)
+) WITHOUT ROWID;
+CREATE INDEX pending_newest ON pending (passage_id DESC);
+
+-- Words of the living, and of the dead apart, so that BM25's statistics are those of the living.
+-- rowid = passages.id; columns hold `terms.terms()` of the context and the text, joined by spaces.
+-- Contentless: a row is deleted by telling its exact content. "ascii" keeps every non-ASCII character in its term.
+CREATE VIRTUAL TABLE words_live USING fts5 (context, body, content = '', detail = column, tokenize = 'ascii');
+CREATE VIRTUAL TABLE words_past USING fts5 (context, body, content = '', detail = column, tokenize = 'ascii');
+CREATE VIRTUAL TABLE words_live_terms USING fts5vocab (words_live, 'row');

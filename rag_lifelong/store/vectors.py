@@ -1,0 +1,155 @@
+"""Vectors, shared by equal strings, and the strings that wait for theirs.
+
+Rule: one vector for each embedder and string; a vector's id is its id in the index, and never reused.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from rag_lifelong.store import versions
+from rag_lifelong.store.passages import Ids
+from rag_lifelong.types import Vector, Vectors
+
+_STORED = np.dtype("<f2")  # halves the disk; rounding moves a unit vector's cosines by less than 1e-3
+
+
+def embedder_id(connection: sqlite3.Connection, *, name: str, fingerprint: str, dim: int) -> int:
+    """The id kept for that fingerprint, made if it is new."""
+    connection.execute(
+        "INSERT OR IGNORE INTO embedders (name, fingerprint, dim) VALUES (?, ?, ?)", (name, fingerprint, dim)
+    )
+    row = connection.execute("SELECT id FROM embedders WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    return int(row[0])
+
+
+def embedder(connection: sqlite3.Connection, embedder_id: int) -> tuple[str, str, int]:
+    """(name, fingerprint, dim)."""
+    row = connection.execute(
+        "SELECT name, fingerprint, dim FROM embedders WHERE id = ?", (embedder_id,)
+    ).fetchone()
+    return str(row[0]), str(row[1]), int(row[2])
+
+
+def enqueue(
+    connection: sqlite3.Connection, embedder_id: int, waiting: Iterable[tuple[bytes, int]]
+) -> None:
+    """(digest, passage id) pairs wait for a vector, unless their string has one."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT :digest, :passage WHERE NOT EXISTS "
+        "(SELECT 1 FROM vectors WHERE embedder_id = :embedder AND digest = :digest)",
+        [{"digest": digest, "passage": passage, "embedder": embedder_id} for digest, passage in waiting],
+    )
+
+
+def waiting(connection: sqlite3.Connection, limit: int) -> list[tuple[bytes, int]]:
+    """(digest, passage id) of up to `limit` strings without vector: those of living passages first, newest first."""
+    rows = connection.execute(
+        "SELECT q.digest, coalesce((SELECT max(p.id) FROM passages p JOIN passage_lives l ON l.passage_id = p.id "
+        "AND l.died IS NULL WHERE p.digest = q.digest), q.passage_id) FROM pending q "
+        "ORDER BY q.passage_id DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [(bytes(digest), int(passage_id)) for digest, passage_id in rows]
+
+
+def count_waiting(connection: sqlite3.Connection) -> int:
+    """How many strings have no vector."""
+    return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+
+
+def waiting_digests(connection: sqlite3.Connection) -> set[bytes]:
+    """The digests of the strings that have no vector."""
+    return {bytes(row[0]) for row in connection.execute("SELECT digest FROM pending")}
+
+
+def write(connection: sqlite3.Connection, embedder_id: int, vectors: Mapping[bytes, Vector]) -> int:
+    """Keeps vectors by digest and takes them out of the queue; gives how many were new.
+
+    Vectors another process has written meanwhile are left as they are.
+    """
+    first = last = 0
+    new = 0
+    for digest, vector in vectors.items():
+        cursor = connection.execute(
+            "INSERT OR IGNORE INTO vectors (embedder_id, digest, data) VALUES (?, ?, ?)",
+            (embedder_id, digest, vector.astype(_STORED).tobytes()),
+        )
+        if cursor.rowcount == 1:
+            last = int(cursor.lastrowid or 0)
+            first = first or last
+            new += 1
+        connection.execute("DELETE FROM pending WHERE digest = ?", (digest,))
+    if new:
+        versions.log(connection, "vectors", first, last)
+    return new
+
+
+def read_run(connection: sqlite3.Connection, embedder_id: int, first_id: int, last_id: int, dim: int) -> tuple[Ids, Vectors]:
+    """(ids, vectors) with ids in [first_id, last_id], ascending; shapes (n,), (n, dim)."""
+    rows = connection.execute(
+        "SELECT id, data FROM vectors WHERE id BETWEEN ? AND ? AND embedder_id = ? ORDER BY id",
+        (first_id, last_id, embedder_id),
+    ).fetchall()
+    ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+    data = b"".join(row[1] for row in rows)
+    vectors = np.frombuffer(data, dtype=_STORED).astype(np.float32).reshape(-1, dim)  # (n, dim)
+    return ids, vectors
+
+
+def by_passage(connection: sqlite3.Connection, embedder_id: int, passage_ids: Sequence[int]) -> dict[int, Vector]:
+    """passage id → vector, of those that have one."""
+    found: dict[int, Vector] = {}
+    for passage_id in passage_ids:
+        row = connection.execute(
+            "SELECT v.data FROM passages p JOIN vectors v ON v.digest = p.digest AND v.embedder_id = ? WHERE p.id = ?",
+            (embedder_id, int(passage_id)),
+        ).fetchone()
+        if row is not None:
+            found[int(passage_id)] = np.frombuffer(row[0], dtype=_STORED).astype(np.float32)
+    return found
+
+
+def passages_with(connection: sqlite3.Connection, vector_ids: Sequence[int], version: int) -> list[tuple[int, int]]:
+    """(vector id, passage id) for the passages alive at `version` that share those vectors."""
+    found: list[tuple[int, int]] = []
+    for vector_id in vector_ids:
+        rows = connection.execute(
+            "SELECT v.id, p.id FROM vectors v JOIN passages p ON p.digest = v.digest "
+            "JOIN passage_lives l ON l.passage_id = p.id "
+            "WHERE v.id = :vector AND l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY p.id",
+            {"vector": int(vector_id), "version": version},
+        )
+        found.extend((int(a), int(b)) for a, b in rows)
+    return found
+
+
+def of_passages(connection: sqlite3.Connection, embedder_id: int, version: int) -> tuple[Ids, Ids]:
+    """(passage ids, vector ids) for every passage alive at `version` that has a vector; by passage id."""
+    rows = connection.execute(
+        "SELECT l.passage_id, v.id FROM passage_lives l JOIN passages p ON p.id = l.passage_id "
+        "JOIN vectors v ON v.embedder_id = :embedder AND v.digest = p.digest "
+        "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.passage_id",
+        {"embedder": embedder_id, "version": version},
+    ).fetchall()
+    pairs = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (n, 2)
+    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+
+def count(connection: sqlite3.Connection, embedder_id: int) -> int:
+    """How many vectors that embedder has."""
+    return int(
+        connection.execute("SELECT count(*) FROM vectors WHERE embedder_id = ?", (embedder_id,)).fetchone()[0]
+    )
+
+
+def drop_all(connection: sqlite3.Connection, embedder_id: int) -> None:
+    """Deletes that embedder's vectors and queues every passage's string for the one in use."""
+    connection.execute("DELETE FROM vectors WHERE embedder_id = ?", (embedder_id,))
+    connection.execute(
+        "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT digest, max(id) FROM passages GROUP BY digest"
+    )
+    versions.log(connection, "pruned", 0, 0)

@@ -1,0 +1,112 @@
+"""Versions, and the change log that the index follows."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from rag_lifelong.store.clock import from_ms, to_ms
+from rag_lifelong.types import Version
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one version changed, counted while it is written."""
+
+    added: int = 0
+    changed: int = 0
+    moved: int = 0
+    removed: int = 0
+    passages_born: int = 0
+    passages_died: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of the change log; ids are inclusive."""
+
+    position: int
+    kind: str
+    first_id: int
+    last_id: int
+
+
+def begin(connection: sqlite3.Connection, *, at: datetime, cause: str) -> int:
+    """Opens the next version inside the running transaction; its counts follow with `finish`."""
+    cursor = connection.execute(
+        "INSERT INTO versions (at_ms, cause, added, changed, moved, removed, passages_born, passages_died) "
+        "VALUES (?, ?, 0, 0, 0, 0, 0, 0)",
+        (to_ms(at), cause),
+    )
+    number = int(cursor.lastrowid or 0)
+    log(connection, "version", number, number)
+    return number
+
+
+def finish(connection: sqlite3.Connection, number: int, counts: Counts) -> None:
+    """Writes what version `number` changed."""
+    connection.execute(
+        "UPDATE versions SET added = ?, changed = ?, moved = ?, removed = ?, passages_born = ?, passages_died = ? "
+        "WHERE id = ?",
+        (
+            counts.added,
+            counts.changed,
+            counts.moved,
+            counts.removed,
+            counts.passages_born,
+            counts.passages_died,
+            number,
+        ),
+    )
+
+
+def latest_number(connection: sqlite3.Connection) -> int:
+    """The number of the newest version; 0 before the first."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM versions").fetchone()[0])
+
+
+def read(connection: sqlite3.Connection, number: int) -> Version | None:
+    """Version `number`, or None."""
+    row = connection.execute("SELECT * FROM versions WHERE id = ?", (number,)).fetchone()
+    return None if row is None else _version(row)
+
+
+def newest(connection: sqlite3.Connection, limit: int) -> list[Version]:
+    """The `limit` newest versions, newest first."""
+    rows = connection.execute("SELECT * FROM versions ORDER BY id DESC LIMIT ?", (limit,))
+    return [_version(row) for row in rows]
+
+
+def number_at(connection: sqlite3.Connection, moment: datetime) -> int:
+    """The version that was newest at `moment`; 0 if none was yet.
+
+    Times may run backwards (a clock set back); the highest number not later than `moment` counts.
+    """
+    row = connection.execute("SELECT max(id) FROM versions WHERE at_ms <= ?", (to_ms(moment),)).fetchone()
+    return int(row[0] or 0)
+
+
+def log(connection: sqlite3.Connection, kind: str, first_id: int, last_id: int) -> int:
+    """Appends to the change log; gives the new position."""
+    cursor = connection.execute(
+        "INSERT INTO changes (kind, first_id, last_id) VALUES (?, ?, ?)", (kind, first_id, last_id)
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def log_position(connection: sqlite3.Connection) -> int:
+    """The newest position of the change log; 0 if it is empty."""
+    return int(connection.execute("SELECT coalesce(max(position), 0) FROM changes").fetchone()[0])
+
+
+def log_after(connection: sqlite3.Connection, position: int) -> list[LogEntry]:
+    """The entries after `position`, in order."""
+    rows = connection.execute(
+        "SELECT position, kind, first_id, last_id FROM changes WHERE position > ? ORDER BY position", (position,)
+    )
+    return [LogEntry(*row) for row in rows]
+
+
+def _version(row: tuple[int, int, str, int, int, int, int, int, int]) -> Version:
+    return Version(row[0], from_ms(row[1]), *row[2:])
