@@ -29,9 +29,7 @@ _MAX_TERM_CHARS = 40  # longer runs are data (base64, hashes), not words; cut, n
 
 # Function words of English: they carry no topic, and an OR over them visits every passage.
 STOPWORDS = frozenset(
-    "a an and are as at be been but by can could did do does for from had has have he her his how i if in into is "
-    "it its me my no not of on or our she should so than that the their them then there these they this those to "
-    "us was we were what when where which who whom whose why will with would you your s t about".split()
+    ["a", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "no", "not", "of", "on", "or", "our", "she", "should", "so", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your", "s", "t", "about"]
 )
 
 

@@ -219,13 +219,63 @@ def last_location(connection: sqlite3.Connection, root_id: int, path: str) -> tu
     return None if row is None else (int(row[0]), int(row[1]))
 
 
-def summaries(connection: sqlite3.Connection, version: int) -> list[tuple[int, int, str, str, str | None, int, int]]:
-    """(document id, root id, path, title, dated, size in bytes, version of its revision) of all alive."""
-    return connection.execute(
-        "SELECT l.document_id, l.root_id, l.path, r.title, r.dated, r.size_bytes, v.born "
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A living document, without its text. version: since when it has this text."""
+
+    document_id: int
+    root_id: int
+    path: str
+    title: str
+    dated: date | None
+    file_changed_at: datetime
+    size_bytes: int
+    version: int
+
+
+def summaries(connection: sqlite3.Connection, version: int) -> list[Summary]:
+    """The documents alive at `version`, by root and path."""
+    rows = connection.execute(
+        "SELECT l.document_id, l.root_id, l.path, r.title, r.dated, r.file_ms, r.size_bytes, v.born "
         "FROM locations l JOIN revision_lives v ON v.document_id = l.document_id "
         "AND v.born <= :version AND (v.died IS NULL OR v.died > :version) "
         "JOIN revisions r ON r.id = v.revision_id "
         "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.root_id, l.path",
         {"version": version},
-    ).fetchall()
+    )
+    return [
+        Summary(a, b, c, title, None if d is None else date.fromisoformat(d), from_ms(ms), size, born)
+        for a, b, c, title, d, ms, size, born in rows
+    ]
+
+
+def all_ids(connection: sqlite3.Connection) -> list[int]:
+    """Every document there ever was."""
+    return [int(row[0]) for row in connection.execute("SELECT id FROM documents ORDER BY id")]
+
+
+def revision_ids(connection: sqlite3.Connection, document_id: int) -> list[int]:
+    """The document's revisions, oldest first."""
+    rows = connection.execute("SELECT id FROM revisions WHERE document_id = ? ORDER BY id", (document_id,))
+    return [int(row[0]) for row in rows]
+
+
+def owner(connection: sqlite3.Connection, root_id: int, path: str, version: int) -> int | None:
+    """The id of the document that stood at a path at `version`."""
+    row = connection.execute(
+        f"SELECT document_id FROM locations WHERE root_id = :root AND path = :path AND {ALIVE}",
+        {"root": root_id, "path": path, "version": version},
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def living_revisions(connection: sqlite3.Connection) -> dict[int, int]:
+    """document id → revision id, of those alive now."""
+    rows = connection.execute("SELECT document_id, revision_id FROM revision_lives WHERE died IS NULL")
+    return {int(document_id): int(revision_id) for document_id, revision_id in rows}
+
+
+def owners_of_files(connection: sqlite3.Connection) -> set[int]:
+    """The documents that the list of files on disk names."""
+    rows = connection.execute("SELECT document_id FROM files WHERE document_id IS NOT NULL")
+    return {int(row[0]) for row in rows}

@@ -89,6 +89,22 @@ def write(connection: sqlite3.Connection, state: FileState) -> None:
     )
 
 
+def touch(
+    connection: sqlite3.Connection, root_id: int, path: str, *, size_bytes: int, mtime_ns: int
+) -> None:
+    """The file has that size and time now, and the same bytes."""
+    connection.execute(
+        "UPDATE files SET size_bytes = ?, mtime_ns = ? WHERE root_id = ? AND path = ?",
+        (size_bytes, mtime_ns, root_id, path),
+    )
+
+
+def count_unread_changes(connection: sqlite3.Connection) -> int:
+    """How many documents' files have changed into something that could not be read."""
+    row = connection.execute("SELECT count(*) FROM files WHERE failure IS NOT NULL AND document_id IS NOT NULL")
+    return int(row.fetchone()[0])
+
+
 def forget(connection: sqlite3.Connection, root_id: int, path: str) -> None:
     """The file is no longer known."""
     connection.execute("DELETE FROM files WHERE root_id = ? AND path = ?", (root_id, path))

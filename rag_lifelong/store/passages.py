@@ -27,24 +27,21 @@ class PassageKey:
     occurrence: int
 
 
-def keep(
-    connection: sqlite3.Connection, document_id: int, keys: Sequence[PassageKey], terms: Sequence[int]
-) -> list[int]:
-    """The ids of the document's passages with those keys, made where there are none; in order of `keys`."""
-    known = {
-        PassageKey(digest, occurrence): int(passage_id)
-        for passage_id, digest, occurrence in connection.execute(
-            "SELECT id, digest, occurrence FROM passages WHERE document_id = ?", (document_id,)
-        )
-    }
-    for key, count in zip(keys, terms, strict=True):
-        if key not in known:
-            cursor = connection.execute(
-                "INSERT INTO passages (document_id, digest, occurrence, terms) VALUES (?, ?, ?, ?)",
-                (document_id, key.digest, key.occurrence, count),
-            )
-            known[key] = int(cursor.lastrowid or 0)
-    return [known[key] for key in keys]
+def known(connection: sqlite3.Connection, document_id: int) -> dict[PassageKey, int]:
+    """Every passage the document ever had: key → id."""
+    rows = connection.execute(
+        "SELECT id, digest, occurrence FROM passages WHERE document_id = ?", (document_id,)
+    )
+    return {PassageKey(bytes(digest), occurrence): int(passage_id) for passage_id, digest, occurrence in rows}
+
+
+def create(connection: sqlite3.Connection, document_id: int, key: PassageKey, *, terms: int) -> int:
+    """A new passage of the document; gives its id. terms: its length in search terms."""
+    cursor = connection.execute(
+        "INSERT INTO passages (document_id, digest, occurrence, terms) VALUES (?, ?, ?, ?)",
+        (document_id, key.digest, key.occurrence, terms),
+    )
+    return int(cursor.lastrowid or 0)
 
 
 def alive_in(connection: sqlite3.Connection, document_id: int) -> set[int]:
@@ -76,26 +73,6 @@ def end(connection: sqlite3.Connection, passage_ids: Iterable[int], version: int
         connection.execute("DELETE FROM passage_lives WHERE passage_id = ? AND born = died", (passage_id,))
 
 
-def alive_at(connection: sqlite3.Connection, version: int) -> tuple[Ids, Ids]:
-    """(passage ids, their document ids) alive at `version`; shapes (n,), by passage id. About 1 µs a row."""
-    rows = connection.execute(
-        "SELECT l.passage_id, p.document_id FROM passage_lives l JOIN passages p ON p.id = l.passage_id "
-        "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.passage_id",
-        {"version": version},
-    ).fetchall()
-    pairs = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (n, 2)
-    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-
-
-def changed_between(connection: sqlite3.Connection, after: int, until: int) -> list[tuple[int, int, int | None]]:
-    """(passage id, born, died) of the lives that began or ended at versions in (after, until]."""
-    return connection.execute(
-        "SELECT passage_id, born, died FROM passage_lives WHERE born > :a AND born <= :b UNION "
-        "SELECT passage_id, born, died FROM passage_lives WHERE died > :a AND died <= :b",
-        {"a": after, "b": until},
-    ).fetchall()
-
-
 def documents_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, int]:
     """passage id → document id."""
     found: dict[int, int] = {}
@@ -125,6 +102,16 @@ def a_version_of(connection: sqlite3.Connection, passage_id: int) -> int | None:
 def count_alive(connection: sqlite3.Connection) -> int:
     """How many live now."""
     return int(connection.execute("SELECT count(*) FROM passage_lives WHERE died IS NULL").fetchone()[0])
+
+
+def alive_ids(connection: sqlite3.Connection) -> set[int]:
+    """The passages alive now."""
+    return {int(row[0]) for row in connection.execute("SELECT passage_id FROM passage_lives WHERE died IS NULL")}
+
+
+def all_ids(connection: sqlite3.Connection) -> set[int]:
+    """Every passage there ever was."""
+    return {int(row[0]) for row in connection.execute("SELECT id FROM passages")}
 
 
 def _runs(ids: Sequence[int]) -> Iterable[list[int]]:

@@ -77,6 +77,7 @@ CREATE TABLE locations (
     died        INTEGER REFERENCES versions (id)
 );
 CREATE UNIQUE INDEX locations_live ON locations (root_id, path) WHERE died IS NULL;
+CREATE INDEX locations_path ON locations (root_id, path, born);
 CREATE INDEX locations_document ON locations (document_id, born);
 
 -- A document's text at some versions, with one layout.

@@ -127,16 +127,21 @@ def passages_with(connection: sqlite3.Connection, vector_ids: Sequence[int], ver
     return found
 
 
-def of_passages(connection: sqlite3.Connection, embedder_id: int, version: int) -> tuple[Ids, Ids]:
-    """(passage ids, vector ids) for every passage alive at `version` that has a vector; by passage id."""
+def alive_at(connection: sqlite3.Connection, embedder_id: int, version: int) -> tuple[Ids, Ids, Ids]:
+    """(passage ids, document ids, vector ids or -1) of the passages alive at `version`, by passage id.
+
+    Three aligned arrays, shape (n,); about 3 µs a row.
+    """
     rows = connection.execute(
-        "SELECT l.passage_id, v.id FROM passage_lives l JOIN passages p ON p.id = l.passage_id "
-        "JOIN vectors v ON v.embedder_id = :embedder AND v.digest = p.digest "
+        "SELECT l.passage_id, p.document_id, coalesce(v.id, -1) FROM passage_lives l "
+        "JOIN passages p ON p.id = l.passage_id "
+        "LEFT JOIN vectors v ON v.embedder_id = :embedder AND v.digest = p.digest "
         "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.passage_id",
         {"embedder": embedder_id, "version": version},
     ).fetchall()
-    pairs = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (n, 2)
-    return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 3)  # (n, 3)
+    first, second, third = (np.ascontiguousarray(table[:, column]) for column in range(3))
+    return first, second, third
 
 
 def count(connection: sqlite3.Connection, embedder_id: int) -> int:
@@ -144,6 +149,22 @@ def count(connection: sqlite3.Connection, embedder_id: int) -> int:
     return int(
         connection.execute("SELECT count(*) FROM vectors WHERE embedder_id = ?", (embedder_id,)).fetchone()[0]
     )
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The greatest vector id given so far."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0])
+
+
+def coverage(connection: sqlite3.Connection) -> list[tuple[bytes, bool, bool]]:
+    """(digest, has a vector, waits for one) of every string, for the embedder in use."""
+    rows = connection.execute(
+        "SELECT d.digest, v.id IS NOT NULL, q.digest IS NOT NULL FROM (SELECT DISTINCT digest FROM passages) d "
+        "LEFT JOIN vectors v ON v.digest = d.digest AND v.embedder_id = "
+        "(SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'embedder_id') "
+        "LEFT JOIN pending q ON q.digest = d.digest"
+    )
+    return [(bytes(digest), bool(has_vector), bool(waits)) for digest, has_vector, waits in rows]
 
 
 def drop_all(connection: sqlite3.Connection, embedder_id: int) -> None:

@@ -1,0 +1,170 @@
+"""A folder on disk → the files that may be read, and how they differ from what is known.
+
+Rule: what stands on disk is the truth. Nothing is read here but names, sizes and times; links are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pathspec
+
+from ingest.errors import MissingFile
+
+IGNORE_FILE = ".lifelongignore"
+
+DEFAULT_IGNORE = (
+    # version control, package and build folders
+    ".git/ .hg/ .svn/ .jj/ node_modules/ __pycache__/ .venv/ venv/ .tox/ .mypy_cache/ .ruff_cache/ "
+    ".pytest_cache/ .idea/ .vscode/ .cache/ .Trash*/ .Spotlight-V100/ "
+    # editors' swap and backup files, unfinished downloads, office locks, system files
+    "*.swp *.swo *.swx *~ .#* \\#*\\# 4913 *.tmp *.part *.crdownload ~$* .~lock.* .DS_Store Thumbs.db desktop.ini "
+    ".lifelongignore .gitignore .gitattributes"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file seen: path below the root ("/" between parts), size, time of last change."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A folder below the root that could not be listed: what is in it is neither here nor gone."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a folder differs from what is known; paths below the root, sorted."""
+
+    new: tuple[Found, ...]
+    changed: tuple[Found, ...]
+    vanished: tuple[str, ...]
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The line that makes a path ignored."""
+
+    source: str  # "default", or the ignore file
+    line: int
+    pattern: str
+
+
+class Ignore:
+    """What is not read: the defaults, and the patterns of `.lifelongignore` at the root (.gitignore syntax)."""
+
+    def __init__(self, root: Path) -> None:
+        self._rules: list[tuple[Rule, pathspec.GitIgnoreSpec]] = []
+        for pattern in DEFAULT_IGNORE:
+            self._add("default", 0, pattern)
+        source = root / IGNORE_FILE
+        try:
+            lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            lines = []
+        for number, line in enumerate(lines, start=1):
+            if line.strip() and not line.startswith("#"):
+                self._add(str(source), number, line)
+        self._all = pathspec.GitIgnoreSpec.from_lines([rule.pattern for rule, _ in self._rules])
+
+    def _add(self, source: str, line: int, pattern: str) -> None:
+        self._rules.append((Rule(source, line, pattern), pathspec.GitIgnoreSpec.from_lines([pattern])))
+
+    def holds(self, path: str, *, is_folder: bool = False) -> bool:
+        """`path` (below the root) is ignored."""
+        return bool(self._all.match_file(path + "/" if is_folder else path))
+
+    def rule_for(self, path: str) -> Rule | None:
+        """The line that makes `path`, or a folder above it, ignored; None if it is read."""
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            part = "/".join(parts[:depth])
+            is_folder = depth < len(parts)
+            if self.holds(part, is_folder=is_folder):
+                shown = part + "/" if is_folder else part
+                return next((rule for rule, spec in reversed(self._rules) if spec.match_file(shown)), None)
+        return None
+
+
+def scan(root: Path, *, below: str = "", skip: Sequence[Path] = ()) -> Iterator[Found | Unreadable]:
+    """The files below `root` (only those below its subfolder `below`) that are not ignored, in order of path.
+
+    skip: folders left out, such as other roots and the knowledge base itself.
+    Raises MissingFile if the folder is not there or cannot be listed.
+    """
+    ignore = Ignore(root)
+    left_out = {os.path.realpath(path) for path in skip}
+    start = root / below if below else root
+    try:
+        os.scandir(start).close()
+    except OSError as error:
+        raise MissingFile(f"cannot read folder {start}: {error.strerror or error}") from error
+    yield from _below(start, below, ignore, left_out)
+
+
+def _below(folder: Path, prefix: str, ignore: Ignore, left_out: set[str]) -> Iterator[Found | Unreadable]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Unreadable(prefix, error.strerror or str(error))
+        return
+    for entry in entries:
+        path = f"{prefix}/{entry.name}" if prefix else entry.name
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if not ignore.holds(path, is_folder=True) and os.path.realpath(entry.path) not in left_out:
+                    yield from _below(Path(entry.path), path, ignore, left_out)
+            elif entry.is_file(follow_symlinks=False) and not ignore.holds(path):
+                found = entry.stat(follow_symlinks=False)
+                yield Found(path, found.st_size, found.st_mtime_ns)
+        except FileNotFoundError:
+            continue  # gone since the folder was listed
+
+
+def look(root: Path, path: str) -> Found | None:
+    """One file below `root` as it is now; None if there is no regular file."""
+    try:
+        found = os.lstat(root / path)
+    except OSError:
+        return None
+    return Found(path, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def compare(known: Mapping[str, tuple[int, int]], found: Sequence[Found | Unreadable], *, below: str) -> Difference:
+    """known: path → (size in bytes, mtime in ns) of files known. Only paths below `below` can have vanished.
+
+    What lies in a folder that could not be listed has not vanished.
+    """
+    here = {entry.path: entry for entry in found if isinstance(entry, Found)}
+    hidden = tuple(f"{entry.path}/" for entry in found if isinstance(entry, Unreadable))
+    new = [entry for path, entry in here.items() if path not in known]
+    changed = [
+        entry
+        for path, entry in here.items()
+        if path in known and known[path] != (entry.size_bytes, entry.mtime_ns)
+    ]
+    scope = f"{below}/" if below else ""
+    vanished = [
+        path
+        for path in known
+        if path not in here and path.startswith(scope) and not (hidden and path.startswith(hidden))
+    ]
+    return Difference(
+        new=tuple(sorted(new, key=lambda entry: entry.path)),
+        changed=tuple(sorted(changed, key=lambda entry: entry.path)),
+        vanished=tuple(sorted(vanished)),
+        unchanged=len(here) - len(new) - len(changed),
+    )

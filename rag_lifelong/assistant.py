@@ -1,0 +1,479 @@
+"""The assistant: a knowledge base, an embedder, a frozen language model or none, and the questions asked of them.
+
+Rule: the public door. `open_assistant` builds the parts and reads the settings once; everything else takes
+plain arguments. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rag_lifelong import sync, verify
+from rag_lifelong.changes import Hold
+from rag_lifelong.config import Config, knowledge_base_path, load_config
+from rag_lifelong.embed import Embedder, open_embedder
+from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.generate import LanguageModel, open_model
+from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, joined, relative_to
+from rag_lifelong.prompt import build_messages, kept_markers
+from rag_lifelong.quote import Evidence, Quotation, quote
+from rag_lifelong.store.files import Root
+from rag_lifelong.sync import Progress, ReadIn, Silent
+from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDocument, Verdict, Version
+
+REFUSAL = "Your sources do not say."
+EVIDENCE = 12  # passages an answer is looked for in
+NEAREST = 3  # passages shown with a refusal
+ANSWER_TOKENS = 512  # a language model may write this many
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A root as shown: its path, how many documents stand in it, when it was last compared with the disk."""
+
+    path: str
+    documents: int
+    checked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is in the knowledge base. waiting: passages without a vector. size_bytes: of its folder."""
+
+    path: str
+    version: Version | None
+    documents: int
+    passages: int
+    waiting: int
+    failures: tuple[Failure, ...]
+    folders: tuple[Folder, ...]
+    embedder: str
+    model: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathStatus:
+    """All about one file. state: searchable, waiting, failed, ignored, held, outside or unknown."""
+
+    path: str
+    state: str
+    message: str
+    nearest: tuple[str, ...]
+
+
+def open_assistant(
+    kb: str | Path | None = None,
+    *,
+    llm: object | None = None,
+    embedder: str | Embedder | None = None,
+    create: bool = True,
+) -> Assistant:
+    """Opens an assistant over the knowledge base in the folder `kb`, making it where needed.
+
+    kb: a folder; None for LIFELONG_KB, else the user's data folder.
+    llm: None for the setting `model` (quoting unless set), a SPEC such as "transformers:PATH", or a LlamaIndex LLM.
+    embedder: a SPEC or an Embedder; None for the setting `embedder`.
+    Raises a LifelongError that says what to do.
+    """
+    path = knowledge_base_path(kb)
+    config = load_config(path)
+    chosen: Embedder
+    if embedder is None or isinstance(embedder, str):
+        chosen = open_embedder(embedder or config.embedder, cache_dir=path / "cache")
+    else:
+        chosen = embedder
+    model = open_model(config.model if llm is None else llm)
+    return Assistant(KnowledgeBase(path, embedder=chosen, create=create), model=model, config=config)
+
+
+class Assistant:
+    """Answers from a knowledge base; close it, or use it as a context manager."""
+
+    def __init__(self, knowledge_base: KnowledgeBase, *, model: LanguageModel | None, config: Config) -> None:
+        self.knowledge_base = knowledge_base
+        self.config = config
+        self.last_answer: Answer | None = None
+        self.last_hits: tuple[Hit, ...] = ()
+        self._model = model
+        self._settings = sync.Settings(
+            max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens
+        )
+        self._background: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops background embedding at a batch border, and closes the knowledge base."""
+        self._stopping.set()
+        if self._background is not None:
+            self._background.join()
+            self._background = None
+        self.knowledge_base.close()
+
+    # -- what is kept
+
+    def add(self, *paths: str | Path, wait: bool = True, progress: Progress | None = None) -> ReadIn:
+        """Makes the knowledge base equal to these folders and files.
+
+        wait: return when vectors are there too; else they follow in the background.
+        Raises NoSuchPath, MissingFile, StorageFull, KnowledgeBaseBusy.
+        """
+        if not paths:
+            raise ValueError("add() needs at least one path")
+        told = progress or Silent()
+        done = sync.read_in(
+            self.knowledge_base, [Path(path) for path in paths], settings=self._settings, progress=told
+        )
+        if wait:
+            self.wait(told)
+        else:
+            self._embed_in_background()
+        return done
+
+    def wait(self, progress: Progress | None = None) -> None:
+        """Returns when every passage has its vector."""
+        sync.embed_all(self.knowledge_base, progress=progress or Silent(), is_stopped=self._stopping.is_set)
+
+    def forget(self, *paths: str | Path) -> Version:
+        """Takes documents out of every answer about now; their files stay on disk and are not read again.
+
+        A folder means all documents in it. Raises NoSuchPath if nothing is stored at a path.
+        """
+        roots = {root.id: root for root in self.knowledge_base.roots()}
+        operations: list[Hold] = []
+        for path in paths:
+            place = _absolute(path)
+            found = [
+                Hold(root.id, relative)
+                for root in roots.values()
+                for relative, state in self.knowledge_base.file_states(root).items()
+                if state.document_id is not None and _covers(place, joined(root.path, relative))
+            ]
+            if not found:
+                nearest = self._nearest_paths(place)
+                hint = f"; did you mean {nearest[0]}?" if nearest else ""
+                raise NoSuchPath(f"nothing is stored at {place}{hint}")
+            operations.extend(found)
+        version = self.knowledge_base.commit(operations, cause="forget " + " ".join(str(p) for p in paths))
+        assert version is not None  # a Hold always makes one
+        return version
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Makes the word index and the vector index again from what is stored, and missing vectors."""
+        self.knowledge_base.rebuild()
+        self.wait(progress)
+
+    # -- questions
+
+    def search(
+        self,
+        query: str,
+        k: int | None = None,
+        *,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+    ) -> tuple[Hit, ...]:
+        """The best `k` passages (by default the setting `k`), best first."""
+        hits = self.knowledge_base.search(
+            query, self.config.k if k is None else k, as_of=as_of, within=within, dated=dated
+        )
+        self.last_hits = hits
+        return hits
+
+    def ask(
+        self,
+        question: str,
+        *,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+        k: int | None = None,
+    ) -> Answer:
+        """The answer the sources give, with citations; or one that says they do not.
+
+        k: how many passages are looked at, by default 12.
+        """
+        for _ in self.stream(question, as_of=as_of, within=within, dated=dated, k=k):
+            pass
+        assert self.last_answer is not None  # stream() sets it when it ends
+        return self.last_answer
+
+    def stream(
+        self,
+        question: str,
+        *,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+        k: int | None = None,
+    ) -> Iterator[str]:
+        """The answer's text piece by piece; when it has ended, `last_answer` is the whole."""
+        self.last_answer = None
+        number = self.knowledge_base.version_number(as_of)
+        hits = self.search(question, k or EVIDENCE, as_of=as_of, within=within, dated=dated)
+        evidence = [self._evidence(hit) for hit in hits]
+        quotation = quote(question, evidence, statistics=self.knowledge_base)
+        if quotation is None:
+            yield REFUSAL
+            self.last_answer = self._answer(question, REFUSAL, (), hits, number, as_of, is_refused=True)
+            return
+        if self._model is None:
+            yield quotation.text
+            cited = self._quoted(quotation, evidence)
+            self.last_answer = self._answer(question, quotation.text, cited, hits, number, as_of)
+            return
+        messages = build_messages(question, hits, model=self._model, answer_tokens=ANSWER_TOKENS)
+        pieces: list[str] = []
+        for piece in self._model.stream(messages, max_tokens=ANSWER_TOKENS):
+            pieces.append(piece)
+            yield piece
+        text, numbers = kept_markers("".join(pieces).strip(), len(hits))
+        is_refused = not text or text.startswith(REFUSAL.rstrip("."))
+        self.last_answer = self._answer(
+            question,
+            text or REFUSAL,
+            () if is_refused else tuple(self._whole(n, hits[n - 1]) for n in numbers),
+            hits,
+            number,
+            as_of,
+            is_refused=is_refused,
+        )
+
+    # -- what is there
+
+    def documents(self, *, as_of: AsOf | None = None) -> tuple[StoredDocument, ...]:
+        """The documents alive at a version."""
+        return self.knowledge_base.documents(as_of=as_of)
+
+    def list(self, pattern: str | None = None) -> tuple[StoredDocument, ...]:
+        """The documents alive now; only those whose path matches a glob, if one is given."""
+        found = self.documents()
+        if pattern is None:
+            return found
+        inside = self.knowledge_base.matching(pattern)
+        return tuple(document for document in found if document.document_id in inside)
+
+    def failures(self) -> tuple[Failure, ...]:
+        """The files that could not be read, with their reasons."""
+        return sync.failures(self.knowledge_base)
+
+    def show(self, path: str | Path, *, as_of: AsOf | None = None) -> str:
+        """The text stored for a path at a version, also when the file is gone from the disk.
+
+        Without `as_of`, a document that was taken out or whose file is gone is shown as it last was.
+        Raises NoSuchPath.
+        """
+        place = _absolute(path)
+        found = self.knowledge_base.document_at(place, as_of=as_of)
+        if found is None and as_of is None:
+            found = self.knowledge_base.last_document_at(place)
+        if found is None:
+            nearest = self._nearest_paths(place)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise NoSuchPath(f"nothing is stored at {place}{hint}")
+        return found.text
+
+    def versions(self, limit: int = 20) -> tuple[Version, ...]:
+        """The newest versions, newest first."""
+        return self.knowledge_base.versions(limit)
+
+    def check(self) -> tuple[Finding, ...]:
+        """Whether all is well, subject by subject, with the command that mends what is not."""
+        return verify.check(self.knowledge_base)
+
+    def status(self) -> Status:
+        """What is in the knowledge base, what failed, what waits."""
+        base = self.knowledge_base
+        documents = base.documents()
+        return Status(
+            path=str(base.path),
+            version=base.latest(),
+            documents=len(documents),
+            passages=sum(document.passages for document in documents),
+            waiting=base.lag().passages,
+            failures=self.failures(),
+            folders=tuple(
+                Folder(
+                    path=root.path,
+                    documents=sum(_covers(root.path, document.path) for document in documents),
+                    checked_at=root.compared_at,
+                )
+                for root in base.roots()
+            ),
+            embedder=base.embedder.name,
+            model=self.model_name,
+            size_bytes=sum(f.stat().st_size for f in base.path.rglob("*") if f.is_file()),
+        )
+
+    def status_of(self, path: str | Path) -> PathStatus:
+        """Why a file is, or is not, found."""
+        place = _absolute(path)
+        covering = [
+            (root, relative)
+            for root in self.knowledge_base.roots()
+            if (relative := relative_to(place, root.path)) is not None
+        ]
+        for root, relative in sorted(covering, key=lambda pair: -len(pair[0].path)):
+            found = self._state_below(root, relative, place)
+            if found is not None:
+                return found
+        nearest = self._nearest_paths(place)
+        if os.path.exists(place):
+            return PathStatus(place, "outside", f"not read in yet; add it with: lifelong add {place}", nearest)
+        return PathStatus(place, "unknown", "no such file, on disk or in the knowledge base", nearest)
+
+    @property
+    def model_name(self) -> str:
+        """Which language model answers; "quote" for none."""
+        return "quote" if self._model is None else self._model.name
+
+    def use_model(self, spec: object | None) -> None:
+        """Answers with another language model from now on. Raises ModelUnusable, BadSetting."""
+        self._model = open_model(spec)
+
+    # -- inside
+
+    def _embed_in_background(self) -> None:
+        if self._background is not None and self._background.is_alive():
+            return
+        self._background = threading.Thread(
+            target=sync.embed_all,
+            kwargs={
+                "knowledge_base": self.knowledge_base,
+                "progress": Silent(),
+                "is_stopped": self._stopping.is_set,
+            },
+            name="embedding",
+            daemon=True,
+        )
+        self._background.start()
+
+    def _evidence(self, hit: Hit) -> Evidence:
+        revision = self.knowledge_base.revision_of(hit)
+        end = max((field.end for field in revision.fields if field.end is not None), default=0)
+        return Evidence(hit=hit, fields=revision.fields, header=revision.text[:end])
+
+    def _quoted(self, quotation: Quotation, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
+        cited = []
+        for number, span in enumerate(quotation.spans, start=1):
+            hit = evidence[span.evidence_index].hit
+            revision = self.knowledge_base.revision_of(hit)
+            cited.append(
+                Citation(
+                    number=number,
+                    path=hit.path,
+                    label=span.label,
+                    line=revision.text.count("\n", 0, span.start) + 1 if revision.is_source else None,
+                    page=hit.page,
+                    start=span.start,
+                    end=span.end,
+                    quote=revision.text[span.start : span.end],
+                    version=hit.version,
+                    document_date=hit.document_date,
+                )
+            )
+        return tuple(cited)
+
+    def _whole(self, number: int, hit: Hit) -> Citation:
+        return Citation(
+            number=number,
+            path=hit.path,
+            label=hit.label,
+            line=hit.line,
+            page=hit.page,
+            start=hit.start,
+            end=hit.end,
+            quote=hit.text,
+            version=hit.version,
+            document_date=hit.document_date,
+        )
+
+    def _answer(
+        self,
+        question: str,
+        text: str,
+        citations: tuple[Citation, ...],
+        hits: Sequence[Hit],
+        number: int,
+        as_of: AsOf | None,
+        *,
+        is_refused: bool = False,
+    ) -> Answer:
+        dates = [c.document_date for c in citations if c.document_date is not None]
+        return Answer(
+            question=question,
+            text=text,
+            refused=is_refused,
+            citations=citations,
+            nearest=tuple(hits[:NEAREST]) if is_refused else (),
+            verdict=Verdict(
+                newest_evidence=max(dates, default=None),
+                stale=False,
+                superseded=False,
+                lag=self.knowledge_base.lag(),
+                supported_share=0.0 if is_refused else 1.0,
+            ),
+            version=number,
+            as_of=None if as_of is None else number,
+            model=self.model_name,
+            adapter=None,
+        )
+
+    def _state_below(self, root: Root, relative: str, place: str) -> PathStatus | None:
+        if relative in self.knowledge_base.holds(root):
+            message = f"held by forget: not read while it stays as it is; to take it back: lifelong add {place}"
+            return PathStatus(place, "held", message, ())
+        state = self.knowledge_base.file_states(root).get(relative)
+        if state is not None and state.failure is not None:
+            kept = "; its last readable text still answers" if state.document_id is not None else ""
+            return PathStatus(place, "failed", f"{state.failure}{kept}", ())
+        if state is not None and state.document_id is not None:
+            return self._searchable(state.document_id, place)
+        if not root.is_whole or relative == ".":
+            return None
+        ignored = sync.ignored_by(root, relative)
+        if ignored is not None:
+            return PathStatus(place, "ignored", ignored, ())
+        if os.path.isfile(place):
+            message = f"not read yet; read it in with: lifelong add {root.path}"
+            return PathStatus(place, "waiting", message, ())
+        return None
+
+    def _searchable(self, document_id: int, place: str) -> PathStatus:
+        found = next(d for d in self.documents() if d.document_id == document_id)
+        if found.without_vectors:
+            message = (
+                f"found by words since version {found.version}; "
+                f"{found.without_vectors} of {found.passages} passages wait for vectors"
+            )
+            return PathStatus(place, "waiting", message, ())
+        message = f"searchable since version {found.version}, {found.passages} passages"
+        return PathStatus(place, "searchable", message, ())
+
+    def _nearest_paths(self, place: str) -> tuple[str, ...]:
+        import difflib
+
+        known = [document.path for document in self.documents()]
+        by_name = {os.path.basename(path): path for path in known}
+        names = difflib.get_close_matches(os.path.basename(place), by_name, n=3, cutoff=0.6)
+        return tuple(by_name[name] for name in names)
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _covers(place: str, path: str) -> bool:
+    return path == place or path.startswith(place.rstrip("/") + "/")

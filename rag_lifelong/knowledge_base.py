@@ -1,0 +1,542 @@
+"""The knowledge base: one folder with the store, the index and what else can be made again.
+
+Rule: the one writer. Slow work (parsing, embedding) happens before its lock; the store commits first, then the
+index follows. Any number of readers, also from other processes.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from sqlite3 import Connection
+
+import numpy as np
+
+from rag_lifelong import changes, retrieve
+from rag_lifelong.changes import Operation, embedded_string
+from rag_lifelong.embed import Embedder
+from rag_lifelong.errors import EmbedderMismatch, NoSuchVersion
+from rag_lifelong.index import VectorIndex
+from rag_lifelong.retrieve import Alive, Scope, Scored
+from rag_lifelong.store import documents, files, passages, settings, vectors, versions, words
+from rag_lifelong.store.database import Database
+from rag_lifelong.store.documents import Revision
+from rag_lifelong.store.files import FileState, Root
+from rag_lifelong.terms import ANALYZER_VERSION
+from rag_lifelong.types import Hit, Lag, StoredDocument, Vector, Version
+
+AsOf = int | str | date | datetime
+Dates = tuple[date | None, date | None]
+
+_REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
+
+
+def utc_now() -> datetime:
+    """The time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class KnowledgeBase:
+    """A knowledge base on disk. Safe to use from several threads; close it when done."""
+
+    def __init__(
+        self, path: Path, *, embedder: Embedder, create: bool = True, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        """Opens the knowledge base in the folder `path`, making it where needed.
+
+        now: the clock that versions are dated by.
+        Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderMismatch.
+        """
+        self.path = path
+        self.embedder = embedder
+        self._now = now
+        self._database = Database(path, create=create)
+        self._index: VectorIndex | None = None
+        self._index_lock = threading.RLock()
+        self._revisions: OrderedDict[int, Revision] = OrderedDict()
+        self._revisions_lock = threading.Lock()
+        self._alive: tuple[tuple[int, int], Alive] | None = None
+        try:
+            self._embedder_id = self._agree()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> KnowledgeBase:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Writes the index if much was added since the last time, and closes the files."""
+        with self._index_lock:
+            if self._index is not None and self._index.is_worth_saving():
+                self._index.save(self.path / "index")
+            self._index = None
+        self._database.close()
+
+    # -- writing
+
+    def commit(self, operations: Sequence[Operation], *, cause: str) -> Version | None:
+        """One batch, one transaction; the new version, or None if no document changed."""
+        with self._database.transaction() as connection:
+            number = changes.apply(
+                connection, operations, at=self._now(), cause=cause, embedder_id=self._embedder_id
+            )
+            return None if number is None else versions.read(connection, number)
+
+    def ensure_root(self, path: str, *, is_whole: bool) -> Root:
+        """The root at an absolute path, made if it is new."""
+        with self._database.transaction() as connection:
+            return files.ensure_root(connection, path, is_whole=is_whole)
+
+    def compared(self, root: Root) -> None:
+        """Notes that the root was compared with the disk just now."""
+        with self._database.transaction() as connection:
+            files.compared(connection, root.id, self._now())
+
+    def release(self, root_id: int, path: str) -> None:
+        """Ends a hold: the path is read again."""
+        with self._database.transaction() as connection:
+            files.release(connection, root_id, path)
+
+    def embed_next(self, limit: int) -> int:
+        """Computes and keeps up to `limit` of the vectors that are waited for; gives how many were done.
+
+        The vectors are computed outside the lock. 0 means that nothing waits.
+        """
+        with self._database.snapshot() as connection:
+            waiting = vectors.waiting(connection, limit)
+            strings = [self._string(connection, passage_id) for _, passage_id in waiting]
+        if not waiting:
+            return 0
+        made = self.embedder.embed(strings)  # (n, dim)
+        with self._database.transaction() as connection:
+            vectors.write(
+                connection,
+                self._embedder_id,
+                {digest: made[i] for i, (digest, _) in enumerate(waiting)},
+            )
+        return len(waiting)
+
+    def settle_index(self) -> None:
+        """Brings the index along, and writes it if much was added."""
+        self._follow()
+
+    # -- reading
+
+    def latest(self) -> Version | None:
+        """The newest version, None before the first."""
+        with self._database.snapshot() as connection:
+            return versions.read(connection, versions.latest_number(connection))
+
+    def versions(self, limit: int) -> tuple[Version, ...]:
+        """The newest versions, newest first."""
+        with self._database.snapshot() as connection:
+            return tuple(versions.newest(connection, limit))
+
+    def version_number(self, as_of: AsOf | None) -> int:
+        """The number of the version meant; the newest for None.
+
+        as_of: a number, a time (aware, or local), or a date, which means its end, local time; also as text.
+        Raises NoSuchVersion where there was none, and for text that is none of these.
+        """
+        with self._database.snapshot() as connection:
+            newest = versions.latest_number(connection)
+            if as_of is None:
+                return newest
+            wanted = _parsed(as_of)
+            if isinstance(wanted, int):
+                if not 1 <= wanted <= newest:
+                    raise NoSuchVersion(f"there is no version {wanted}; the newest is {newest}")
+                return wanted
+            number = versions.number_at(connection, wanted)
+            if number == 0:
+                first = versions.read(connection, 1)
+                began = "has no version yet" if first is None else f"begins at {first.at.astimezone():%Y-%m-%d %H:%M}"
+                raise NoSuchVersion(
+                    f"this knowledge base {began}; it cannot know what stood in your files at "
+                    f"{wanted.astimezone():%Y-%m-%d %H:%M}; to ask only documents dated until then: "
+                    f"--dated ..{wanted.astimezone():%Y-%m-%d}"
+                )
+            return number
+
+    def search(
+        self,
+        question: str,
+        k: int,
+        *,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+    ) -> tuple[Hit, ...]:
+        """The best `k` passages, best first; fewer if fewer match.
+
+        within: globs of paths (absolute, or below a root); a folder means all below it.
+        dated: first and last date, inclusive, of the documents' own dates; None is open.
+        """
+        number = self.version_number(as_of)
+        has_vectors = self._follow() > 0
+        vector = self.embedder.embed_query(question) if has_vectors and question.strip() else None
+        unknown = self.embedder.unknown_share(question) if vector is not None else 0.0
+        with self._database.snapshot() as connection, self._index_lock:
+            scope = Scope(
+                version=number,
+                is_present=number == versions.latest_number(connection),
+                document_ids=self._matching(connection, number, within, dated),
+            )
+            found = retrieve.search(
+                connection,
+                self._followed(connection),
+                question=question,
+                vector=vector,
+                unknown_share=unknown,
+                k=k,
+                scope=scope,
+                alive=lambda: self._alive_at(connection, number),
+                embedder_id=self._embedder_id,
+            )
+            return tuple(self._hit(connection, scored, number) for scored in found)
+
+    def revision_of(self, hit: Hit) -> Revision:
+        """The text and header that a hit was cut from."""
+        with self._database.snapshot() as connection:
+            return self._revision(connection, hit.revision_id)
+
+    def document_at(self, path: str, *, as_of: AsOf | None = None) -> Revision | None:
+        """What is stored for an absolute path at a version, also if the file is gone from the disk."""
+        number = self.version_number(as_of)
+        with self._database.snapshot() as connection:
+            for root in files.roots(connection):
+                relative = relative_to(path, root.path)
+                owner = None if relative is None else documents.owner(connection, root.id, relative, number)
+                if owner is not None:
+                    revision_id = documents.revision_at(connection, owner, number)
+                    return None if revision_id is None else self._revision(connection, revision_id)
+        return None
+
+    def last_document_at(self, path: str) -> Revision | None:
+        """What was stored last for an absolute path where no document stands now."""
+        with self._database.snapshot() as connection:
+            for root in files.roots(connection):
+                relative = relative_to(path, root.path)
+                last = None if relative is None else documents.last_location(connection, root.id, relative)
+                if last is not None:
+                    revision_id = documents.revision_at(connection, last[0], last[1] - 1)
+                    return None if revision_id is None else self._revision(connection, revision_id)
+        return None
+
+    def matching(self, pattern: str) -> frozenset[int]:
+        """Ids of the living documents whose path matches a glob."""
+        with self._database.snapshot() as connection:
+            number = versions.latest_number(connection)
+            return self._matching(connection, number, [pattern], None) or frozenset()
+
+    def documents(self, *, as_of: AsOf | None = None) -> tuple[StoredDocument, ...]:
+        """The documents alive at a version, by root and path."""
+        number = self.version_number(as_of)
+        with self._database.snapshot() as connection:
+            alive = self._alive_at(connection, number)
+            paths = {root.id: root.path for root in files.roots(connection)}
+            total: dict[int, int] = {}
+            waiting: dict[int, int] = {}
+            for owner, vector_id in zip(alive.document_ids.tolist(), alive.vector_ids.tolist(), strict=True):
+                total[owner] = total.get(owner, 0) + 1
+                waiting[owner] = waiting.get(owner, 0) + (vector_id < 0)
+            return tuple(
+                StoredDocument(
+                    document_id=found.document_id,
+                    path=joined(paths[found.root_id], found.path),
+                    title=found.title,
+                    dated=found.dated,
+                    version=found.version,
+                    passages=total.get(found.document_id, 0),
+                    without_vectors=waiting.get(found.document_id, 0),
+                    size_bytes=found.size_bytes,
+                )
+                for found in documents.summaries(connection, number)
+            )
+
+    def roots(self) -> tuple[Root, ...]:
+        """The folders known, in the order they were given."""
+        with self._database.snapshot() as connection:
+            return tuple(files.roots(connection))
+
+    def file_states(self, root: Root) -> dict[str, FileState]:
+        """Relative path → state of the files known below a root."""
+        with self._database.snapshot() as connection:
+            return files.states(connection, root.id)
+
+    def holds(self, root: Root) -> dict[str, bytes | None]:
+        """Relative path → digest of the paths taken out below a root."""
+        with self._database.snapshot() as connection:
+            return files.holds(connection, root.id)
+
+    def failures(self) -> tuple[FileState, ...]:
+        """The files that could not be read."""
+        with self._database.snapshot() as connection:
+            return tuple(files.failures(connection))
+
+    def copy_of(self, digest: bytes, parser: str | None) -> Revision | None:
+        """A living revision of exactly those bytes, to take the text from."""
+        with self._database.snapshot() as connection:
+            found = documents.live_revision_with(connection, digest, parser)
+            return None if found is None else self._revision(connection, found)
+
+    def lag(self) -> Lag:
+        """What has changed and cannot be found yet."""
+        with self._database.snapshot() as connection:
+            times = [root.compared_at for root in files.roots(connection) if root.compared_at is not None]
+            return Lag(
+                files=files.count_unread_changes(connection),
+                passages=vectors.count_waiting(connection),
+                checked_at=min(times, default=None),
+            )
+
+    def passages(self) -> int:
+        """How many passages live now."""
+        with self._database.snapshot() as connection:
+            return passages.count_alive(connection)
+
+    def passages_with(self, term: str) -> int:
+        """How many living passages hold a term of `terms.terms`."""
+        with self._database.snapshot() as connection:
+            return words.passages_with(connection, term)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A snapshot of the store, for `verify`."""
+        with self._database.snapshot() as connection:
+            yield connection
+
+    def index_faults(self, connection: Connection) -> Iterator[str]:
+        """How the index differs from the vectors stored, at a snapshot."""
+        with self._index_lock:
+            index = self._followed(connection)
+            ids, stored = vectors.read_run(
+                connection, self._embedder_id, 0, vectors.last_id(connection), self.embedder.dim
+            )
+            if not np.array_equal(index.ids, ids):
+                yield f"the index holds {len(index)} vectors, the store {len(ids)}"
+            elif not np.array_equal(index.vectors(), stored):
+                yield "the index holds vectors that are not the store's"
+
+    # -- repairing
+
+    def rebuild(self) -> None:
+        """Makes the word index and the vector index again from the documents and vectors stored."""
+        with self._database.transaction() as connection:
+            self._rewrite_words(connection)
+        with self._index_lock:
+            self._index = None
+            for old in (self.path / "index").glob("*"):
+                old.unlink(missing_ok=True)
+        self._follow()
+        with self._index_lock:
+            if self._index is not None:
+                self._index.save(self.path / "index")
+
+    def damage(self) -> tuple[str, ...]:
+        """What SQLite's own check finds wrong."""
+        return self._database.damage()
+
+    # -- inside
+
+    def _agree(self) -> int:
+        """The embedder's id here; the store and this program agree on embedder and analyzer."""
+        embedder = self.embedder
+        with self._database.snapshot() as connection:
+            kept = settings.read(connection, "embedder_id")
+            analyzer = settings.read(connection, "analyzer_version")
+        if kept is None or analyzer != str(ANALYZER_VERSION):
+            with self._database.transaction() as connection:
+                kept = settings.read(connection, "embedder_id")
+                if kept is None:
+                    made = vectors.embedder_id(
+                        connection, name=embedder.name, fingerprint=embedder.fingerprint, dim=embedder.dim
+                    )
+                    kept = str(made)
+                    settings.write(connection, "embedder_id", kept)
+                if analyzer is not None and analyzer != str(ANALYZER_VERSION):
+                    self._rewrite_words(connection)
+                settings.write(connection, "analyzer_version", str(ANALYZER_VERSION))
+        with self._database.snapshot() as connection:
+            name, fingerprint, dim = vectors.embedder(connection, int(kept))
+        if fingerprint != embedder.fingerprint:
+            raise EmbedderMismatch(
+                f"the knowledge base in {self.path} was built with embedder {name!r} ({dim} dimensions), not "
+                f"{embedder.name!r} ({embedder.dim}); set embedder = {name!r} in lifelong.toml, or name another --kb"
+            )
+        return int(kept)
+
+    def _follow(self) -> int:
+        """Brings the index along with the change log; gives how many vectors it holds."""
+        with self._index_lock, self._database.snapshot() as connection:
+            return len(self._followed(connection))
+
+    def _followed(self, connection: Connection) -> VectorIndex:
+        """The index at the snapshot's position of the change log. The index lock is held."""
+        folder = self.path / "index"
+        dim, fingerprint = self.embedder.dim, self.embedder.fingerprint
+        position = versions.log_position(connection)
+        if self._index is None:
+            self._index = VectorIndex.load(folder, dim=dim, fingerprint=fingerprint)
+        if self._index is not None and self._index.position > position:
+            self._index = None  # built from a store that is not this one: a restored backup
+        entries = [] if self._index is None else versions.log_after(connection, self._index.position)
+        if self._index is None or any(entry.kind == "pruned" for entry in entries):
+            self._index = VectorIndex(dim=dim, fingerprint=fingerprint)
+            entries = versions.log_after(connection, 0)
+        index = self._index
+        runs = [entry for entry in entries if entry.kind == "vectors"]
+        if runs:
+            newest = int(index.ids[-1]) if len(index) else 0
+            last = max(entry.last_id for entry in runs)
+            for first in range(newest + 1, last + 1, 65_536):
+                ids, found = vectors.read_run(
+                    connection, self._embedder_id, first, min(first + 65_535, last), dim
+                )
+                index.add(ids, found)
+        index.position = position
+        if index.is_worth_saving():
+            index.save(folder)
+        return index
+
+    def _alive_at(self, connection: Connection, number: int) -> Alive:
+        key = (number, versions.log_position(connection))
+        if self._alive is None or self._alive[0] != key:
+            self._alive = key, Alive(*vectors.alive_at(connection, self._embedder_id, number))
+        return self._alive[1]
+
+    def _matching(
+        self, connection: Connection, number: int, within: Sequence[str], dated: Dates | None
+    ) -> frozenset[int] | None:
+        if not within and dated is None:
+            return None
+        paths = {root.id: root.path for root in files.roots(connection)}
+        patterns = [os.path.expanduser(pattern) for pattern in within]
+        first, last = dated if dated is not None else (None, None)
+        found = set()
+        for summary in documents.summaries(connection, number):
+            day = summary.dated or summary.file_changed_at.astimezone().date()
+            if (first is not None and day < first) or (last is not None and day > last):
+                continue
+            if patterns and not any(matches(p, paths[summary.root_id], summary.path) for p in patterns):
+                continue
+            found.add(summary.document_id)
+        return frozenset(found)
+
+    def _hit(self, connection: Connection, scored: Scored, number: int) -> Hit:
+        revision_id = documents.revision_at(connection, scored.document_id, number)
+        location = documents.location_of(connection, scored.document_id, number)
+        assert revision_id is not None and location is not None  # a living passage has both
+        revision = self._revision(connection, revision_id)
+        placement = revision.placement_of(scored.passage_id)
+        root = next(root for root in files.roots(connection) if root.id == location.root_id)
+        return Hit(
+            passage_id=scored.passage_id,
+            document_id=scored.document_id,
+            revision_id=revision_id,
+            path=joined(root.path, location.path),
+            title=revision.title,
+            label=placement.label,
+            line=revision.text.count("\n", 0, placement.start) + 1 if revision.is_source else None,
+            page=placement.page,
+            text=revision.text[placement.start : placement.end],
+            start=placement.start,
+            end=placement.end,
+            score=scored.scores.fused,
+            scores=scored.scores,
+            version=number,
+            document_date=revision.dated or revision.file_changed_at.astimezone().date(),
+        )
+
+    def _string(self, connection: Connection, passage_id: int) -> str:
+        """The exact string that is embedded for a passage."""
+        owner = passages.documents_of(connection, [passage_id])[passage_id]
+        born = passages.a_version_of(connection, passage_id)
+        revision_id = None if born is None else documents.revision_at(connection, owner, born)
+        if revision_id is None:
+            return ""
+        revision = self._revision(connection, revision_id)
+        placement = revision.placement_of(passage_id)
+        return embedded_string(placement.context, revision.text[placement.start : placement.end])
+
+    def _revision(self, connection: Connection, revision_id: int) -> Revision:
+        with self._revisions_lock:
+            found = self._revisions.get(revision_id)
+            if found is not None:
+                self._revisions.move_to_end(revision_id)
+                return found
+        found = documents.read_revision(connection, revision_id)
+        with self._revisions_lock:
+            self._revisions[revision_id] = found
+            while len(self._revisions) > _REVISIONS_CACHED:
+                self._revisions.popitem(last=False)
+        return found
+
+    def _rewrite_words(self, connection: Connection) -> None:
+        words.clear(connection)
+        for document_id in documents.all_ids(connection):
+            alive = passages.alive_in(connection, document_id)
+            rows: dict[int, words.Row] = {}
+            for revision_id in documents.revision_ids(connection, document_id):
+                revision = documents.read_revision(connection, revision_id)
+                for p in revision.placements:
+                    if p.passage_id not in rows:
+                        rows[p.passage_id] = words.row(
+                            p.passage_id, context=p.context, text=revision.text[p.start : p.end]
+                        )
+            words.insert_live(connection, [row for key, row in sorted(rows.items()) if key in alive])
+            words.insert_past(connection, [row for key, row in sorted(rows.items()) if key not in alive])
+
+
+def joined(root: str, relative: str) -> str:
+    """The absolute path of a path below a root."""
+    return str(Path(root, *relative.split("/")))
+
+
+def relative_to(path: str, root: str) -> str | None:
+    """`path` below `root`, "/" between its parts; None if it is not below it. Both absolute."""
+    try:
+        return Path(path).relative_to(root).as_posix()
+    except ValueError:
+        return None
+
+
+def matches(pattern: str, root: str, relative: str) -> bool:
+    """A glob matches the absolute path, the path below the root, or that with the root's name before it."""
+    candidates = (joined(root, relative), relative, f"{Path(root).name}/{relative}")
+    prefix = pattern.rstrip("/")
+    return any(
+        fnmatch.fnmatchcase(candidate, pattern) or fnmatch.fnmatchcase(candidate, f"{prefix}/*")
+        for candidate in candidates
+    )
+
+
+def _parsed(as_of: AsOf) -> int | datetime:
+    if isinstance(as_of, str):
+        text = as_of.strip()
+        if text.isdecimal():
+            return int(text)
+        try:
+            as_of = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+        except ValueError:
+            raise NoSuchVersion(
+                f"cannot read {as_of!r} as a version; give a number, or a date such as 2026-03-01"
+            ) from None
+    if isinstance(as_of, datetime):
+        return as_of.astimezone(UTC)
+    if isinstance(as_of, date):
+        return datetime.combine(as_of, time.max).astimezone(UTC)  # a bare day means its end, local time
+    return as_of
+
+
+__all__ = ["AsOf", "Dates", "KnowledgeBase", "Vector", "joined", "matches", "relative_to", "utc_now"]

@@ -1,0 +1,186 @@
+"""A question → passages: words and vectors, fused, spread over documents.
+
+Rule: the store's state at one version in, passage ids with scores out; nothing here writes. Weights are measured
+(`python -m benchmarks.retrieval`), not guessed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag_lifelong.index import VectorIndex
+from rag_lifelong.store import passages, vectors, words
+from rag_lifelong.terms import query_terms
+from rag_lifelong.types import Scores, Vector
+
+Ids = NDArray[np.int64]
+
+CANDIDATES = 100  # from words and from vectors each; more moved no figure of the retrieval benchmark
+DENSE_WEIGHT = 0.7  # of a convex mix of min-max scores; benchmarks.retrieval
+DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
+COMMON_SHARE = 0.2  # a term in more than this share of the passages …
+COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others are left: it costs most, tells least
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A passage found, and how."""
+
+    passage_id: int
+    document_id: int
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which passages may be found: those alive at `version`; of `document_ids` only, unless None.
+
+    is_present: `version` is the newest.
+    """
+
+    version: int
+    is_present: bool
+    document_ids: frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The passages alive at a version; three aligned arrays, shape (n,). vector_ids: -1 where there is none yet."""
+
+    passage_ids: Ids
+    document_ids: Ids
+    vector_ids: Ids
+
+
+def search(
+    connection: sqlite3.Connection,
+    index: VectorIndex,
+    *,
+    question: str,
+    vector: Vector | None,
+    unknown_share: float,
+    k: int,
+    scope: Scope,
+    alive: Callable[[], Alive],
+    embedder_id: int,
+) -> list[Scored]:
+    """Up to `k` passages, best first, ties by passage id.
+
+    vector: the question's, shape (dim,), or None to search by words alone. unknown_share: the share of the
+    question's tokens the embedder does not know; words count for more, the more it is.
+    alive: gives the passages alive at the scope's version; called only where a mask is needed.
+    """
+    by_words = _by_words(connection, question, scope, alive)
+    by_vector = {} if vector is None else _by_vector(connection, index, vector, scope, alive)
+    if vector is not None:
+        missing = [passage_id for passage_id in by_words if passage_id not in by_vector]
+        found = vectors.by_passage(connection, embedder_id, missing)
+        by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
+    scored = fuse(by_vector, by_words, dense_weight=DENSE_WEIGHT * (1.0 - unknown_share))
+    owners = passages.documents_of(connection, list(scored))
+    ranked = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))
+    return spread([Scored(i, owners[i], scored[i]) for i in ranked], k)
+
+
+def fuse(
+    by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense_weight: float
+) -> dict[int, Scores]:
+    """passage id → scores; fused = w · cosine + (1 − w) · BM25, each scaled to [0, 1] among the candidates.
+
+    A passage without a vector yet is ranked by its words alone, so that waiting costs it nothing.
+    """
+    cosines = np.fromiter(by_vector.values(), dtype=np.float64, count=len(by_vector))
+    low, high = (float(cosines.min()), float(cosines.max())) if len(cosines) else (0.0, 0.0)
+    top = max(by_words.values(), default=0.0)
+    fused: dict[int, Scores] = {}
+    for passage_id in {**by_vector, **by_words}:
+        cosine, bm25 = by_vector.get(passage_id), by_words.get(passage_id)
+        word_part = bm25 / top if bm25 is not None and top > 0 else 0.0
+        if cosine is None:
+            score = word_part
+        else:
+            dense_part = (cosine - low) / (high - low) if high > low else 1.0
+            score = dense_weight * dense_part + (1.0 - dense_weight) * word_part
+        fused[passage_id] = Scores(fused=score, dense=cosine, words=bm25)
+    return fused
+
+
+def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:
+    """The first `k`, no document with more than DOCUMENT_SHARE of them while others have any."""
+    most = max(1, round(k * DOCUMENT_SHARE))
+    taken: list[Scored] = []
+    waiting: list[Scored] = []
+    count: Counter[int] = Counter()
+    for scored in ranked:
+        if len(taken) == k:
+            break
+        if count[scored.document_id] < most:
+            count[scored.document_id] += 1
+            taken.append(scored)
+        else:
+            waiting.append(scored)
+    taken.extend(waiting[: k - len(taken)])
+    return sorted(taken, key=lambda scored: (-scored.scores.fused, scored.passage_id))
+
+
+def _by_words(
+    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive]
+) -> dict[int, float]:
+    wanted = _telling_terms(connection, query_terms(question))
+    if scope.is_present and scope.document_ids is None:
+        return dict(words.search(connection, wanted, CANDIDATES))
+    among = frozenset(_allowed(alive(), scope).passage_ids.tolist())
+    found = words.search(connection, wanted, CANDIDATES, among=among)
+    if not scope.is_present:
+        found += words.search(connection, wanted, CANDIDATES, among=among, past=True)
+        found = sorted(found, key=lambda pair: (-pair[1], pair[0]))[:CANDIDATES]
+    return dict(found)
+
+
+def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
+    """`wanted` without the terms that stand nearly everywhere, unless no other is left."""
+    total = passages.count_alive(connection) if len(wanted) > 1 else 0
+    if total < COMMON_FROM:
+        return list(wanted)
+    rare = [term for term in wanted if words.passages_with(connection, term) <= COMMON_SHARE * total]
+    return rare or list(wanted)
+
+
+def _by_vector(
+    connection: sqlite3.Connection, index: VectorIndex, vector: Vector, scope: Scope, alive: Callable[[], Alive]
+) -> dict[int, float]:
+    if scope.is_present and scope.document_ids is None:
+        # Unmasked first: nearly all vectors live. In order of score, so enough living ones are the best living ones.
+        found = _passages(connection, index, vector, 2 * CANDIDATES, scope, None)
+        if len(found) >= CANDIDATES or len(index) <= 2 * CANDIDATES:
+            return dict(list(found.items())[:CANDIDATES])
+    allowed = _allowed(alive(), scope)
+    among = np.unique(allowed.vector_ids[allowed.vector_ids >= 0])
+    found = _passages(connection, index, vector, CANDIDATES, scope, among)
+    if scope.document_ids is not None:
+        inside = set(allowed.passage_ids.tolist())
+        found = {passage_id: cosine for passage_id, cosine in found.items() if passage_id in inside}
+    return dict(list(found.items())[:CANDIDATES])
+
+
+def _passages(
+    connection: sqlite3.Connection, index: VectorIndex, vector: Vector, k: int, scope: Scope, among: Ids | None
+) -> dict[int, float]:
+    """passage id → cosine of the living passages behind the best `k` vectors, best first."""
+    found = index.search(vector, k, among=among)
+    cosines = dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True))
+    living = vectors.passages_with(connection, found.ids.tolist(), scope.version)
+    return {passage_id: cosines[vector_id] for vector_id, passage_id in living}
+
+
+def _allowed(alive: Alive, scope: Scope) -> Alive:
+    if scope.document_ids is None:
+        return alive
+    inside = np.isin(alive.document_ids, np.fromiter(scope.document_ids, dtype=np.int64))
+    return Alive(alive.passage_ids[inside], alive.document_ids[inside], alive.vector_ids[inside])
