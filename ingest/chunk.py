@@ -22,7 +22,7 @@ from ingest.types import Chunk, Document, Mark, MarkKind
 
 CHUNKER_VERSION = 1
 
-MAX_CONTEXT_TOKENS = 32
+MAX_CONTEXT_TOKENS = 24  # with 230 of text and 2 special ones: what MiniLM reads is 256
 MIN_SECTION_TOKENS = 60  # a heading ends a chunk of at least this size; smaller sections share one
 MIN_TAIL_TOKENS = 40  # a cut never leaves less than this before the section's end
 CHARS_PER_TOKEN = 8  # a token stands for at most this many characters: long runs (base64) count as many
