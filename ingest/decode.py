@@ -1,8 +1,8 @@
 """Bytes → text, or a reason why they are none.
 
-Rule: never mojibake. The order is byte-order mark, strict UTF-8, UTF-16 without a mark, multi-byte East Asian
+Rule: never mojibake. The order is byte-order mark, UTF-16 without a mark, strict UTF-8, multi-byte East Asian
 encodings as charset-normalizer sees them, and Windows-1252 for the rest: charset-normalizer alone misreads
-Western single-byte text (notes of 2026-08: latin-1 and cp1252 files).
+Western single-byte text (tried on latin-1 and cp1252 files).
 """
 
 from __future__ import annotations
@@ -64,19 +64,19 @@ def _decoded(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
+    wide = _utf16(data) if b"\x00" in data[:_SAMPLE] else None  # ASCII in UTF-16 is valid UTF-8, with NULs
+    if wide is not None:
+        return wide
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         pass
-    wide = _utf16(data)
-    if wide is not None:
-        return wide
     if b"\x00" in data[:_SAMPLE]:
         raise UnreadableFile("not text: it holds binary data")
-    encoding = _east_asian(data[:_SAMPLE])
-    if encoding is not None:
+    east_asian = _east_asian(data[:_SAMPLE])
+    if east_asian is not None:
         try:
-            return data.decode(encoding)
+            return data.decode(east_asian)
         except UnicodeDecodeError:
             pass
     return data.decode("cp1252", "replace")

@@ -244,7 +244,7 @@ class Assistant:
         self.last_answer = self._answer(
             question,
             text or REFUSAL,
-            () if is_refused else tuple(self._whole(n, hits[n - 1]) for n in numbers),
+            () if is_refused else tuple(self._whole(i, hits[n - 1]) for i, n in enumerate(numbers, start=1)),
             hits,
             number,
             as_of,

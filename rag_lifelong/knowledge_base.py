@@ -183,9 +183,7 @@ class KnowledgeBase:
         dated: first and last date, inclusive, of the documents' own dates; None is open.
         """
         number = self.version_number(as_of)
-        has_vectors = self._follow() > 0
-        vector = self.embedder.embed_query(question) if has_vectors and question.strip() else None
-        unknown = self.embedder.unknown_share(question) if vector is not None else 0.0
+        vector, unknown = self._embedded(question)
         with self._database.snapshot() as connection, self._index_lock:
             scope = Scope(
                 version=number,
@@ -204,6 +202,22 @@ class KnowledgeBase:
                 embedder_id=self._embedder_id,
             )
             return tuple(self._hit(connection, scored, number) for scored in found)
+
+    def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
+        """(passage id → cosine, passage id → BM25, share of unknown tokens): what `search` fuses, about now."""
+        number = self.version_number(None)
+        vector, unknown = self._embedded(question)
+        with self._database.snapshot() as connection, self._index_lock:
+            by_vector, by_words = retrieve.candidates(
+                connection,
+                self._followed(connection),
+                question=question,
+                vector=vector,
+                scope=Scope(version=number, is_present=True, document_ids=None),
+                alive=lambda: self._alive_at(connection, number),
+                embedder_id=self._embedder_id,
+            )
+            return by_vector, by_words, unknown
 
     def revision_of(self, hit: Hit) -> Revision:
         """The text and header that a hit was cut from."""
@@ -375,6 +389,12 @@ class KnowledgeBase:
                 f"{embedder.name!r} ({embedder.dim}); set embedder = {name!r} in lifelong.toml, or name another --kb"
             )
         return int(kept)
+
+    def _embedded(self, question: str) -> tuple[Vector | None, float]:
+        """The question's vector, None while there is nothing to compare it with; its share of unknown tokens."""
+        if not question.strip() or self._follow() == 0:
+            return None, 0.0
+        return self.embedder.embed_query(question), self.embedder.unknown_share(question)
 
     def _follow(self) -> int:
         """Brings the index along with the change log; gives how many vectors it holds."""

@@ -76,16 +76,41 @@ def search(
     question's tokens the embedder does not know; words count for more, the more it is.
     alive: gives the passages alive at the scope's version; called only where a mask is needed.
     """
-    by_words = _by_words(connection, question, scope, alive)
-    by_vector = {} if vector is None else _by_vector(connection, index, vector, scope, alive)
-    if vector is not None:
-        missing = [passage_id for passage_id in by_words if passage_id not in by_vector]
-        found = vectors.by_passage(connection, embedder_id, missing)
-        by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
-    scored = fuse(by_vector, by_words, dense_weight=DENSE_WEIGHT * (1.0 - unknown_share))
+    by_vector, by_words = candidates(
+        connection, index, question=question, vector=vector, scope=scope, alive=alive, embedder_id=embedder_id
+    )
+    scored = fuse(by_vector, by_words, dense_weight=dense_weight(unknown_share))
     owners = passages.documents_of(connection, list(scored))
     ranked = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))
     return spread([Scored(i, owners[i], scored[i]) for i in ranked], k)
+
+
+def candidates(
+    connection: sqlite3.Connection,
+    index: VectorIndex,
+    *,
+    question: str,
+    vector: Vector | None,
+    scope: Scope,
+    alive: Callable[[], Alive],
+    embedder_id: int,
+) -> tuple[dict[int, float], dict[int, float]]:
+    """(passage id → cosine, passage id → BM25): the best CANDIDATES of each way, best first.
+
+    What words found has its exact cosine too, where it has a vector; those come last.
+    """
+    by_words = _by_words(connection, question, scope, alive)
+    if vector is None:
+        return {}, by_words
+    by_vector = _by_vector(connection, index, vector, scope, alive)
+    missing = [passage_id for passage_id in by_words if passage_id not in by_vector]
+    found = vectors.by_passage(connection, embedder_id, missing)
+    return by_vector | {passage_id: float(found[passage_id] @ vector) for passage_id in found}, by_words
+
+
+def dense_weight(unknown_share: float) -> float:
+    """The weight of the cosine in the mix, for a question of which the embedder does not know that share."""
+    return DENSE_WEIGHT * (1.0 - unknown_share)
 
 
 def fuse(

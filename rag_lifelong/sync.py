@@ -191,9 +191,9 @@ class _Reader:
         root = target.root
         states = self.knowledge_base.file_states(root)
         vanished = {
-            state.digest: state
+            digest: state
             for path in difference.vanished
-            if (state := states[path]).digest is not None and state.document_id is not None
+            if (digest := (state := states[path]).digest) is not None and state.document_id is not None
         }
         gone = set(difference.vanished)
         todo = [*difference.new, *difference.changed]
@@ -231,7 +231,7 @@ class _Reader:
         root: Root,
         found: Found,
         state: FileState | None,
-        vanished: dict[bytes | None, FileState],
+        vanished: dict[bytes, FileState],
         target: _Target,
     ) -> Operation | None:
         place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)

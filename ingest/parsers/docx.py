@@ -128,7 +128,7 @@ def _blocks(word: WordDocument) -> Iterator[tuple[str, int | None]]:
                 yield "\n".join(rows), None
 
 
-def _level(paragraph: Any) -> int | None:  # noqa: ANN401 - python-docx's types are incomplete
+def _level(paragraph: Any) -> int | None:
     style = paragraph.style
     name = "" if style is None or style.name is None else style.name
     found = _HEADING.match(name)
@@ -137,14 +137,14 @@ def _level(paragraph: Any) -> int | None:  # noqa: ANN401 - python-docx's types 
     return 0 if name.lower() in ("title", "titel", "titre") else None
 
 
-def _is_item(paragraph: Any) -> bool:  # noqa: ANN401
+def _is_item(paragraph: Any) -> bool:
     style = paragraph.style
     properties = paragraph._p.pPr
     is_numbered = properties is not None and properties.numPr is not None
     return is_numbered or (style is not None and (style.name or "").lower().startswith("list"))
 
 
-def _rows(table: Any) -> Iterator[str]:  # noqa: ANN401
+def _rows(table: Any) -> Iterator[str]:
     """A row a line, cells joined by " | "."""
     for row in table._tbl.tr_lst:  # not `table.rows`: it raises where a row's cells do not fit the grid
         cells = [

@@ -155,6 +155,7 @@ CREATE INDEX pending_newest ON pending (passage_id DESC);
 -- Words of the living, and of the dead apart, so that BM25's statistics are those of the living.
 -- rowid = passages.id; columns hold `terms.terms()` of the context and the text, joined by spaces.
 -- Contentless: a row is deleted by telling its exact content. "ascii" keeps every non-ASCII character in its term.
-CREATE VIRTUAL TABLE words_live USING fts5 (context, body, content = '', detail = column, tokenize = 'ascii');
-CREATE VIRTUAL TABLE words_past USING fts5 (context, body, content = '', detail = column, tokenize = 'ascii');
+-- Full detail: with detail = column, bm25() of a contentless table is 0 for every row (SQLite 3.40).
+CREATE VIRTUAL TABLE words_live USING fts5 (context, body, content = '', tokenize = 'ascii');
+CREATE VIRTUAL TABLE words_past USING fts5 (context, body, content = '', tokenize = 'ascii');
 CREATE VIRTUAL TABLE words_live_terms USING fts5vocab (words_live, 'row');

@@ -1,0 +1,146 @@
+"""Settings: what they are, where they come from, and what each is now.
+
+Rule: read once, in `open_assistant`, from the knowledge base's `lifelong.toml`, then the user's, then the
+defaults; the environment goes before all. Never from a followed folder or the working folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rag_lifelong.errors import BadSetting
+
+FILE_NAME = "lifelong.toml"
+_APPLICATION = "lifelong"
+_ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER"}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings.
+
+    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder.
+    k: passages a search shows. chunk_tokens: mean size of new chunks. max_file_mb: larger files are not read.
+    editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
+    color: "auto", "always" or "never".
+    """
+
+    model: str
+    embedder: str
+    k: int
+    chunk_tokens: int
+    max_file_mb: int
+    editor_uri: str
+    color: str
+
+
+DEFAULTS = Config(
+    model="quote",
+    embedder="all-MiniLM-L6-v2",
+    k=8,
+    chunk_tokens=200,
+    max_file_mb=100,
+    editor_uri="file://{path}",
+    color="auto",
+)
+
+_RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000)}
+_CHOICES = {"color": ("auto", "always", "never")}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as shown: its value, and the file, variable or "default" it comes from."""
+
+    name: str
+    value: str | int
+    origin: str
+
+
+def knowledge_base_path(given: str | Path | None = None) -> Path:
+    """The knowledge base's folder: `given`, else LIFELONG_KB, else the user's data folder.
+
+    A bare name ("work") means a folder of that name in the user's data folder, unless there is one here.
+    """
+    chosen = given if given is not None else os.environ.get("LIFELONG_KB")
+    if chosen is None or not str(chosen):
+        return _user_data()
+    text = os.path.expanduser(str(chosen))
+    is_name = isinstance(chosen, str) and os.sep not in text and "/" not in text and text not in (".", "..")
+    if is_name and not Path(text).exists():
+        return _user_data().with_name(f"{_APPLICATION}-{text}")
+    return Path(os.path.abspath(text))
+
+
+def load_config(knowledge_base: Path) -> Config:
+    """The settings in force for a knowledge base. Raises BadSetting."""
+    return Config(**{setting.name: setting.value for setting in settings_of(knowledge_base)})  # type: ignore[arg-type]
+
+
+def settings_of(knowledge_base: Path) -> tuple[Setting, ...]:
+    """Every setting with its origin. Raises BadSetting for an unknown name or an unusable value."""
+    sources = [_read(path) for path in (knowledge_base / FILE_NAME, user_file())]
+    found = []
+    for field in fields(Config):
+        variable = _ENVIRONMENT.get(field.name)
+        if variable is not None and os.environ.get(variable):
+            found.append(Setting(field.name, os.environ[variable], variable))
+            continue
+        for path, values in sources:
+            if field.name in values:
+                found.append(Setting(field.name, _checked(path, field.name, values[field.name]), str(path)))
+                break
+        else:
+            found.append(Setting(field.name, getattr(DEFAULTS, field.name), "default"))
+    return tuple(found)
+
+
+def user_file() -> Path:
+    """The user's own settings file, for all knowledge bases."""
+    from platformdirs import user_config_path
+
+    return user_config_path(_APPLICATION, appauthor=False) / FILE_NAME
+
+
+def _user_data() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path(_APPLICATION, appauthor=False)
+
+
+def _read(path: Path) -> tuple[Path, Mapping[str, object]]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return path, {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadSetting(f"{path} is not valid TOML: {error}") from error
+    known = [field.name for field in fields(Config)]
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+            raise BadSetting(f"{path}: unknown setting {name!r}{hint}")
+    return path, values
+
+
+def _checked(path: Path, name: str, value: object) -> str | int:
+    expected = type(getattr(DEFAULTS, name))
+    if not isinstance(value, expected) or isinstance(value, bool):
+        kind = "a whole number" if expected is int else "a text in quotes"
+        raise BadSetting(f"{path}: {name} must be {kind}, not {value!r}")
+    if isinstance(value, int):
+        low, high = _RANGES[name]
+        if not low <= value <= high:
+            raise BadSetting(f"{path}: {name} must lie between {low} and {high}, not {value}")
+    elif name in _CHOICES and value not in _CHOICES[name]:
+        raise BadSetting(f"{path}: {name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
+    assert isinstance(value, (str, int))
+    return value
