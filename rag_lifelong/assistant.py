@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypedDict
 
 from rag_lifelong import sync, verify
 from rag_lifelong.changes import Hold
@@ -30,6 +31,14 @@ REFUSAL = "Your sources do not say."
 EVIDENCE = 12  # passages an answer is looked for in
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
+
+
+class Narrowing(TypedDict, total=False):
+    """Which part of the knowledge base is asked: keyword arguments of `search`, `ask` and `stream`."""
+
+    as_of: AsOf | None
+    within: Sequence[str]
+    dated: Dates | None
 
 
 @dataclass(frozen=True, slots=True)

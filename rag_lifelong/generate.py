@@ -85,7 +85,7 @@ class TransformersModel:
         except (OSError, ValueError, ImportError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ModelUnusable(f"cannot load transformers:{name}: {reason[:200]}") from error
-        self._model.eval()
+        self._model.train(False)
         self._model.requires_grad_(False)
 
     @property
@@ -150,7 +150,7 @@ class TransformersModel:
 class LlamaIndexModel:
     """A LlamaIndex `LLM` object, adapted."""
 
-    def __init__(self, llm: Any) -> None:  # noqa: ANN401 - LlamaIndex is not imported here
+    def __init__(self, llm: Any) -> None:
         self._llm = llm
         metadata = llm.metadata
         self.name = f"llama_index:{getattr(metadata, 'model_name', None) or type(llm).__name__}"

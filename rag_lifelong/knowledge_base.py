@@ -102,6 +102,15 @@ class KnowledgeBase:
         with self._database.transaction() as connection:
             files.compared(connection, root.id, self._now())
 
+    def first_time(self, what: str) -> bool:
+        """True the first time it is asked of `what`, for this knowledge base."""
+        with self._database.transaction() as connection:
+            name = f"told: {what}"
+            if settings.read(connection, name) is not None:
+                return False
+            settings.write(connection, name, "1")
+            return True
+
     def release(self, root_id: int, path: str) -> None:
         """Ends a hold: the path is read again."""
         with self._database.transaction() as connection:

@@ -20,10 +20,10 @@ from rag_lifelong.errors import (
     KnowledgeBaseUnusable,
     StorageFull,
 )
+from rag_lifelong.store.glance import FILE_NAME
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
-FILE_NAME = "lifelong.sqlite3"
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
 
 Migration = tuple[int, Callable[[sqlite3.Connection], None]]

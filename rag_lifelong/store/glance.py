@@ -1,0 +1,31 @@
+"""A quick look into a knowledge base without opening it: for shell completion.
+
+Rule: standard library only; whatever is wrong gives an empty answer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+FILE_NAME = "lifelong.sqlite3"
+
+
+def paths_below(folder: Path, prefix: str, *, limit: int) -> list[str]:
+    """Absolute paths of living documents that begin with `prefix`, in order."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.05)
+        try:
+            rows = connection.execute(
+                "SELECT r.path || '/' || l.path AS whole FROM locations l JOIN roots r ON r.id = l.root_id "
+                "WHERE l.died IS NULL AND substr(whole, 1, length(?)) = ? ORDER BY whole LIMIT ?",
+                (prefix, prefix, limit),
+            )
+            return [str(row[0]) for row in rows]
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return []

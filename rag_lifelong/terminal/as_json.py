@@ -1,0 +1,134 @@
+"""Answers, hits and states → what `--json` prints: the keys of the public contract."""
+
+from __future__ import annotations
+
+from rag_lifelong.assistant import Status
+from rag_lifelong.terminal.render import day
+from rag_lifelong.types import Answer, Failure, Finding, Hit, StoredDocument, Version
+
+Json = dict[str, object]
+
+
+def answer(found: Answer) -> Json:
+    """The JSON of `ask`. Offsets count characters of the document's text as stored."""
+    verdict = found.verdict
+    checked = verdict.lag.checked_at
+    return {
+        "question": found.question,
+        "text": found.text,
+        "refused": found.refused,
+        "citations": [
+            {
+                "number": c.number,
+                "path": c.path,
+                "label": c.label,
+                "line": c.line,
+                "page": c.page,
+                "start": c.start,
+                "end": c.end,
+                "quote": c.quote,
+                "version": c.version,
+                "document_date": day(c.document_date),
+            }
+            for c in found.citations
+        ],
+        "verdict": {
+            "newest_evidence": day(verdict.newest_evidence),
+            "stale": verdict.stale,
+            "superseded": verdict.superseded,
+            "lag_files": verdict.lag.files,
+            "lag_passages": verdict.lag.passages,
+            "checked_at": None if checked is None else checked.isoformat(),
+            "supported_share": verdict.supported_share,
+        },
+        "version": found.version,
+        "as_of": found.as_of,
+        "model": found.model,
+        "adapter": found.adapter,
+    }
+
+
+def hit(found: Hit, *, explain: bool = False) -> Json:
+    """One entry of the JSON of `search`."""
+    entry: Json = {
+        "path": found.path,
+        "label": found.label,
+        "line": found.line,
+        "page": found.page,
+        "start": found.start,
+        "end": found.end,
+        "text": found.text,
+        "score": found.score,
+        "version": found.version,
+        "document_date": day(found.document_date),
+    }
+    if explain:
+        scores = found.scores
+        entry["scores"] = {"fused": scores.fused, "dense": scores.dense, "words": scores.words}
+    return entry
+
+
+def document(found: StoredDocument) -> Json:
+    """One entry of the JSON of `list`."""
+    return {
+        "path": found.path,
+        "title": found.title,
+        "dated": day(found.dated),
+        "version": found.version,
+        "passages": found.passages,
+        "without_vectors": found.without_vectors,
+        "size_bytes": found.size_bytes,
+    }
+
+
+def failure(found: Failure) -> Json:
+    """A file that could not be read."""
+    return {"path": found.path, "reason": found.reason, "at": found.at.isoformat(), "tries": found.tries}
+
+
+def version(found: Version) -> Json:
+    """One entry of the JSON of `versions`."""
+    return {
+        "version": found.number,
+        "at": found.at.isoformat(),
+        "cause": found.cause,
+        "added": found.added,
+        "changed": found.changed,
+        "moved": found.moved,
+        "removed": found.removed,
+        "passages_born": found.passages_born,
+        "passages_died": found.passages_died,
+    }
+
+
+def status(found: Status) -> Json:
+    """The JSON of `status`."""
+    return {
+        "path": found.path,
+        "version": None if found.version is None else version(found.version),
+        "documents": found.documents,
+        "passages": found.passages,
+        "waiting": found.waiting,
+        "failures": [failure(f) for f in found.failures],
+        "folders": [
+            {
+                "path": f.path,
+                "documents": f.documents,
+                "checked_at": None if f.checked_at is None else f.checked_at.isoformat(),
+            }
+            for f in found.folders
+        ],
+        "embedder": found.embedder,
+        "model": found.model,
+        "size_bytes": found.size_bytes,
+    }
+
+
+def finding(found: Finding) -> Json:
+    """One entry of the JSON of `check`."""
+    return {
+        "subject": found.subject,
+        "well": found.is_well,
+        "message": found.message,
+        "remedy": found.remedy,
+    }
