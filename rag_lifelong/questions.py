@@ -79,6 +79,17 @@ _FILLER = frozenset(
     stem(word)
     for word in ["say", "says", "said", "tell", "tells", "give", "gives", "name", "names", "state", "mention", "mentions", "according", "list", "show", "find", "know", "please", "document", "documents", "file", "files", "text", "page", "section", "note", "notes", "described", "describe", "describes", "explain", "explains", "defined", "define", "defines", "definition", "introduced", "introduce", "introduces", "introducing", "specify", "specifies", "specified", "propose", "proposes", "proposed", "cover", "covers", "mean", "means", "meaning", "person", "people", "someone", "anyone", "exactly", "kind", "sort", "way", "there", "any", "some", "many", "much", "long", "do", "does", "did", "get", "got", "one", "ones", "also", "there's", "what's", "who's", "currently", "current", "now", "listed", "given", "stand", "stands", "have", "having", "regarding", "concerning", "called", "first"]
 )
+# Words that field wordings are made of: beside a field they ask for nothing more.
+_ACCOUNTED = frozenset(
+    terms(
+        "who wrote write writes written by author authors authored creator penned when was created create creation date "
+        "published dated publication which what version versions release releases python python-version target targets "
+        "targeted meant mean intended aimed type kind delegate delegates bdfl-delegate pep-delegate bdfl pep council "
+        "delegated act acts acted acting sponsor sponsors sponsored post-history posted history status state resolution "
+        "resolved discussions-to discussion discussed superseded supersedes replaced replaces replace requires require "
+        "topic topics title called titled licence license subject proposal rfc number"
+    )
+)
 _IDENTIFIER = re.compile(r"\b([A-Za-z]{2,12})[ \u00a0#_-]{0,2}0*(\d{1,6})\b(?![.\w]*[.]\d)")
 _NOT_IDENTIFIERS = frozenset(
     ["in", "on", "at", "of", "to", "by", "from", "since", "until", "after", "before", "around", "about", "year", "version", "python", "page", "chapter", "section", "top", "than", "is", "the", "and", "or", "for", "was", "were", "are", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"]
@@ -101,44 +112,26 @@ _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
 
 def take_apart(text: str) -> Question:
     """What the question asks for."""
-    identifiers = tuple(dict.fromkeys(_identifiers(text)))
+    named = identifiers(text)
     fields: list[tuple[str, ...]] = []
-    claimed = text
     for pattern, names in _FIELDS:
-        if pattern.search(claimed) and names not in fields:
+        if names not in fields and pattern.search(text):
             fields.append(names)
-            claimed = pattern.sub(lambda found: _kept(found.group()), claimed)
     is_unspaced = bool(_UNSPACED.search(text))
-    content = _content(text, identifiers)
-    residual = tuple(term for term in _content(claimed, identifiers) if term in content)
+    content = _content(text, named)
+    residual = tuple(term for term in content if not fields or term not in _ACCOUNTED)
     kind = next((kind for pattern, kind in _KINDS if pattern.search(text)), Kind.ANY)
-    return Question(text, kind, identifiers, tuple(fields), content, residual, is_unspaced)
+    return Question(text, kind, named, tuple(fields), content, residual, is_unspaced)
 
 
-def _identifiers(text: str) -> list[Identifier]:
-    return [
-        Identifier(found[1].lower(), found[2])
-        for found in _IDENTIFIER.finditer(text)
-        if found[1].lower() not in _NOT_IDENTIFIERS
-    ]
+def identifiers(text: str) -> tuple[Identifier, ...]:
+    """The documents that a text names by a word and a number, in order."""
+    found = (Identifier(match[1].lower(), match[2]) for match in _IDENTIFIER.finditer(text))
+    return tuple(dict.fromkeys(i for i in found if i.word not in _NOT_IDENTIFIERS))
 
 
-def _kept(claimed: str) -> str:
-    """A field wording may span others' words ("who … wrote"): only the wording's own words are taken out."""
-    return re.sub(
-        r"\b(?:who|whom|wrote|writes|written|by|authored|penned|when|was|posted|created|creation|date|published|dated|"
-        r"which|what|version|versions|release|releases|of|python|type|kind|authors?|delegates?|bdfl|pep|council|"
-        r"delegated|acts?|as|the|sponsors?|sponsored|python-version|targets?|targeted|targeting|post-history|history|post|"
-        r"on|in|status|state|resolution|resolved|discussions?-to|discussions?|to|discussed|at|superseded|supersedes|"
-        r"replaced|replaces?|requires?|topics?|title|called|titled|publication|licen[cs]e|subject)\b",
-        " ",
-        claimed,
-        flags=re.IGNORECASE,
-    )
-
-
-def _content(text: str, identifiers: tuple[Identifier, ...]) -> tuple[str, ...]:
-    named = {term for i in identifiers for term in terms(f"{i.word} {i.number} {i.word}-{i.number}")}
+def _content(text: str, named_documents: tuple[Identifier, ...]) -> tuple[str, ...]:
+    named = {term for i in named_documents for term in terms(f"{i.word} {i.number} {i.word}-{i.number}")}
     stripped = _UNSPACED_PARTICLES.sub(" ", text) if _UNSPACED.search(text) else text
     found = [term for term in query_terms(stripped) if term not in _FILLER and term not in named]
     return tuple(found)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag_lifelong.index import VectorIndex
+from rag_lifelong.questions import identifiers
 from rag_lifelong.store import passages, vectors, words
-from rag_lifelong.terms import query_terms
+from rag_lifelong.terms import query_terms, stem
 from rag_lifelong.types import Scores, Vector
 
 Ids = NDArray[np.int64]
@@ -24,6 +25,8 @@ Ids = NDArray[np.int64]
 CANDIDATES = 100  # from words and from vectors each; more moved no figure of the retrieval benchmark
 DENSE_WEIGHT = 0.7  # of a convex mix of min-max scores; benchmarks.retrieval
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
+NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
+NAMED_PASSAGES = 400  # of documents named: a long one has about 200
 COMMON_SHARE = 0.2  # a term in more than this share of the passages …
 COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others are left: it costs most, tells least
 
@@ -79,10 +82,33 @@ def search(
     by_vector, by_words = candidates(
         connection, index, question=question, vector=vector, scope=scope, alive=alive, embedder_id=embedder_id
     )
+    named = _named(connection, question, scope)
+    if named:
+        by_words |= dict(words.search(connection, query_terms(question), len(named), among=named))
+        if vector is not None:
+            found = vectors.by_passage(connection, embedder_id, [i for i in named if i not in by_vector])
+            by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
     scored = fuse(by_vector, by_words, dense_weight=dense_weight(unknown_share))
+    for passage_id in named.intersection(scored):
+        plain = scored[passage_id]
+        scored[passage_id] = Scores(plain.fused + NAMED_BONUS, plain.dense, plain.words)
     owners = passages.documents_of(connection, list(scored))
     ranked = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))
     return spread([Scored(i, owners[i], scored[i]) for i in ranked], k)
+
+
+def _named(connection: sqlite3.Connection, question: str, scope: Scope) -> frozenset[int]:
+    """Living passages of the documents that the question names by a word and a number in their title: "PEP 572"."""
+    if not scope.is_present:
+        return frozenset()
+    found: set[int] = set()
+    for identifier in identifiers(question):
+        phrase = [stem(identifier.word), identifier.number]
+        found.update(words.in_context(connection, phrase, NAMED_PASSAGES))
+    if found and scope.document_ids is not None:
+        owners = passages.documents_of(connection, sorted(found))
+        found = {passage_id for passage_id in found if owners[passage_id] in scope.document_ids}
+    return frozenset(found)
 
 
 def candidates(

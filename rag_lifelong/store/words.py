@@ -108,6 +108,16 @@ def search(
     return found
 
 
+def in_context(connection: sqlite3.Connection, phrase: Sequence[str], limit: int) -> list[int]:
+    """Living passages whose context (title, headings) holds these terms side by side, in order of id."""
+    quoted = " ".join(term.replace('"', "") for term in phrase)
+    rows = connection.execute(
+        "SELECT rowid FROM words_live WHERE words_live MATCH ? ORDER BY rowid LIMIT ?",
+        (f'context : "{quoted}"', limit),
+    )
+    return [int(row[0]) for row in rows]
+
+
 def passages_with(connection: sqlite3.Connection, term: str) -> int:
     """How many living passages hold the term."""
     found = connection.execute("SELECT doc FROM words_live_terms WHERE term = ?", (term,)).fetchone()
