@@ -19,9 +19,10 @@ from rag_lifelong.terms import query_terms, terms
 from rag_lifelong.types import HeaderField, Hit
 
 MAX_SENTENCES = 3
-# Best cosine + idf-weighted coverage of the question's terms in the best five passages, below which the sources
-# are taken not to hold the answer: chosen on half of the SQuAD articles (benchmarks.refusing).
-MIN_SUPPORT = 1.2
+# Cosine + idf-weighted coverage of the question's terms, of the best single passage, below which the sources are
+# taken not to hold the answer: chosen on half of the SQuAD articles, topic missing (benchmarks.refusing).
+MIN_SUPPORT = 1.02
+NEARLY = 0.9  # of MIN_SUPPORT: passages below it are not quoted from
 MIN_COVERAGE = 0.7  # of the question's terms where cosines say nothing (no vectors yet, unknown script)
 MIN_SENTENCE_COVERAGE = 0.34  # by the sentence quoted and its place; less is a sentence about something else
 MIN_NAMED_COVERAGE = 0.75  # within a document the question names, whose topic is therefore no sign
@@ -250,9 +251,8 @@ def _sentences(
     usable = [i for i, e in enumerate(evidence) if not asked.identifiers or e.hit.document_id in named]
     if not usable or not asked.content:
         return None
-    if not _is_supported(asked, [evidence[i] for i in usable], weights, is_named=bool(asked.identifiers)):
-        return None
-    candidates = [c for i in usable for c in _candidates(asked, i, evidence[i], weights)]
+    supporting = _supporting(asked, evidence, usable, weights)
+    candidates = [c for i in supporting for c in _candidates(asked, i, evidence[i], weights)]
     if not candidates:
         return None
     best = max(candidates, key=lambda c: (c.score, -c.index, -c.sentence.start))
@@ -273,23 +273,28 @@ def _sentences(
     return Quotation("\n".join(lines), spans)
 
 
-def _is_supported(asked: Question, evidence: Sequence[Evidence], weights: _Weights, *, is_named: bool) -> bool:
-    best_five = {term for e in evidence[:5] for term in _passage_terms(e)}
-    coverage = weights.coverage(best_five)
-    if is_named and coverage < MIN_NAMED_COVERAGE:
-        return False
-    cosines = [e.hit.scores.dense for e in evidence if e.hit.scores.dense is not None]
-    if asked.is_unspaced or not cosines:
-        return coverage >= MIN_COVERAGE
-    return is_named or max(cosines) + coverage >= MIN_SUPPORT
+def _supporting(
+    asked: Question, evidence: Sequence[Evidence], usable: Sequence[int], weights: _Weights
+) -> list[int]:
+    """Those of the usable passages that may be quoted from; none if the sources do not hold the answer."""
+    covered = {i: weights.coverage(_passage_terms(evidence[i])) for i in usable}
+    if asked.identifiers:
+        whole = {term for i in usable for term in _passage_terms(evidence[i])}
+        return list(usable) if weights.coverage(whole) >= MIN_NAMED_COVERAGE else []
+    if asked.is_unspaced or all(evidence[i].hit.scores.dense is None for i in usable):
+        return [i for i in usable if covered[i] >= MIN_COVERAGE]
+    supports = {i: (evidence[i].hit.scores.dense or 0.0) + covered[i] for i in usable}
+    if max(supports.values()) < MIN_SUPPORT:
+        return []
+    return [i for i in usable if supports[i] >= NEARLY * MIN_SUPPORT]
 
 
 def support(question: str, evidence: Sequence[Evidence], *, statistics: TermStatistics) -> float:
-    """Best cosine + coverage in the best five passages, in [-1, 2]: what MIN_SUPPORT is compared with."""
+    """The greatest cosine + coverage of one passage, in [-1, 2]: what MIN_SUPPORT is compared with."""
     weights = _Weights(take_apart(question).content, statistics)
-    best_five = {term for e in evidence[:5] for term in _passage_terms(e)}
-    cosine = max((e.hit.scores.dense for e in evidence if e.hit.scores.dense is not None), default=0.0)
-    return cosine + weights.coverage(best_five)
+    return max(
+        ((e.hit.scores.dense or 0.0) + weights.coverage(_passage_terms(e)) for e in evidence), default=-1.0
+    )
 
 
 def _candidates(asked: Question, index: int, evidence: Evidence, weights: _Weights) -> list[_Candidate]:
