@@ -92,11 +92,7 @@ def files(folder: Path) -> Iterator[Path]:
     """The folder's text files in order, prose before code, nothing hidden."""
     for path in sorted(folder.rglob("*"), key=lambda path: (path.suffix == ".py", path)):
         inner = path.relative_to(folder)
-        if (
-            path.suffix in SUFFIXES
-            and path.is_file()
-            and not any(part.startswith(".") for part in inner.parts)
-        ):
+        if path.suffix in SUFFIXES and path.is_file() and not any(part.startswith(".") for part in inner.parts):
             yield path
 
 

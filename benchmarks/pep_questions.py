@@ -4,8 +4,8 @@
 
 200 questions ask for a header field (author, status, creation date, Python version, delegate) in several wordings; an
 answer is right if it holds the value *and* cites that PEP's file alone. 100 cannot be answered: PEPs that do not exist,
-delegates of PEPs without one, things no header or text says of an author, and other topics altogether. PEPs are split in
-two by a digest of their number; the held-out half was never looked at while the answering was built.
+delegates of PEPs without one, things no header or text says of an author, and other topics altogether. PEPs are split
+in two by a digest of their number; the held-out half was never looked at while the answering was built.
 The headers are read here on their own, apart from the project's parsers.
 """
 

@@ -62,7 +62,9 @@ def main() -> None:
         test_set = load(arguments.data, name)
         print(f"{name}: {len(test_set.passages)} passages, {len(test_set.questions)} questions", flush=True)
         rows[name] = gather(test_set, cached)
-    halves = {name: [(q, c) for q, c in found if in_tuning_half(q.text) == arguments.tune] for name, found in rows.items()}
+    halves = {
+        name: [(q, c) for q, c in found if in_tuning_half(q.text) == arguments.tune] for name, found in rows.items()
+    }
     if arguments.tune:
         sweep(halves)
     else:
@@ -230,7 +232,10 @@ def report(halves: Mapping[str, Sequence[tuple[Question, Candidates]]]) -> None:
     for way, cells in values.items():
         # pooled: each set counts the same, whatever its size
         pooled = np.mean([cell.mean(axis=0) for cell in cells], axis=0)
-        print(f"{way:20}" + "".join(f"{a * 100:9.1f} / {b * 100:4.1f}" for a, b in [*(c.mean(axis=0) for c in cells), pooled]))
+        print(
+            f"{way:20}"
+            + "".join(f"{a * 100:9.1f} / {b * 100:4.1f}" for a, b in [*(c.mean(axis=0) for c in cells), pooled])
+        )
     for way in ("words", "vectors"):
         cells = []
         for default, other in zip(values["default"], values[way], strict=True):

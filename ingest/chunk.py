@@ -167,9 +167,7 @@ def _taken_apart(
     yield from _taken_apart(text, at, end, border, count_tokens, largest, separators[1:])
 
 
-def _cut_run(
-    text: str, start: int, end: int, border: int, count_tokens: CountTokens, largest: int
-) -> Iterator[_Atom]:
+def _cut_run(text: str, start: int, end: int, border: int, count_tokens: CountTokens, largest: int) -> Iterator[_Atom]:
     """A run without any break (base64, unspaced script), cut at fixed widths that fit."""
     width = max(1, largest // 2)  # one character is at most about two tokens
     for at in range(start, end, width):

@@ -30,7 +30,18 @@ _MAGIC = (
     (b"\x7fELF", "a program"),
     (b"SQLite format 3", "an SQLite database"),
 )
-_EAST_ASIAN = ("gb18030", "big5", "cp932", "shift_jis", "euc_jp", "euc_kr", "cp949", "big5hkscs", "gb2312", "gbk")
+_EAST_ASIAN = (
+    "gb18030",
+    "big5",
+    "cp932",
+    "shift_jis",
+    "euc_jp",
+    "euc_kr",
+    "cp949",
+    "big5hkscs",
+    "gb2312",
+    "gbk",
+)
 _SAMPLE = 65_536  # bytes judged; detection needs no more, and is slow
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _MAX_CONTROL_SHARE = 0.01

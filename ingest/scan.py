@@ -152,9 +152,7 @@ def compare(known: Mapping[str, tuple[int, int]], found: Sequence[Found | Unread
     hidden = tuple(f"{entry.path}/" for entry in found if isinstance(entry, Unreadable))
     new = [entry for path, entry in here.items() if path not in known]
     changed = [
-        entry
-        for path, entry in here.items()
-        if path in known and known[path] != (entry.size_bytes, entry.mtime_ns)
+        entry for path, entry in here.items() if path in known and known[path] != (entry.size_bytes, entry.mtime_ns)
     ]
     scope = f"{below}/" if below else ""
     vanished = [

@@ -110,9 +110,7 @@ class Assistant:
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
         self._model = model
-        self._settings = sync.Settings(
-            max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens
-        )
+        self._settings = sync.Settings(max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens)
         self._background: threading.Thread | None = None
         self._stopping = threading.Event()
 
@@ -141,9 +139,7 @@ class Assistant:
         if not paths:
             raise ValueError("add() needs at least one path")
         told = progress or Silent()
-        done = sync.read_in(
-            self.knowledge_base, [Path(path) for path in paths], settings=self._settings, progress=told
-        )
+        done = sync.read_in(self.knowledge_base, [Path(path) for path in paths], settings=self._settings, progress=told)
         if wait:
             self.wait(told)
         else:

@@ -160,9 +160,7 @@ def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> None
 
 def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
     place = operation.place
-    files.touch(
-        connection, place.root_id, place.path, size_bytes=place.size_bytes, mtime_ns=place.mtime_ns
-    )
+    files.touch(connection, place.root_id, place.path, size_bytes=place.size_bytes, mtime_ns=place.mtime_ns)
 
 
 class _Writer:
@@ -196,9 +194,7 @@ class _Writer:
 
     def move(self, operation: Move) -> None:
         place = operation.place
-        documents.settle(
-            self.connection, Location(operation.document_id, place.root_id, place.path), self.number
-        )
+        documents.settle(self.connection, Location(operation.document_id, place.root_id, place.path), self.number)
         self._saw(place, operation.digest, operation.document_id)
         self.counts.moved += 1
 
@@ -213,9 +209,7 @@ class _Writer:
         digest = None if state is None else state.digest
         if state is not None and state.document_id is not None:
             self._retire(state.document_id)
-            self._saw(
-                Place(operation.root_id, operation.path, state.size_bytes, state.mtime_ns), digest, None
-            )
+            self._saw(Place(operation.root_id, operation.path, state.size_bytes, state.mtime_ns), digest, None)
         files.hold(self.connection, operation.root_id, operation.path, digest=digest, version=self.number)
 
     def _identity(self, root_id: int, path: str) -> int:
@@ -264,9 +258,7 @@ class _Writer:
                 raised.append(words.row(passage_id, context=chunk.context, text=chunk.text))
             if passage_id not in alive:
                 queued.append((digest, passage_id))
-            placements.append(
-                Placement(passage_id, chunk.start, chunk.end, chunk.label, chunk.page, chunk.context)
-            )
+            placements.append(Placement(passage_id, chunk.start, chunk.end, chunk.label, chunk.page, chunk.context))
         placed = {placement.passage_id for placement in placements}
         died = alive - placed
         words.insert_live(connection, created)

@@ -51,12 +51,33 @@ _GROUPS = (
     ),
 )
 _LATER = frozenset(
-    ["watch", "sync", "remember", "history", "diff", "undo", "conflicts", "prune", "folders", "unfollow", "chats", "backup", "restore", "export", "models", "service", "distill", "adapters", "replay", "evaluate"]
+    [
+        "watch",
+        "sync",
+        "remember",
+        "history",
+        "diff",
+        "undo",
+        "conflicts",
+        "prune",
+        "folders",
+        "unfollow",
+        "chats",
+        "backup",
+        "restore",
+        "export",
+        "models",
+        "service",
+        "distill",
+        "adapters",
+        "replay",
+        "evaluate",
+    ]
 )
 _EXAMPLES = {
     "add": "lifelong add ~/notes\nlifelong add report.pdf --no-wait",
     "ask": 'lifelong ask "What did we decide about retries?"\nlifelong ask --in \'meetings/*\' --json "Who owns the queue?"\n'
-    "echo \"What is new?\" | lifelong ask -",
+    'echo "What is new?" | lifelong ask -',
     "search": "lifelong search walrus -k 5\nlifelong search \"dead letter queue\" --in 'ops/*' --explain",
     "chat": "lifelong chat\nlifelong chat -m transformers:~/models/qwen",
     "status": "lifelong status\nlifelong status ~/notes/old.md",
@@ -71,7 +92,7 @@ _EXAMPLES = {
 }
 
 
-class _Usage(Exception):  # noqa: N818 - it is how argparse is made to return
+class _Usage(Exception):
     pass
 
 
@@ -134,9 +155,13 @@ def build_parser() -> argparse.ArgumentParser:
             _common(made[name], is_top=False)
     made["add"].add_argument("paths", nargs="+", metavar="PATH", help="a folder, or a file")
     made["add"].add_argument(
-        "--no-wait", action="store_true", help="return when the text can be found by words; vectors follow at the next add"
+        "--no-wait",
+        action="store_true",
+        help="return when the text can be found by words; vectors follow at the next add",
     )
-    made["ask"].add_argument("question", nargs="+", metavar="QUESTION", help="the question; - reads it from standard input")
+    made["ask"].add_argument(
+        "question", nargs="+", metavar="QUESTION", help="the question; - reads it from standard input"
+    )
     made["search"].add_argument("query", nargs="+", metavar="QUERY")
     made["search"].add_argument("--explain", action="store_true", help="show scores and the terms found")
     made["search"].add_argument("--files", action="store_true", help="print only the files, one a line")
@@ -157,12 +182,26 @@ def _common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
     def option(*names: str, **settings: object) -> None:
         group.add_argument(*names, default=None if is_top else argparse.SUPPRESS, **settings)  # type: ignore[arg-type]
 
-    option("--kb", metavar="DIR_OR_NAME", help="the knowledge base (else LIFELONG_KB, else the user's data folder)")
+    option(
+        "--kb",
+        metavar="DIR_OR_NAME",
+        help="the knowledge base (else LIFELONG_KB, else the user's data folder)",
+    )
     option("--json", action="store_true", help="print JSON")
     option("-m", "--model", metavar="SPEC", help="quote, or transformers:PATH_OR_NAME")
     option("--as-of", metavar="WHEN", help="ask what was known at a version, or at a date")
-    option("--dated", metavar="FROM..TO", help="only documents whose own date lies between, either may be left out")
-    option("--in", dest="within", action="append", metavar="GLOB", help="only documents with such a path (repeatable)")
+    option(
+        "--dated",
+        metavar="FROM..TO",
+        help="only documents whose own date lies between, either may be left out",
+    )
+    option(
+        "--in",
+        dest="within",
+        action="append",
+        metavar="GLOB",
+        help="only documents with such a path (repeatable)",
+    )
     option("-k", type=int, metavar="N", help="how many passages")
     option("-v", "--verbose", action="store_true", help="say more")
     option("-q", "--quiet", action="store_true", help="no progress")
@@ -174,7 +213,9 @@ def _overview() -> str:
         lines.append(f"{title}:")
         lines.extend(f"  {name:<11} {purpose}" for name, purpose in row)
     lines.append("")
-    lines.append("examples:\n  lifelong add ~/notes\n  lifelong ask \"What did we decide about retries?\"\n  lifelong chat")
+    lines.append(
+        'examples:\n  lifelong add ~/notes\n  lifelong ask "What did we decide about retries?"\n  lifelong chat'
+    )
     return "\n".join(lines)
 
 
@@ -290,7 +331,10 @@ def _search(options: argparse.Namespace) -> int:
         else:
             asked = query_terms(query) if options.explain else None
             style = _style(assistant)
-            print("\n".join(render.hit(hit, i, style, explain=asked) for i, hit in enumerate(hits, start=1)) or "Nothing found.")
+            print(
+                "\n".join(render.hit(hit, i, style, explain=asked) for i, hit in enumerate(hits, start=1))
+                or "Nothing found."
+            )
     return DONE if hits else NOTHING
 
 
@@ -309,7 +353,12 @@ def _status(options: argparse.Namespace) -> int:
             found = assistant.status_of(options.path)
             if options.json:
                 _print_json(
-                    {"path": found.path, "state": found.state, "message": found.message, "nearest": list(found.nearest)}
+                    {
+                        "path": found.path,
+                        "state": found.state,
+                        "message": found.message,
+                        "nearest": list(found.nearest),
+                    }
                 )
             else:
                 print(render.path_status(found))
@@ -432,7 +481,9 @@ def _config(options: argparse.Namespace) -> int:
     else:
         for s in found:
             print(f"{s.name:<13} {s.value!s:<24} {render.short_path(s.origin)}")
-        print(f"Set them in {render.short_path(str(path / 'lifelong.toml'))}, or for all in {render.short_path(str(user_file()))}")
+        print(
+            f"Set them in {render.short_path(str(path / 'lifelong.toml'))}, or for all in {render.short_path(str(user_file()))}"
+        )
     return DONE
 
 

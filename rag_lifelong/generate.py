@@ -58,8 +58,7 @@ def open_model(spec: object | None) -> LanguageModel | None:
             return TransformersModel(name)
         if kind in ("ollama", "openai") and name:
             raise ModelUnusable(
-                f"{kind}: models are not built in yet; from Python, hand in a LlamaIndex LLM: "
-                "open_assistant(kb, llm=…)"
+                f"{kind}: models are not built in yet; from Python, hand in a LlamaIndex LLM: open_assistant(kb, llm=…)"
             )
         raise BadSetting(f"cannot read model {spec!r}; use quote or transformers:PATH_OR_NAME")
     if hasattr(spec, "stream_chat") and hasattr(spec, "metadata"):

@@ -87,9 +87,7 @@ class KnowledgeBase:
     def commit(self, operations: Sequence[Operation], *, cause: str) -> Version | None:
         """One batch, one transaction; the new version, or None if no document changed."""
         with self._database.transaction() as connection:
-            number = changes.apply(
-                connection, operations, at=self._now(), cause=cause, embedder_id=self._embedder_id
-            )
+            number = changes.apply(connection, operations, at=self._now(), cause=cause, embedder_id=self._embedder_id)
             return None if number is None else versions.read(connection, number)
 
     def ensure_root(self, path: str, *, is_whole: bool) -> Root:
@@ -429,9 +427,7 @@ class KnowledgeBase:
             newest = int(index.ids[-1]) if len(index) else 0
             last = max(entry.last_id for entry in runs)
             for first in range(newest + 1, last + 1, 65_536):
-                ids, found = vectors.read_run(
-                    connection, self._embedder_id, first, min(first + 65_535, last), dim
-                )
+                ids, found = vectors.read_run(connection, self._embedder_id, first, min(first + 65_535, last), dim)
                 index.add(ids, found)
         index.position = position
         if index.is_worth_saving():

@@ -21,9 +21,7 @@ _MARKER = re.compile(r"\[(\d{1,3})\]")
 _MARGIN_TOKENS = 64  # for the chat template's own tokens
 
 
-def build_messages(
-    question: str, hits: Sequence[Hit], *, model: LanguageModel, answer_tokens: int
-) -> list[Message]:
+def build_messages(question: str, hits: Sequence[Hit], *, model: LanguageModel, answer_tokens: int) -> list[Message]:
     """The instructions, then as many passages, best first, as the model's context holds, then the question."""
     budget = model.context_tokens - answer_tokens - _MARGIN_TOKENS
     budget -= model.count_tokens(SYSTEM) + model.count_tokens(question)

@@ -54,9 +54,15 @@ _DELEGATE = ("bdfl-delegate", "pep-delegate", "delegate")
 _FIELD_WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\b(?:bdfl|pep|council)?[- ]?delegates?\b|\bdelegated to\b|\bacts? as (?:the )?delegate\b", _DELEGATE),
     (r"\bsponsor(?:s|ed)?(?: by)?\b", ("sponsor",)),
-    (r"\bauthors?\b|\b(?:who|whom)\b.*?\b(?:wrote|writes|written|authored|penned)\b|\b(?:wrote|written by|authored)\b", _AUTHOR),
+    (
+        r"\bauthors?\b|\b(?:who|whom)\b.*?\b(?:writes|written|penned)\b|\b(?:wrote|written by|authored)\b",
+        _AUTHOR,
+    ),
     (r"\b(?:python[- ]version|target(?:s|ed|ing)? (?:python )?version)\b", ("python-version",)),
-    (r"\b(?:which|what) (?:version|release)s? of python\b|\b(?:which|what) python (?:version|release)s?\b", ("python-version",)),
+    (
+        r"\b(?:which|what) (?:version|release)s? of python\b|\b(?:which|what) python (?:version|release)s?\b",
+        ("python-version",),
+    ),
     (r"\bpost[- ]history\b|\bwhen was .* posted\b", ("post-history",)),
     (r"\bcreat(?:ed|ion)(?: date| on| in)?\b|\bdate of creation\b|\bwhen .*\bwritten\b", _CREATED),
     (r"\bstatus\b|\bstate of\b", ("status", "state")),
@@ -77,31 +83,187 @@ _FIELDS = tuple((re.compile(pattern, re.IGNORECASE), names) for pattern, names i
 # Words of the question itself; they are about no topic.
 _FILLER = frozenset(
     stem(word)
-    for word in ["say", "says", "said", "tell", "tells", "give", "gives", "name", "names", "state", "mention", "mentions", "according", "list", "show", "find", "know", "please", "document", "documents", "file", "files", "text", "page", "section", "note", "notes", "described", "describe", "describes", "explain", "explains", "defined", "define", "defines", "definition", "introduced", "introduce", "introduces", "introducing", "specify", "specifies", "specified", "propose", "proposes", "proposed", "cover", "covers", "mean", "means", "meaning", "person", "people", "someone", "anyone", "exactly", "kind", "sort", "way", "there", "any", "some", "many", "much", "long", "do", "does", "did", "get", "got", "one", "ones", "also", "there's", "what's", "who's", "currently", "current", "now", "listed", "given", "stand", "stands", "have", "having", "regarding", "concerning", "called", "first"]
+    for word in [
+        "say",
+        "says",
+        "said",
+        "tell",
+        "tells",
+        "give",
+        "gives",
+        "name",
+        "names",
+        "state",
+        "mention",
+        "mentions",
+        "according",
+        "list",
+        "show",
+        "find",
+        "know",
+        "please",
+        "document",
+        "documents",
+        "file",
+        "files",
+        "text",
+        "page",
+        "section",
+        "note",
+        "notes",
+        "described",
+        "describe",
+        "describes",
+        "explain",
+        "explains",
+        "defined",
+        "define",
+        "defines",
+        "definition",
+        "introduced",
+        "introduce",
+        "introduces",
+        "introducing",
+        "specify",
+        "specifies",
+        "specified",
+        "propose",
+        "proposes",
+        "proposed",
+        "cover",
+        "covers",
+        "mean",
+        "means",
+        "meaning",
+        "person",
+        "people",
+        "someone",
+        "anyone",
+        "exactly",
+        "kind",
+        "sort",
+        "way",
+        "there",
+        "any",
+        "some",
+        "many",
+        "much",
+        "long",
+        "do",
+        "does",
+        "did",
+        "get",
+        "got",
+        "one",
+        "ones",
+        "also",
+        "there's",
+        "what's",
+        "who's",
+        "currently",
+        "current",
+        "now",
+        "listed",
+        "given",
+        "stand",
+        "stands",
+        "have",
+        "having",
+        "regarding",
+        "concerning",
+        "called",
+        "first",
+    ]
 )
 # Words that field wordings are made of: beside a field they ask for nothing more.
 _ACCOUNTED = frozenset(
     terms(
-        "who wrote write writes written by author authors authored creator penned when was created create creation date "
+        "who wrote write writes written by author authors authored creator penned when was created create creation "
+        "date "
         "published dated publication which what version versions release releases python python-version target targets "
         "targeted meant mean intended aimed type kind delegate delegates bdfl-delegate pep-delegate bdfl pep council "
-        "delegated act acts acted acting sponsor sponsors sponsored post-history posted history status state resolution "
+        "delegated act acts acted acting sponsor sponsors sponsored post-history posted history status state "
+        "resolution "
         "resolved discussions-to discussion discussed superseded supersedes replaced replaces replace requires require "
         "topic topics title called titled licence license subject proposal rfc number"
     )
 )
 _IDENTIFIER = re.compile(r"\b([A-Za-z]{2,12})[ \u00a0#_-]{0,2}0*(\d{1,6})\b(?![.\w]*[.]\d)")
 _NOT_IDENTIFIERS = frozenset(
-    ["in", "on", "at", "of", "to", "by", "from", "since", "until", "after", "before", "around", "about", "year", "version", "python", "page", "chapter", "section", "top", "than", "is", "the", "and", "or", "for", "was", "were", "are", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"]
+    [
+        "in",
+        "on",
+        "at",
+        "of",
+        "to",
+        "by",
+        "from",
+        "since",
+        "until",
+        "after",
+        "before",
+        "around",
+        "about",
+        "year",
+        "version",
+        "python",
+        "page",
+        "chapter",
+        "section",
+        "top",
+        "than",
+        "is",
+        "the",
+        "and",
+        "or",
+        "for",
+        "was",
+        "were",
+        "are",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+    ]
 )
 _KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
-        (r"\bhow (?:many|much|old|far|long|tall|big|large|high|fast|often)\b|\b(?:price|cost|salary|percentage|number) of\b", Kind.NUMBER),
+        (
+            r"\bhow (?:many|much|old|far|long|tall|big|large|high|fast|often)\b"
+            r"|\b(?:price|cost|salary|percentage|number) of\b",
+            Kind.NUMBER,
+        ),
         (r"多少|几个|几年", Kind.NUMBER),
-        (r"^\s*when\b|\b(?:what|which|in which|in what) (?:year|date|day|month|century|decade)\b|何时|什么时候|哪一?年", Kind.DATE),
+        (
+            r"^\s*when\b|\b(?:what|which|in which|in what) (?:year|date|day|month|century|decade)\b|何时|什么时候|哪一?年",
+            Kind.DATE,
+        ),
         (r"^\s*who(?:m|se)?\b|\bby whom\b", Kind.PERSON),
-        (r"^\s*(?:which|what) (?:pep|document|file|note|paper|article|report|proposal|rfc|page)s?\b", Kind.DOCUMENT),
+        (
+            r"^\s*(?:which|what) (?:pep|document|file|note|paper|article|report|proposal|rfc|page)s?\b",
+            Kind.DOCUMENT,
+        ),
     )
 )
 _UNSPACED_PARTICLES = re.compile(

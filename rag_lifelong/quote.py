@@ -233,9 +233,7 @@ class _Weights:
 
     def __init__(self, content: Sequence[str], statistics: TermStatistics) -> None:
         total = statistics.passages()
-        self._weights = {
-            term: math.log((total + 1) / (statistics.passages_with(term) + 0.5)) for term in content
-        }
+        self._weights = {term: math.log((total + 1) / (statistics.passages_with(term) + 0.5)) for term in content}
         self._total = sum(self._weights.values())
 
     def coverage(self, found: set[str]) -> float:
@@ -273,9 +271,7 @@ def _sentences(
     return Quotation("\n".join(lines), spans)
 
 
-def _supporting(
-    asked: Question, evidence: Sequence[Evidence], usable: Sequence[int], weights: _Weights
-) -> list[int]:
+def _supporting(asked: Question, evidence: Sequence[Evidence], usable: Sequence[int], weights: _Weights) -> list[int]:
     """Those of the usable passages that may be quoted from; none if the sources do not hold the answer."""
     covered = {i: weights.coverage(_passage_terms(evidence[i])) for i in usable}
     if asked.identifiers:
@@ -292,9 +288,7 @@ def _supporting(
 def support(question: str, evidence: Sequence[Evidence], *, statistics: TermStatistics) -> float:
     """The greatest cosine + coverage of one passage, in [-1, 2]: what MIN_SUPPORT is compared with."""
     weights = _Weights(take_apart(question).content, statistics)
-    return max(
-        ((e.hit.scores.dense or 0.0) + weights.coverage(_passage_terms(e)) for e in evidence), default=-1.0
-    )
+    return max(((e.hit.scores.dense or 0.0) + weights.coverage(_passage_terms(e)) for e in evidence), default=-1.0)
 
 
 def _candidates(asked: Question, index: int, evidence: Evidence, weights: _Weights) -> list[_Candidate]:

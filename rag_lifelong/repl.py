@@ -187,7 +187,9 @@ class _Session:
 
     def _help(self, rest: str) -> bool:
         print("\n".join(f"  {name:<16} {purpose}" for name, purpose in _HELP))
-        print("Anything else is a question. ^C stops an answer, Esc Enter begins a new line, ^R searches what you asked.")
+        print(
+            "Anything else is a question. ^C stops an answer, Esc Enter begins a new line, ^R searches what you asked."
+        )
         return True
 
     def _quit(self, rest: str) -> bool:
@@ -248,7 +250,11 @@ def _typed(assistant: Assistant) -> Iterator[str]:
         event.current_buffer.insert_text("\n")  # type: ignore[attr-defined]
 
     session: PromptSession[str] = PromptSession(
-        PROMPT, history=FileHistory(str(path)), completer=Words(), complete_while_typing=False, key_bindings=keys
+        PROMPT,
+        history=FileHistory(str(path)),
+        completer=Words(),
+        complete_while_typing=False,
+        key_bindings=keys,
     )
     while True:
         try:

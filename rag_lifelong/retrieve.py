@@ -139,9 +139,7 @@ def dense_weight(unknown_share: float) -> float:
     return DENSE_WEIGHT * (1.0 - unknown_share)
 
 
-def fuse(
-    by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense_weight: float
-) -> dict[int, Scores]:
+def fuse(by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense_weight: float) -> dict[int, Scores]:
     """passage id → scores; fused = w · cosine + (1 − w) · BM25, each scaled to [0, 1] among the candidates.
 
     A passage without a vector yet is ranked by its words alone, so that waiting costs it nothing.
@@ -204,7 +202,11 @@ def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> lis
 
 
 def _by_vector(
-    connection: sqlite3.Connection, index: VectorIndex, vector: Vector, scope: Scope, alive: Callable[[], Alive]
+    connection: sqlite3.Connection,
+    index: VectorIndex,
+    vector: Vector,
+    scope: Scope,
+    alive: Callable[[], Alive],
 ) -> dict[int, float]:
     if scope.is_present and scope.document_ids is None:
         # Unmasked first: nearly all vectors live. In order of score, so enough living ones are the best living ones.
@@ -221,7 +223,12 @@ def _by_vector(
 
 
 def _passages(
-    connection: sqlite3.Connection, index: VectorIndex, vector: Vector, k: int, scope: Scope, among: Ids | None
+    connection: sqlite3.Connection,
+    index: VectorIndex,
+    vector: Vector,
+    k: int,
+    scope: Scope,
+    among: Ids | None,
 ) -> dict[int, float]:
     """passage id → cosine of the living passages behind the best `k` vectors, best first."""
     found = index.search(vector, k, among=among)

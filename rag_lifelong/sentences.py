@@ -16,7 +16,8 @@ _BREAK = re.compile(
     r"|(?<=[。！？])[」』”’）]*"
 )
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|Fig|fig|al|approx|ca|Inc|Ltd|Jr|Sr)|\b[A-Z])\.[\"')\]]*\s*$"
+    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|Fig|fig|al|approx|ca|Inc|Ltd|Jr|Sr)"
+    r"|\b[A-Z])\.[\"')\]]*\s*$"
 )
 _ENTRY_LINE = re.compile(r"^[A-Za-z][A-Za-z0-9_ -]{0,39}:[ \t]")
 _ADORNED = re.compile(r"^\s*([!-/:-@\[-`{-~])\1{2,}\s*$")
@@ -65,7 +66,7 @@ def shown(text: str) -> str:
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[Sentence]:
-    """One piece between breaks; a block of `Name: value` lines gives its entries, an underlined title loses its line."""
+    """One piece between breaks; a block of `Name: value` lines gives its entries, a title loses its underline."""
     piece = text[start:end]
     lines = piece.split("\n")
     if len(lines) > 1 and any(_ENTRY_LINE.match(line) or _ADORNED.match(line) for line in lines):

@@ -87,9 +87,7 @@ class _Target:
     file: str | None
 
 
-def read_in(
-    knowledge_base: KnowledgeBase, paths: Sequence[Path], *, settings: Settings, progress: Progress
-) -> ReadIn:
+def read_in(knowledge_base: KnowledgeBase, paths: Sequence[Path], *, settings: Settings, progress: Progress) -> ReadIn:
     """Makes the knowledge base equal to the files at `paths` (folders, or single files), text and words.
 
     Commits in batches; a KeyboardInterrupt commits what was read and goes on its way. Paths named here are
@@ -174,9 +172,7 @@ class _Reader:
         else:
             others = [Path(other.path) for other in self.knowledge_base.roots() if other.id != root.id]
             inner = [path for path in others if relative_to(str(path), root.path) is not None]
-            found = list(
-                scan(Path(root.path), below=target.below, skip=[*inner, self.knowledge_base.path])
-            )
+            found = list(scan(Path(root.path), below=target.below, skip=[*inner, self.knowledge_base.path]))
         known = {
             path: (-1, -1) if self._is_outdated(state) else (state.size_bytes, state.mtime_ns)
             for path, state in states.items()
@@ -317,8 +313,7 @@ def _copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
         parser_version=revision.parser_version,
     )
     chunks = [
-        Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page)
-        for p in revision.placements
+        Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page) for p in revision.placements
     ]
     return document, chunks
 

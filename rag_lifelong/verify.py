@@ -83,4 +83,5 @@ def _words(connection: Connection) -> Iterator[str]:
 def _vectors(connection: Connection) -> Iterator[str]:
     for digest, has_vector, waits in vectors.coverage(connection):
         if has_vector == waits:
-            yield f"string {digest.hex()[:8]} has {'both a vector and' if waits else 'neither a vector nor'} a place in the queue"
+            fault = "both a vector and" if waits else "neither a vector nor"
+            yield f"string {digest.hex()[:8]} has {fault} a place in the queue"

@@ -22,7 +22,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.verify", "rag_lifelong.sync"),
     ("rag_lifelong.knowledge_base",),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote"),
-    ("rag_lifelong.store", "rag_lifelong.index", "rag_lifelong.embed", "rag_lifelong.prompt", "rag_lifelong.config"),
+    (
+        "rag_lifelong.store",
+        "rag_lifelong.index",
+        "rag_lifelong.embed",
+        "rag_lifelong.prompt",
+        "rag_lifelong.config",
+    ),
     ("rag_lifelong.generate", "rag_lifelong.questions", "rag_lifelong.sentences"),
     ("rag_lifelong.terms",),
     ("rag_lifelong.types", "rag_lifelong.errors"),
@@ -32,7 +38,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 ALLOWED = {("rag_lifelong.terminal.completion", "rag_lifelong.cli")}
 
 OWNERS = {
-    "sqlite3": ("rag_lifelong.store", "rag_lifelong.knowledge_base", "rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.verify"),
+    "sqlite3": (
+        "rag_lifelong.store",
+        "rag_lifelong.knowledge_base",
+        "rag_lifelong.changes",
+        "rag_lifelong.retrieve",
+        "rag_lifelong.verify",
+    ),
     "faiss": ("rag_lifelong.index",),
     "torch": ("rag_lifelong.embed", "rag_lifelong.generate"),
     "transformers": ("rag_lifelong.embed", "rag_lifelong.generate"),
@@ -98,7 +110,9 @@ def test_a_third_party_has_one_owner(name: str, path: Path) -> None:
             assert any(name == owner or name.startswith(owner + ".") for owner in owners), f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize(("name", "path"), [p for p in MODULES if p.values[0] == "ingest" or p.values[0].startswith("ingest.")])
+@pytest.mark.parametrize(
+    ("name", "path"), [p for p in MODULES if p.values[0] == "ingest" or p.values[0].startswith("ingest.")]
+)
 def test_ingest_never_imports_the_package_above(name: str, path: Path) -> None:
     assert not [imported for imported in imports(path) if imported.startswith("rag_lifelong")]
 

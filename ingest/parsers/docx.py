@@ -104,9 +104,7 @@ def _as_document(data: bytes) -> bytes:
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as copy:
             for entry in archive.infolist():
-                copy.writestr(
-                    entry, types if entry.filename == "[Content_Types].xml" else archive.read(entry.filename)
-                )
+                copy.writestr(entry, types if entry.filename == "[Content_Types].xml" else archive.read(entry.filename))
         return out.getvalue()
 
 
@@ -147,9 +145,7 @@ def _is_item(paragraph: Any) -> bool:
 def _rows(table: Any) -> Iterator[str]:
     """A row a line, cells joined by " | "."""
     for row in table._tbl.tr_lst:  # not `table.rows`: it raises where a row's cells do not fit the grid
-        cells = [
-            " ".join("".join(node.itertext()) for node in cell.iter(_PARAGRAPH)) for cell in row.iter(_CELL)
-        ]
+        cells = [" ".join("".join(node.itertext()) for node in cell.iter(_PARAGRAPH)) for cell in row.iter(_CELL)]
         cells = [" ".join(cell.split()) for cell in cells]
         if any(cells):
             yield " | ".join(cells)

@@ -21,7 +21,10 @@ _LOCK = threading.Lock()  # PDFium is not thread-safe
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 _HYPHENATED = re.compile(r"(?<=[a-zà-ÿ])[\u00ad\ufffe\u2010-]\n(?=[a-zà-ÿ])")
 _SOFT_HYPHEN = re.compile("[\u00ad\ufffe\ufffc\x02]")
-_BAD_TITLE = re.compile(r"^(?:untitled|microsoft (?:word|powerpoint|excel)|.*\.(?:docx?|pptx?|xlsx?|dvi|tex|pdf|indd|qxd)$|[/\\]|slide 1$)", re.IGNORECASE)
+_BAD_TITLE = re.compile(
+    r"^(?:untitled|microsoft (?:word|powerpoint|excel)|.*\.(?:docx?|pptx?|xlsx?|dvi|tex|pdf|indd|qxd)$|[/\\]|slide 1$)",
+    re.IGNORECASE,
+)
 _PDF_DATE = re.compile(r"D?:?(\d{4})(\d{2})?(\d{2})?")
 
 

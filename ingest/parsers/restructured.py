@@ -65,8 +65,10 @@ def _overlined(lines: list[str], i: int) -> bool:
     if i + 2 >= len(lines) or not _is_adornment(lines[i]) or (i and lines[i - 1].strip()):
         return False
     title = lines[i + 1]
-    return bool(title.strip()) and lines[i + 2].rstrip() == lines[i].rstrip() and (
-        len(lines[i].rstrip()) >= len(title.strip())
+    return (
+        bool(title.strip())
+        and lines[i + 2].rstrip() == lines[i].rstrip()
+        and (len(lines[i].rstrip()) >= len(title.strip()))
     )
 
 

@@ -16,10 +16,12 @@ NAME = "source"
 VERSION = 1
 
 _DEFINITION = re.compile(
-    r"^(?P<indent>[ \t]*)(?:(?:export|default|public|private|protected|internal|static|abstract|final|async|pub(?:\([a-z]+\))?"
+    r"^(?P<indent>[ \t]*)(?:(?:export|default|public|private|protected|internal|static|abstract|final|async"
+    r"|pub(?:\([a-z]+\))?"
     r"|unsafe|extern|override|virtual|inline|sealed|open|data)\s+)*"
     r"(?:class|interface|struct|enum|trait|impl|namespace|module|object|record|protocol|extension"
-    r"|def|fn|func|fun|function|sub|proc|macro_rules!)[ \t]+\*?(?:\([^)]*\)\s*)?(?P<name>[A-Za-z_$][\w$]*(?:(?:::|\.)[A-Za-z_$][\w$]*)*)",
+    r"|def|fn|func|fun|function|sub|proc|macro_rules!)[ \t]+\*?(?:\([^)]*\)\s*)?"
+    r"(?P<name>[A-Za-z_$][\w$]*(?:(?:::|\.)[A-Za-z_$][\w$]*)*)",
     re.MULTILINE,
 )
 

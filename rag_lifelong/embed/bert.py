@@ -26,8 +26,7 @@ class Bert:
     def __init__(self, tensors: Mapping[str, Floats], *, heads: int, epsilon: float) -> None:
         self._words = tensors["embeddings.word_embeddings.weight"]  # (vocabulary, dim)
         self._places = (
-            tensors["embeddings.position_embeddings.weight"]
-            + (tensors["embeddings.token_type_embeddings.weight"][0])
+            tensors["embeddings.position_embeddings.weight"] + (tensors["embeddings.token_type_embeddings.weight"][0])
         )
         self._norm = (tensors["embeddings.LayerNorm.weight"], tensors["embeddings.LayerNorm.bias"])
         self._heads = heads
@@ -71,9 +70,7 @@ class Bert:
         """qkv: (tokens, 3 × dim). Gives (tokens, dim), the heads side by side."""
         context = np.empty((len(qkv), self.dim), dtype=np.float32)
         head_dim = self.dim // self._heads
-        scratch = np.empty(
-            self._heads * max(lengths) ** 2, dtype=np.float32
-        )  # fresh pages cost as much as exp
+        scratch = np.empty(self._heads * max(lengths) ** 2, dtype=np.float32)  # fresh pages cost as much as exp
         ones = np.ones((max(lengths), 1), dtype=np.float32)
         start = 0
         for length in lengths:

@@ -75,9 +75,7 @@ class SentenceModel:
 
     def embed_query(self, text: str) -> Vector:
         """Shape (dim,)."""
-        vector = self._model.encode_query(
-            _characters(text), normalize_embeddings=True, show_progress_bar=False
-        )
+        vector = self._model.encode_query(_characters(text), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vector, dtype=np.float32)
 
     @cached_property
@@ -121,9 +119,7 @@ class SentenceModel:
         else:
             own = self._model.tokenizer
             if not hasattr(own, "backend_tokenizer"):
-                raise EmbedderUnusable(
-                    f"{self._folder} has no tokenizer.json, by which its tokens could be counted"
-                )
+                raise EmbedderUnusable(f"{self._folder} has no tokenizer.json, by which its tokens could be counted")
             tokenizer = Tokenizer.from_str(own.backend_tokenizer.to_str())
         tokenizer.no_truncation()
         tokenizer.no_padding()

@@ -97,9 +97,7 @@ class WordPiece:
         if word.isascii() and word.isprintable() and not _SPECIAL.search(word):
             pieces = _PIECE.findall(word.lower())
             count = sum(map(self._pieces.__getitem__, pieces))
-            unknown = (
-                sum(len(piece) > _UNKNOWN_CHARS for piece in pieces) if len(word) > _UNKNOWN_CHARS else 0
-            )
+            unknown = sum(len(piece) > _UNKNOWN_CHARS for piece in pieces) if len(word) > _UNKNOWN_CHARS else 0
         else:
             ids = self._encode(word, special=False)
             count, unknown = len(ids), ids.count(self._unknown_id)

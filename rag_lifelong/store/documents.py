@@ -83,9 +83,7 @@ def settle(connection: sqlite3.Connection, location: Location, version: int) -> 
 
 def leave(connection: sqlite3.Connection, document_id: int, version: int) -> None:
     """The document stands nowhere from `version` on."""
-    connection.execute(
-        "UPDATE locations SET died = ? WHERE document_id = ? AND died IS NULL", (version, document_id)
-    )
+    connection.execute("UPDATE locations SET died = ? WHERE document_id = ? AND died IS NULL", (version, document_id))
     # born and gone within one version: it never stood there
     connection.execute("DELETE FROM locations WHERE document_id = ? AND born = died", (document_id,))
 

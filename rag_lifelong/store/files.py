@@ -89,9 +89,7 @@ def write(connection: sqlite3.Connection, state: FileState) -> None:
     )
 
 
-def touch(
-    connection: sqlite3.Connection, root_id: int, path: str, *, size_bytes: int, mtime_ns: int
-) -> None:
+def touch(connection: sqlite3.Connection, root_id: int, path: str, *, size_bytes: int, mtime_ns: int) -> None:
     """The file has that size and time now, and the same bytes."""
     connection.execute(
         "UPDATE files SET size_bytes = ?, mtime_ns = ? WHERE root_id = ? AND path = ?",
@@ -126,9 +124,7 @@ def holds(connection: sqlite3.Connection, root_id: int) -> dict[str, bytes | Non
     return {str(path): digest for path, digest in rows}
 
 
-_SELECT = (
-    "SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tries FROM files"
-)
+_SELECT = "SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tries FROM files"
 
 
 def _root(row: tuple[int, str, int, int | None]) -> Root:

@@ -29,9 +29,7 @@ class PassageKey:
 
 def known(connection: sqlite3.Connection, document_id: int) -> dict[PassageKey, int]:
     """Every passage the document ever had: key → id."""
-    rows = connection.execute(
-        "SELECT id, digest, occurrence FROM passages WHERE document_id = ?", (document_id,)
-    )
+    rows = connection.execute("SELECT id, digest, occurrence FROM passages WHERE document_id = ?", (document_id,))
     return {PassageKey(bytes(digest), occurrence): int(passage_id) for passage_id, digest, occurrence in rows}
 
 
@@ -93,9 +91,7 @@ def digests_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> di
 
 def a_version_of(connection: sqlite3.Connection, passage_id: int) -> int | None:
     """Some version at which the passage lives, the newest life first; None if it never did."""
-    row = connection.execute(
-        "SELECT max(born) FROM passage_lives WHERE passage_id = ?", (passage_id,)
-    ).fetchone()
+    row = connection.execute("SELECT max(born) FROM passage_lives WHERE passage_id = ?", (passage_id,)).fetchone()
     return None if row[0] is None else int(row[0])
 
 

@@ -28,15 +28,11 @@ def embedder_id(connection: sqlite3.Connection, *, name: str, fingerprint: str, 
 
 def embedder(connection: sqlite3.Connection, embedder_id: int) -> tuple[str, str, int]:
     """(name, fingerprint, dim)."""
-    row = connection.execute(
-        "SELECT name, fingerprint, dim FROM embedders WHERE id = ?", (embedder_id,)
-    ).fetchone()
+    row = connection.execute("SELECT name, fingerprint, dim FROM embedders WHERE id = ?", (embedder_id,)).fetchone()
     return str(row[0]), str(row[1]), int(row[2])
 
 
-def enqueue(
-    connection: sqlite3.Connection, embedder_id: int, waiting: Iterable[tuple[bytes, int]]
-) -> None:
+def enqueue(connection: sqlite3.Connection, embedder_id: int, waiting: Iterable[tuple[bytes, int]]) -> None:
     """(digest, passage id) pairs wait for a vector, unless their string has one."""
     connection.executemany(
         "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT :digest, :passage WHERE NOT EXISTS "
@@ -88,7 +84,9 @@ def write(connection: sqlite3.Connection, embedder_id: int, vectors: Mapping[byt
     return new
 
 
-def read_run(connection: sqlite3.Connection, embedder_id: int, first_id: int, last_id: int, dim: int) -> tuple[Ids, Vectors]:
+def read_run(
+    connection: sqlite3.Connection, embedder_id: int, first_id: int, last_id: int, dim: int
+) -> tuple[Ids, Vectors]:
     """(ids, vectors) with ids in [first_id, last_id], ascending; shapes (n,), (n, dim)."""
     rows = connection.execute(
         "SELECT id, data FROM vectors WHERE id BETWEEN ? AND ? AND embedder_id = ? ORDER BY id",
@@ -146,9 +144,7 @@ def alive_at(connection: sqlite3.Connection, embedder_id: int, version: int) -> 
 
 def count(connection: sqlite3.Connection, embedder_id: int) -> int:
     """How many vectors that embedder has."""
-    return int(
-        connection.execute("SELECT count(*) FROM vectors WHERE embedder_id = ?", (embedder_id,)).fetchone()[0]
-    )
+    return int(connection.execute("SELECT count(*) FROM vectors WHERE embedder_id = ?", (embedder_id,)).fetchone()[0])
 
 
 def last_id(connection: sqlite3.Connection) -> int:

@@ -103,7 +103,8 @@ def log_position(connection: sqlite3.Connection) -> int:
 def log_after(connection: sqlite3.Connection, position: int) -> list[LogEntry]:
     """The entries after `position`, in order."""
     rows = connection.execute(
-        "SELECT position, kind, first_id, last_id FROM changes WHERE position > ? ORDER BY position", (position,)
+        "SELECT position, kind, first_id, last_id FROM changes WHERE position > ? ORDER BY position",
+        (position,),
     )
     return [LogEntry(*row) for row in rows]
 

@@ -35,7 +35,10 @@ class Bars:
         """Ends the first bar."""
         if self._files or not self._is_terminal:
             took = _clock(time.monotonic() - self._began)
-            self._draw(f"Reading    {self._files:,} files · {passages:,} passages · searchable now   {took}", is_last=True)
+            self._draw(
+                f"Reading    {self._files:,} files · {passages:,} passages · searchable now   {took}",
+                is_last=True,
+            )
 
     def embedding(self, done: int, total: int) -> None:
         """The second bar."""

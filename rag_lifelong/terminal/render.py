@@ -85,9 +85,7 @@ def answer(found: Answer, style: Style, *, with_text: bool = True) -> str:
 
 def citation(found: Citation, style: Style) -> str:
     """[1] path:line · label  "quote"."""
-    where = style.link(
-        place(found.path, found.line, found.page), found.path, line=found.line, page=found.page
-    )
+    where = style.link(place(found.path, found.line, found.page), found.path, line=found.line, page=found.page)
     label = f" · {safe(found.label)}" if found.label and not _repeats_page(found.label, found.page) else ""
     return f"[{found.number}] {where}{label}\n    {style.dim(chr(34) + _snippet(found.quote) + chr(34))}"
 
@@ -237,7 +235,7 @@ def finding(found: Finding, style: Style) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """"just now", "3 minutes ago", "on 2026-02-18"."""
+    """ "just now", "3 minutes ago", "on 2026-02-18"."""
     passed = now.astimezone(UTC) - moment.astimezone(UTC)
     if passed < timedelta(seconds=10):
         return "just now"

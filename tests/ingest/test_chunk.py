@@ -25,7 +25,17 @@ def document(text: str, *marks: Mark, title: str = "") -> Document:
 LAYOUT = st.lists(
     st.one_of(
         st.text(alphabet="ab .!?\n\t", max_size=200),
-        st.sampled_from(["word " * 300, "x" * 5_000, "\n\n", "# Heading\n", "```\ncode\n\n\nmore\n```\n", "| a | b |\n", "。字" * 90]),
+        st.sampled_from(
+            [
+                "word " * 300,
+                "x" * 5_000,
+                "\n\n",
+                "# Heading\n",
+                "```\ncode\n\n\nmore\n```\n",
+                "| a | b |\n",
+                "。字" * 90,
+            ]
+        ),
     ),
     max_size=12,
 ).map("".join)
@@ -49,7 +59,10 @@ def test_a_page_ends_a_chunk() -> None:
     text = "First page.\n\nSecond page."
     marks = (Mark(0, MarkKind.PAGE, "1", 0), Mark(13, MarkKind.PAGE, "2", 0))
     chunks = split(document(text, *marks), count_tokens=count)
-    assert [(c.text, c.label, c.page) for c in chunks] == [("First page.", "p. 1", 1), ("Second page.", "p. 2", 2)]
+    assert [(c.text, c.label, c.page) for c in chunks] == [
+        ("First page.", "p. 1", 1),
+        ("Second page.", "p. 2", 2),
+    ]
 
 
 def test_labels_and_contexts_name_the_headings_above() -> None:

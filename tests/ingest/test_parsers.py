@@ -116,7 +116,10 @@ def test_a_pep_has_title_fields_date_and_sections() -> None:
     assert fields(found)["author"] == "Chris Angelico <rosuav@gmail.com>, Tim Peters <tim@python.org>"
     assert labels(found) == [("Abstract", 1), ("Syntax", 2), ("Rationale", 1)]
     author = next(field for field in found.fields if field.name == "author")
-    assert PEP[author.start : author.end] == "Author: Chris Angelico <rosuav@gmail.com>,\n        Tim Peters <tim@python.org>"
+    assert (
+        PEP[author.start : author.end]
+        == "Author: Chris Angelico <rosuav@gmail.com>,\n        Tim Peters <tim@python.org>"
+    )
     assert all(found.text[mark.start :].startswith(mark.label) for mark in found.marks)
 
 
@@ -126,7 +129,11 @@ def test_front_matter() -> None:
     assert (found.title, found.dated) == ("Weekly notes", date(2026, 2, 18))
     assert fields(found) == {"title": "Weekly notes", "author": "Ana Ruiz", "date": "2026-02-18"}
     assert labels(found) == [("Retries", 1), ("Keys", 2)]
-    assert [text[f.start : f.end] for f in found.fields] == ['title: "Weekly notes"', "author: Ana Ruiz", "date: 2026-02-18"]
+    assert [text[f.start : f.end] for f in found.fields] == [
+        'title: "Weekly notes"',
+        "author: Ana Ruiz",
+        "date: 2026-02-18",
+    ]
 
 
 def test_prose_with_a_colon_is_no_header() -> None:
@@ -157,7 +164,10 @@ def test_markdown_headings_outside_code_only() -> None:
 
 
 def test_overlined_titles_are_another_level() -> None:
-    assert [(m.label, m.level) for m in sections("=====\nTitle\n=====\n\nPart\n=====\n\nText\n")] == [("Title", 1), ("Part", 2)]
+    assert [(m.label, m.level) for m in sections("=====\nTitle\n=====\n\nPart\n=====\n\nText\n")] == [
+        ("Title", 1),
+        ("Part", 2),
+    ]
 
 
 def test_python_definitions_begin_at_their_decorator() -> None:
@@ -168,7 +178,10 @@ def test_python_definitions_begin_at_their_decorator() -> None:
 
 
 def test_definitions_of_other_languages_and_of_broken_python() -> None:
-    assert labels(parse(b"pub fn go(x: i32) {\n}\nstruct Point {\n}\n", name="a.rs")) == [("go", 1), ("Point", 1)]
+    assert labels(parse(b"pub fn go(x: i32) {\n}\nstruct Point {\n}\n", name="a.rs")) == [
+        ("go", 1),
+        ("Point", 1),
+    ]
     assert labels(parse(b"def f(:\n  class\nclass B:\n", name="a.py")) == [("f", 1), ("B", 1)]
 
 
@@ -231,7 +244,10 @@ def pdf(*pages: str) -> bytes:
 def test_pdf_pages_are_marks() -> None:
     found = parse(pdf("First page", "", "Third page"), name="a.pdf")
     assert found.text == "First page\n\nThird page"
-    assert [(m.kind, m.label, m.start) for m in found.marks] == [(MarkKind.PAGE, "1", 0), (MarkKind.PAGE, "3", 12)]
+    assert [(m.kind, m.label, m.start) for m in found.marks] == [
+        (MarkKind.PAGE, "1", 0),
+        (MarkKind.PAGE, "3", 12),
+    ]
 
 
 def test_a_pdf_without_text_looks_scanned() -> None:
@@ -339,7 +355,11 @@ def test_every_real_file_ends_as_a_document_or_a_reason(shared: Path) -> None:
 def test_half_a_file_ends_as_a_document_or_a_reason(shared: Path) -> None:
     rng = random.Random(1)
     for path in sorted((shared / "docs").rglob("*")):
-        if path.is_file() and parser_for(path.name) in ("pdf", "docx", "notebook", "html") and os.stat(path).st_size < 500_000:
+        if (
+            path.is_file()
+            and parser_for(path.name) in ("pdf", "docx", "notebook", "html")
+            and os.stat(path).st_size < 500_000
+        ):
             data = path.read_bytes()
             end(data[: rng.randrange(1, len(data) + 1)], path.name)
 
@@ -352,9 +372,19 @@ def test_section_titles_are_those_docutils_finds(shared: Path) -> None:
     assert texts
     for name, text in texts:
         tree = docutils.publish_doctree(
-            text, settings_overrides={"report_level": 5, "halt_level": 6, "doctitle_xform": False, "file_insertion_enabled": False}
+            text,
+            settings_overrides={
+                "report_level": 5,
+                "halt_level": 6,
+                "doctitle_xform": False,
+                "file_insertion_enabled": False,
+            },
         )
-        expected = [" ".join(node.astext().split()) for node in tree.findall(nodes.title) if isinstance(node.parent, nodes.section)]
+        expected = [
+            " ".join(node.astext().split())
+            for node in tree.findall(nodes.title)
+            if isinstance(node.parent, nodes.section)
+        ]
         found = [mark.label for mark in sections(decode(text.encode()))]
         plain = [title.replace("`", "").replace("*", "") for title in expected]
         assert found == plain, name

@@ -28,7 +28,16 @@ def test_files_are_found_below_the_root_in_order(tmp_path: Path) -> None:
 
 
 def test_defaults_are_left_out(tmp_path: Path) -> None:
-    make(tmp_path, ".git/config", "node_modules/x/readme.md", "a.md~", ".a.md.swp", "~$b.docx", "c.tmp", "keep.md")
+    make(
+        tmp_path,
+        ".git/config",
+        "node_modules/x/readme.md",
+        "a.md~",
+        ".a.md.swp",
+        "~$b.docx",
+        "c.tmp",
+        "keep.md",
+    )
     assert paths(tmp_path) == ["keep.md"]
 
 
@@ -67,8 +76,20 @@ def test_names_of_any_script_are_found(tmp_path: Path) -> None:
 
 
 def test_differences() -> None:
-    known = {"same.md": (1, 1), "grown.md": (1, 1), "touched.md": (1, 1), "gone.md": (1, 1), "locked/x.md": (1, 1)}
-    here = [Found("same.md", 1, 1), Found("grown.md", 2, 1), Found("touched.md", 1, 2), Found("new.md", 1, 1), Unreadable("locked", "permission denied")]
+    known = {
+        "same.md": (1, 1),
+        "grown.md": (1, 1),
+        "touched.md": (1, 1),
+        "gone.md": (1, 1),
+        "locked/x.md": (1, 1),
+    }
+    here = [
+        Found("same.md", 1, 1),
+        Found("grown.md", 2, 1),
+        Found("touched.md", 1, 2),
+        Found("new.md", 1, 1),
+        Unreadable("locked", "permission denied"),
+    ]
     found = compare(known, here, below="")
     assert [f.path for f in found.new] == ["new.md"]
     assert [f.path for f in found.changed] == ["grown.md", "touched.md"]

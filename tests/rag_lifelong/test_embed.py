@@ -41,9 +41,7 @@ OPENERS: dict[str, Callable[[], Embedder]] = {
 _opened: dict[str, Embedder] = {}
 
 
-@pytest.fixture(
-    params=[pytest.param(n, marks=() if n.startswith("hash") else pytest.mark.model) for n in OPENERS]
-)
+@pytest.fixture(params=[pytest.param(n, marks=() if n.startswith("hash") else pytest.mark.model) for n in OPENERS])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     name: str = request.param
     if name not in _opened:
@@ -89,9 +87,7 @@ def test_empty_texts_and_broken_characters_have_vectors_too(embedder: Embedder) 
 def test_the_tail_is_read_up_to_max_tokens_and_no_further(embedder: Embedder) -> None:
     head = "cat " * (embedder.max_tokens - 6)  # with two special tokens and one more word: room for three
     assert embedder.count_tokens(head) == 250
-    plain, in_reach, out_of_reach = embedder.embed(
-        [head + "dog a b c", head + "fish a b c", head + "dog a b c owl"]
-    )
+    plain, in_reach, out_of_reach = embedder.embed([head + "dog a b c", head + "fish a b c", head + "dog a b c owl"])
     assert float(plain @ in_reach) < 0.99995
     np.testing.assert_allclose(plain, out_of_reach, atol=2e-6)
 
@@ -250,11 +246,7 @@ def test_the_host_program_keeps_its_blas_threads() -> None:
 
     def blas() -> list[int]:
         pools = threadpoolctl.threadpool_info()
-        return [
-            pool["num_threads"]
-            for pool in pools
-            if pool["user_api"] == "blas" and "numpy" in pool["filepath"]
-        ]
+        return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas" and "numpy" in pool["filepath"]]
 
     embedder = open_embedder(cache_dir=None)
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
@@ -355,9 +347,7 @@ def test_counts_stay_right_when_the_remembered_words_overflow(monkeypatch: pytes
     monkeypatch.setattr(wordpiece, "_MAX_WORDS", 3)
     embedder = open_embedder(cache_dir=None)
     text = "one two three four five six seven unhappily 中文 " + "q" * 101
-    assert (
-        embedder.count_tokens(text) == embedder.count_tokens(text) == 14
-    )  # un ##ha ##pp ##ily; 中 文; [UNK]
+    assert embedder.count_tokens(text) == embedder.count_tokens(text) == 14  # un ##ha ##pp ##ily; 中 文; [UNK]
     assert embedder.unknown_share(text) == 1 / 14
 
 

@@ -21,7 +21,9 @@ from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.types import Vectors
 
 SETTINGS = sync.Settings(max_file_bytes=1_000_000, chunk_tokens=40)
-WORDS = "amber birch cedar delta ember fjord grove heron islet juniper kestrel lagoon meadow nectar osprey poplar".split()
+WORDS = (
+    "amber birch cedar delta ember fjord grove heron islet juniper kestrel lagoon meadow nectar osprey poplar".split()
+)
 
 
 class CountingEmbedder:
@@ -73,7 +75,9 @@ class History:
     def step(self) -> str:
         """One random change of the folder; gives its name."""
         files = self.files()
-        name = self.rng.choice(["new", "edit", "edit", "insert", "move", "copy", "delete", "revert", "swap", "rename folder"])
+        name = self.rng.choice(
+            ["new", "edit", "edit", "insert", "move", "copy", "delete", "revert", "swap", "rename folder"]
+        )
         some = self.rng.choice(files) if files else None
         if name == "new" or some is None:
             target = self.folder / self.rng.choice(["", "a", "b/c"]) / f"{self.rng.choice(WORDS)}.md"

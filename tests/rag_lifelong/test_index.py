@@ -84,7 +84,7 @@ def test_a_saved_index_is_the_same_index(tmp_path: Path) -> None:
 
 
 def test_saving_leaves_one_generation_of_files(tmp_path: Path) -> None:
-    index, ids, vectors = filled()
+    index, _, _ = filled()
     for position in (1, 2, 3):
         index.position = position
         index.save(tmp_path)
@@ -103,7 +103,9 @@ def test_an_older_process_does_not_replace_a_newer_file(tmp_path: Path) -> None:
     assert loaded is not None and loaded.position == 9
 
 
-@pytest.mark.parametrize("damage", ["truncate", "garble pointer", "remove vectors", "remove pointer", "other embedder", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "garble pointer", "remove vectors", "remove pointer", "other embedder", "empty"]
+)
 def test_a_damaged_file_is_no_index(tmp_path: Path, damage: str) -> None:
     index, _, _ = filled()
     index.save(tmp_path)

@@ -49,13 +49,19 @@ def put(base: KnowledgeBase, name: str, text: str, *, title: str = "") -> None:
     chunk = Chunk(0, len(text), text, title, "", None)
     document = Document(text, title, None, (), (), True, "text", 1)
     base.commit(
-        [Put(Place(root.id, name, len(text), 0), name.encode(), utc_now(), document, [chunk], 1)], cause="test"
+        [Put(Place(root.id, name, len(text), 0), name.encode(), utc_now(), document, [chunk], 1)],
+        cause="test",
     )
 
 
 def test_a_document_named_by_its_number_goes_first(base: KnowledgeBase) -> None:
     for number in range(1, 30):
-        put(base, f"{number}.md", "Delegates delegate to a delegate." * number, title=f"PEP {number} – Delegates")
+        put(
+            base,
+            f"{number}.md",
+            "Delegates delegate to a delegate." * number,
+            title=f"PEP {number} – Delegates",
+        )
     put(base, "572.md", "Assignment in expressions.", title="PEP 572 – Walrus")
     assert base.search("Who was the delegate of PEP 572?", 3)[0].title == "PEP 572 – Walrus"
     assert base.search("Who was the delegate of PEP 5?", 1)[0].title == "PEP 5 – Delegates"

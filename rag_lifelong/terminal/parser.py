@@ -1,0 +1,225 @@
+"""The command line: commands, options, examples. `--help`, completion and docs/commands.md are made from it.
+
+Rule: the common options may stand before or after the command. What is not built yet is not offered, and says so
+when typed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+from rag_lifelong import __version__
+
+GROUPS = (
+    (
+        "every day",
+        (
+            ("add", "read files and folders in; they can be asked at once"),
+            ("ask", "an answer from your files, with citations"),
+            ("search", "the passages themselves, best first"),
+            ("chat", "a conversation"),
+            ("status", "what is in it, what waits, what failed; or all about one file"),
+            ("list", "the documents stored"),
+            ("show", "a document's stored text, also when its file is gone"),
+            ("forget", "take documents out of every answer about now"),
+        ),
+    ),
+    ("time", (("versions", "what changed when, newest first"),)),
+    (
+        "care",
+        (
+            ("check", "is everything well, and what mends it (also: doctor)"),
+            ("rebuild", "make the word and vector indexes again from what is stored"),
+            ("config", "every setting, its value, and where that comes from"),
+            ("completion", "completion for bash, zsh or fish"),
+        ),
+    ),
+)
+"""Title → (command, purpose), as `--help` shows them."""
+
+EXAMPLES = {
+    "add": ("lifelong add ~/notes", "lifelong add report.pdf", "lifelong add ~/archive --no-wait"),
+    "ask": (
+        'lifelong ask "What did we decide about retries?"',
+        "lifelong ask --in 'meetings/*' \"Who owns the queue?\"",
+        'lifelong ask --as-of 2026-03-01 "How many attempts?"',
+        "lifelong ask - --json < question.txt",
+    ),
+    "search": (
+        "lifelong search dead letter queue",
+        "lifelong search walrus -k 3 --explain",
+        "lifelong search --dated 2026-01-01.. --files retries",
+    ),
+    "chat": ("lifelong chat", "lifelong chat -m transformers:~/models/qwen"),
+    "status": ("lifelong status", "lifelong status ~/notes/old.md"),
+    "list": ("lifelong list", "lifelong list '*.pdf'", "lifelong list --failed", "lifelong list --pending"),
+    "show": (
+        "lifelong show ~/notes/old.md",
+        "lifelong show ~/notes/old.md:40",
+        "lifelong show old.md --as-of 3",
+    ),
+    "forget": ("lifelong forget ~/notes/old.md", "lifelong forget ~/notes/drafts"),
+    "versions": ("lifelong versions", "lifelong versions -k 3 --json"),
+    "check": ("lifelong check", "lifelong check && echo well"),
+    "rebuild": ("lifelong rebuild",),
+    "config": ("lifelong config", "lifelong config --json"),
+    "completion": (
+        "lifelong completion bash >> ~/.bashrc",
+        'lifelong completion zsh > "${fpath[1]}/_lifelong"',
+        "lifelong completion fish > ~/.config/fish/completions/lifelong.fish",
+    ),
+}
+
+ALIASES = {"check": "doctor"}
+
+LATER = frozenset(
+    "watch sync remember history diff undo conflicts prune folders unfollow chats backup restore export models service "
+    "distill adapters replay evaluate".split()
+)
+"""Commands that are to come; typing one says so."""
+
+COMMON = (
+    (
+        ("--kb",),
+        "DIR_OR_NAME",
+        "the knowledge base: a folder, or a name in your data folder (else LIFELONG_KB)",
+    ),
+    (("--json",), None, "print JSON, for scripts"),
+    (("-m", "--model"), "SPEC", "who words the answer: quote, or transformers:PATH_OR_NAME"),
+    (("--as-of",), "WHEN", "ask what was known at a version (3), a day (2026-03-01: its end) or a time"),
+    (("--dated",), "FROM..TO", "only documents whose own date lies between; either end may be left out"),
+    (("--in",), "GLOB", "only documents with such a path, or in such a folder (repeatable)"),
+    (("-k",), "N", "how many passages, or versions"),
+    (("-v", "--verbose"), None, "say more, on standard error"),
+    (("-q", "--quiet"), None, "no progress and no notes"),
+)
+"""(names, metavar, help) of the options that every command takes."""
+
+
+class Usage(Exception):
+    """The command line cannot be understood; what is wrong has been said."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `Usage` where argparse would exit, and names the nearest command."""
+
+    def error(self, message: str) -> NoReturn:
+        """Says what is wrong in one line, and where help is."""
+        sys.stderr.write(f"lifelong: {message}; see: {self.prog} --help\n")
+        raise Usage
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            if value in LATER:
+                sys.stderr.write(f"lifelong: {value} is not built yet\n")
+                raise Usage
+            near = difflib.get_close_matches(str(value), list(action.choices), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.error(f"there is no command {str(value)!r}{hint}")
+        super()._check_value(action, value)
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="lifelong",
+        usage="lifelong [OPTIONS] COMMAND …",
+        description="Answers from your own files, with citations. Nothing leaves this machine.",
+        epilog=_overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-h", "--help", action="help", help="this; lifelong COMMAND --help tells more about one")
+    parser.add_argument(
+        "--version", action="version", version=f"lifelong {__version__}", help="the version of this program"
+    )
+    _add_common(parser, is_top=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser, help=argparse.SUPPRESS)
+    made = {name: _command(commands, name, purpose) for _, row in GROUPS for name, purpose in row}
+    _add_arguments(made)
+    for command in made.values():
+        _add_common(command, is_top=False)
+    return parser
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Name → parser of each command, aliases too."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def globs_of(options: argparse.Namespace) -> tuple[str, ...]:
+    """The --in options, those before the command first."""
+    return tuple([*(getattr(options, "within_before", None) or ()), *(getattr(options, "within", None) or ())])
+
+
+def _command(commands: argparse._SubParsersAction[Parser], name: str, purpose: str) -> Parser:
+    return commands.add_parser(
+        name,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog="examples:\n" + "".join(f"  {line}\n" for line in EXAMPLES[name]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        aliases=[ALIASES[name]] if name in ALIASES else [],
+        allow_abbrev=False,
+    )
+
+
+def _add_arguments(made: dict[str, Parser]) -> None:
+    """What each command takes besides the common options."""
+    made["add"].add_argument("paths", nargs="+", metavar="PATH", help="a folder, or a file")
+    made["add"].add_argument(
+        "--no-wait",
+        action="store_true",
+        help="return when all can be found by words; vectors follow at the next add",
+    )
+    made["ask"].add_argument("question", nargs="+", metavar="QUESTION", help="- reads it from standard input")
+    made["search"].add_argument("query", nargs="+", metavar="QUERY", help="- reads it from standard input")
+    made["search"].add_argument("--explain", action="store_true", help="show scores, and the terms found")
+    made["search"].add_argument("--files", action="store_true", help="print only the files' paths, one a line")
+    made["status"].add_argument("path", nargs="?", metavar="PATH", help="a file: why is it found, or not?")
+    made["list"].add_argument("pattern", nargs="?", metavar="GLOB", help="only such paths, or in such a folder")
+    made["list"].add_argument("--failed", action="store_true", help="the files that could not be read, and why")
+    made["list"].add_argument("--pending", action="store_true", help="only documents that wait for vectors")
+    made["show"].add_argument("path", metavar="PATH[:LINE]", help="a stored document; from LINE on")
+    made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
+    made["completion"].add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
+    group = parser.add_argument_group("options for every command" if is_top else "options for every command, too")
+    default = None if is_top else argparse.SUPPRESS  # what stands before the command is not overwritten
+    for names, metavar, purpose in COMMON:
+        if metavar is None:
+            group.add_argument(*names, action="store_true", default=default, help=purpose)
+        elif names == ("--in",):
+            name = "within_before" if is_top else "within"
+            group.add_argument(*names, dest=name, action="append", default=default, metavar=metavar, help=purpose)
+        else:
+            kind = _positive if names == ("-k",) else str
+            group.add_argument(*names, type=kind, default=default, metavar=metavar, help=purpose)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _overview() -> str:
+    return "\n".join(_overview_lines())
+
+
+def _overview_lines() -> Iterator[str]:
+    for title, row in GROUPS:
+        yield f"{title}:"
+        yield from (f"  {name:<11} {purpose}" for name, purpose in row)
+    yield "\nexamples:"
+    for name in ("add", "ask", "chat"):
+        yield f"  {EXAMPLES[name][0]}"
