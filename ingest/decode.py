@@ -1,14 +1,15 @@
 """Bytes → text, or a reason why they are none.
 
-Rule: never mojibake. The order is byte-order mark, UTF-16 without a mark, strict UTF-8, multi-byte East Asian
-encodings as charset-normalizer sees them, and Windows-1252 for the rest: charset-normalizer alone misreads
-Western single-byte text (tried on latin-1 and cp1252 files).
+Rule: never mojibake. The order is byte-order mark, strict UTF-8, UTF-16 without a mark, UTF-8 with a few damaged
+bytes, Windows-1252 where its letters stand as Western ones do, and charset-normalizer last, for the other legacy
+encodings: alone, it takes Windows-1252 for Cyrillic or Greek code pages.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 
 from ingest.errors import UnreadableFile
 
@@ -25,45 +26,66 @@ _MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Office file"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF8", "a GIF picture"),
+    (b"GIF87a", "a GIF picture"),
+    (b"GIF89a", "a GIF picture"),
     (b"\x1f\x8b", "gzip data"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"Rar!\x1a", "a RAR archive"),
     (b"\x7fELF", "a program"),
-    (b"SQLite format 3", "an SQLite database"),
+    (b"SQLite format 3\x00", "an SQLite database"),
 )
-_EAST_ASIAN = (
+_SAMPLE = 65_536  # bytes judged; detection needs no more, and is slow
+_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x08\x1a"))  # colours, overstrikes, the DOS end of file
+_MAX_CONTROL_SHARE = 0.01
+_BINARY = "not text: it holds binary data; give it the file name ending of its kind"
+_UNKNOWN = "not text: its encoding is not known; save it as UTF-8"
+
+_FORM_FEED = re.compile(r"\A\x0c+|(?<=\n)\x0c+|\x0c+(?=\n)|\x0c+\Z")
+_HIGH_LETTERS = re.compile(rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]+")
+_WESTERN_SYMBOL = re.compile("[±²³¹¼½¾](?![A-Za-zÀ-ÿ])|µ")  # m² is Western, by³ is Polish in Windows-1250
+_WESTERN = frozenset(
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœŠšŽžŸ€£§©®°·«»¿¡´ªº‘’“”„–—…•™×\xa0\xad"
+)
+# What charset-normalizer may choose from: a wider choice finds rarer encodings, wrongly.
+_LEGACY = [
     "gb18030",
     "big5",
     "cp932",
-    "shift_jis",
     "euc_jp",
-    "euc_kr",
     "cp949",
-    "big5hkscs",
-    "gb2312",
-    "gbk",
-)
-_SAMPLE = 65_536  # bytes judged; detection needs no more, and is slow
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
-_MAX_CONTROL_SHARE = 0.01
+    "cp1251",
+    "koi8_r",
+    "cp1250",
+    "iso8859_2",
+    "cp1253",
+    "cp1255",
+    "cp1256",
+    "cp874",
+]
 
 
 def decode(data: bytes) -> str:
-    """`data` as text with "\\n" newlines, without NUL and lone surrogates.
+    """`data` as text with "\\n" newlines, without NUL and lone surrogates; no bytes are the text "".
 
     Raises UnreadableFile for what is no text.
     """
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             raise UnreadableFile(f"not text: it is {kind}; give it the right file name ending")
-    text = _decoded(data)
-    if len(_CONTROL.findall(text[:_SAMPLE])) > _MAX_CONTROL_SHARE * min(len(text), _SAMPLE):
-        raise UnreadableFile("not text: it holds binary data")
-    return clean(text)
+    return clean(_decoded(data)).removeprefix("\ufeff")
 
 
 def clean(text: str) -> str:
-    """`text` with "\\n" newlines, without NUL, form feeds as newlines, lone surrogates replaced."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").replace("\x0c", "\n")
+    """`text` with "\\n" newlines, without NUL, lone surrogates replaced.
+
+    A form feed inside a line ends it; one beside a newline goes, so that line numbers stay the file's.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    if "\x0c" in text:
+        text = _FORM_FEED.sub("", text).replace("\x0c", "\n")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -74,47 +96,114 @@ def clean(text: str) -> str:
 def _decoded(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    wide = _utf16(data) if b"\x00" in data[:_SAMPLE] else None  # ASCII in UTF-16 is valid UTF-8, with NULs
-    if wide is not None:
-        return wide
+            return _marked(data[len(mark) :], encoding)
+    sample = data[:_SAMPLE]
+    if b"\x00" in sample:  # ASCII in UTF-16 is valid UTF-8, with NULs
+        wide = _utf16(data)
+        if wide is not None:
+            return wide
+    if len(sample) - len(sample.translate(None, _CONTROL_BYTES)) > _MAX_CONTROL_SHARE * len(sample):
+        raise UnreadableFile(_BINARY)
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    if b"\x00" in data[:_SAMPLE]:
-        raise UnreadableFile("not text: it holds binary data")
-    east_asian = _east_asian(data[:_SAMPLE])
-    if east_asian is not None:
+    except UnicodeDecodeError as error:
+        if b"\x00" in data:
+            raise UnreadableFile(_BINARY) from error
+    return _mended(data) or _western(data) or _legacy(data)
+
+
+def _marked(data: bytes, encoding: str) -> str:
+    """The text behind a byte-order mark; a cut-off last character is dropped."""
+    if encoding == "utf-8":
         try:
-            return data.decode(east_asian)
+            return data.decode()
         except UnicodeDecodeError:
-            pass
-    return data.decode("cp1252", "replace")
+            return _mended(data) or data.decode("utf-8", "replace")
+    data = data[: len(data) - len(data) % (4 if "32" in encoding else 2)]
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(_BINARY) from error
+    if not _is_plausible(text):
+        raise UnreadableFile(_BINARY)
+    return text
 
 
 def _utf16(data: bytes) -> str | None:
-    """Text of Western scripts in UTF-16 has a zero in every second byte."""
-    sample = data[:_SAMPLE]
-    if len(sample) < 4 or len(data) % 2:
+    """UTF-16 without a mark: of the two byte orders, the one that gives blanks, digits and letters of ASCII."""
+    data = data[: len(data) - len(data) % 2]
+    best: tuple[int, str] | None = None
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        common = len(re.findall(r"[ \n\rA-Za-z0-9.,、。，]", text[:_SAMPLE]))
+        if (
+            common
+            and common >= 0.01 * min(len(text), _SAMPLE)
+            and _is_plausible(text)
+            and (not best or common > best[0])
+        ):
+            best = (common, text)
+    return None if best is None else best[1]
+
+
+def _is_plausible(text: str) -> bool:
+    """Whether next to no character is a control, private or unassigned one."""
+    sample = text[:4096]
+    odd = sum(unicodedata.category(c) in ("Cc", "Co", "Cn") for c in sample if c not in "\t\n\r\v\f\x1b")
+    return odd <= _MAX_CONTROL_SHARE * len(sample)
+
+
+def _mended(data: bytes) -> str | None:
+    """UTF-8 that holds a few other bytes (logs of many programs, a file cut off), else None.
+
+    A line without any UTF-8 beyond ASCII is read as Windows-1252; other bad bytes become U+FFFD.
+    """
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    if _high(text) - bad < bad:
         return None
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    half = len(sample) // 2
-    for zeros, others, encoding in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
-        if zeros > 0.4 * half and others < 0.05 * half:
-            try:
-                return data.decode(encoding)
-            except UnicodeDecodeError:
-                return None
-    return None
+    lines = []
+    for line in data.split(b"\n"):
+        mended = line.decode("utf-8", "replace")
+        if "\ufffd" in mended and _high(mended) == mended.count("\ufffd"):
+            mended = _western(line) or mended
+        lines.append(mended)
+    return "\n".join(lines)
 
 
-def _east_asian(sample: bytes) -> str | None:
-    """The multi-byte encoding charset-normalizer sees, if most bytes above 127 come in pairs as it would have them."""
-    high = sum(byte > 127 for byte in sample)
-    if high < 0.2 * len(sample):
-        return None  # Western text has few of them
+def _high(text: str) -> int:
+    """How many characters are beyond ASCII."""
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _western(data: bytes) -> str | None:
+    """The text in Windows-1252, if its letters beyond ASCII are common ones that stand alone, as in Western words."""
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    common = sum(text.count(c) for c in _WESTERN) + len(_WESTERN_SYMBOL.findall(text))
+    if common < 0.95 * _high(text):
+        return None
+    runs = [len(run) for run in _HIGH_LETTERS.findall(data)]
+    in_rows = sum(length for length in runs if length > 1)
+    return text if in_rows <= 0.25 * sum(runs) else None
+
+
+def _legacy(data: bytes) -> str:
+    """The text in the encoding charset-normalizer sees."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample, cp_isolation=list(_EAST_ASIAN)).best()
-    return None if best is None else best.encoding
+    sample = data[:_SAMPLE]
+    if len(data) > len(sample):
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    best = from_bytes(sample, cp_isolation=_LEGACY).best()
+    if best is None:
+        raise UnreadableFile(_UNKNOWN)
+    text = data.decode(best.encoding, "replace")
+    if text.count("\ufffd") > 1e-3 * len(text) or not _is_plausible(text):
+        raise UnreadableFile(_UNKNOWN)
+    return text
