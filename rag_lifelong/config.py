@@ -65,16 +65,25 @@ class Setting:
 def knowledge_base_path(given: str | Path | None = None) -> Path:
     """The knowledge base's folder: `given`, else LIFELONG_KB, else the user's data folder.
 
-    A bare name ("work") means a folder of that name in the user's data folder, unless there is one here.
+    A bare name ("work") means the knowledge base of that name among the user's data, unless a folder of that name
+    stands here and holds a knowledge base, or nothing yet. So `--kb notes` beside the folder notes/ never mixes a
+    knowledge base into the notes; to name any folder here, write ./notes.
     """
     chosen = given if given is not None else os.environ.get("LIFELONG_KB")
     if chosen is None or not str(chosen):
         return _user_data()
     text = os.path.expanduser(str(chosen))
     is_name = isinstance(chosen, str) and os.sep not in text and "/" not in text and text not in (".", "..")
-    if is_name and not Path(text).exists():
+    if is_name and not (is_knowledge_base(Path(text)) or _is_empty_folder(Path(text))):
         return _user_data().with_name(f"{_APPLICATION}-{text}")
     return Path(os.path.abspath(text))
+
+
+def is_knowledge_base(path: Path) -> bool:
+    """Whether a knowledge base is kept in that folder."""
+    from rag_lifelong.store.glance import FILE_NAME as STORE_NAME  # late: it brings sqlite3
+
+    return (path / STORE_NAME).is_file()
 
 
 def load_config(knowledge_base: Path) -> Config:
@@ -113,13 +122,21 @@ def _user_data() -> Path:
     return user_data_path(_APPLICATION, appauthor=False)
 
 
+def _is_empty_folder(path: Path) -> bool:
+    try:
+        return next(path.iterdir(), None) is None
+    except OSError:
+        return False
+
+
 def _read(path: Path) -> tuple[Path, Mapping[str, object]]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return path, {}
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"cannot read {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise BadSetting(f"cannot read {path}: {reason}") from error
     except tomllib.TOMLDecodeError as error:
         raise BadSetting(f"{path} is not valid TOML: {error}") from error
     known = [field.name for field in fields(Config)]

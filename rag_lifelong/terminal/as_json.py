@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from rag_lifelong.assistant import Status
-from rag_lifelong.terminal.render import day
+import json
+from collections.abc import Sequence
+from datetime import date
+
+from rag_lifelong.assistant import PathStatus, Status
+from rag_lifelong.config import Setting
+from rag_lifelong.sync import ReadIn
+from rag_lifelong.terminal.render import terms_held
+from rag_lifelong.terminal.style import json_safe
 from rag_lifelong.types import Answer, Failure, Finding, Hit, StoredDocument, Version
 
 Json = dict[str, object]
+
+
+def written(value: object) -> str:
+    """JSON text, readable, ending with a newline; safe to show on a terminal."""
+    return json_safe(json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
 
 
 def answer(found: Answer) -> Json:
@@ -28,12 +40,12 @@ def answer(found: Answer) -> Json:
                 "end": c.end,
                 "quote": c.quote,
                 "version": c.version,
-                "document_date": day(c.document_date),
+                "document_date": _day(c.document_date),
             }
             for c in found.citations
         ],
         "verdict": {
-            "newest_evidence": day(verdict.newest_evidence),
+            "newest_evidence": _day(verdict.newest_evidence),
             "stale": verdict.stale,
             "superseded": verdict.superseded,
             "lag_files": verdict.lag.files,
@@ -48,8 +60,8 @@ def answer(found: Answer) -> Json:
     }
 
 
-def hit(found: Hit, *, explain: bool = False) -> Json:
-    """One entry of the JSON of `search`."""
+def hit(found: Hit, *, asked: Sequence[str] | None) -> Json:
+    """One entry of the JSON of `search`. asked: the question's terms, to explain how it was found, or None."""
     entry: Json = {
         "path": found.path,
         "label": found.label,
@@ -60,11 +72,12 @@ def hit(found: Hit, *, explain: bool = False) -> Json:
         "text": found.text,
         "score": found.score,
         "version": found.version,
-        "document_date": day(found.document_date),
+        "document_date": _day(found.document_date),
     }
-    if explain:
+    if asked is not None:
         scores = found.scores
         entry["scores"] = {"fused": scores.fused, "dense": scores.dense, "words": scores.words}
+        entry["terms"] = terms_held(found, asked)
     return entry
 
 
@@ -73,7 +86,7 @@ def document(found: StoredDocument) -> Json:
     return {
         "path": found.path,
         "title": found.title,
-        "dated": day(found.dated),
+        "dated": _day(found.dated),
         "version": found.version,
         "passages": found.passages,
         "without_vectors": found.without_vectors,
@@ -99,6 +112,31 @@ def version(found: Version) -> Json:
         "passages_born": found.passages_born,
         "passages_died": found.passages_died,
     }
+
+
+def read_in(done: ReadIn, *, waiting: int) -> Json:
+    """The JSON of `add`. waiting: passages without a vector, now."""
+    return {
+        "versions": [version(v) for v in done.versions],
+        "documents": done.documents,
+        "added": done.added,
+        "changed": done.changed,
+        "moved": done.moved,
+        "removed": done.removed,
+        "unchanged": done.unchanged,
+        "waiting": waiting,
+        "failures": [failure(f) for f in done.failures],
+    }
+
+
+def path_status(found: PathStatus) -> Json:
+    """The JSON of `status PATH`."""
+    return {"path": found.path, "state": found.state, "message": found.message, "nearest": list(found.nearest)}
+
+
+def setting(found: Setting) -> Json:
+    """One entry of the JSON of `config`."""
+    return {"name": found.name, "value": found.value, "origin": found.origin}
 
 
 def status(found: Status) -> Json:
@@ -132,3 +170,7 @@ def finding(found: Finding) -> Json:
         "message": found.message,
         "remedy": found.remedy,
     }
+
+
+def _day(value: date | None) -> str | None:
+    return None if value is None else value.isoformat()

@@ -142,7 +142,9 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser, help=argparse.SUPPRESS)
     made = {name: _command(commands, name, purpose) for _, row in GROUPS for name, purpose in row}
     _add_arguments(made)
-    for command in made.values():
+    for name, command in made.items():
+        command.prog = f"lifelong {name}"
+        command.usage = f"lifelong {name}{synopsis(command)} [OPTIONS]"
         _add_common(command, is_top=False)
     return parser
 
@@ -157,7 +159,25 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 def globs_of(options: argparse.Namespace) -> tuple[str, ...]:
     """The --in options, those before the command first."""
-    return tuple([*(getattr(options, "within_before", None) or ()), *(getattr(options, "within", None) or ())])
+    return (*(getattr(options, "within_before", None) or ()), *(getattr(options, "within", None) or ()))
+
+
+def own_actions(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """What a command takes besides --help and the common options."""
+    common = {"-h", *(name for names, _, _ in COMMON for name in names)}
+    return (action for action in command._actions if not common & set(action.option_strings))
+
+
+def synopsis(command: argparse.ArgumentParser) -> str:
+    """ " PATH… [--no-wait]": a space before each."""
+    parts = []
+    for action in own_actions(command):
+        name = (
+            action.option_strings[0] if action.option_strings else str(action.metavar or "|".join(action.choices or ()))
+        )
+        more = "…" if action.nargs == "+" else ""
+        parts.append(f" [{name}]" if action.option_strings or action.nargs == "?" else f" {name}{more}")
+    return "".join(parts)
 
 
 def _command(commands: argparse._SubParsersAction[Parser], name: str, purpose: str) -> Parser:
@@ -168,6 +188,7 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, purpose: s
         formatter_class=argparse.RawDescriptionHelpFormatter,
         aliases=[ALIASES[name]] if name in ALIASES else [],
         allow_abbrev=False,
+        add_help=False,
     )
 
 
@@ -193,8 +214,10 @@ def _add_arguments(made: dict[str, Parser]) -> None:
 
 
 def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
-    group = parser.add_argument_group("options for every command" if is_top else "options for every command, too")
+    group = parser.add_argument_group("options of every command")
     default = None if is_top else argparse.SUPPRESS  # what stands before the command is not overwritten
+    if not is_top:
+        group.add_argument("-h", "--help", action="help", help="this")
     for names, metavar, purpose in COMMON:
         if metavar is None:
             group.add_argument(*names, action="store_true", default=default, help=purpose)

@@ -1,88 +1,239 @@
-"""Progress on stderr: two bars on a terminal, else a line every ten seconds, else nothing."""
+"""Progress of reading and embedding: two bars on a terminal, else a line every ten seconds, else nothing.
+
+Rule: writes to the stream it is given (standard error), never to standard output, and is closed before anything
+else is said. What it knows is kept, so that after ^C one can say what was done.
+"""
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-_WIDTH = 24
-_EVERY_BAR_S = 0.1
-_EVERY_LINE_S = 10.0
+from rag_lifelong.terminal.overview import count_of
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+_EVERY_S = 10.0
+_BAR_MOST = 24
+_HINT = "^C stops, nothing is lost"
+
+
+class Watched(Protocol):
+    """Progress that is closed, and can be asked afterwards."""
+
+    done: Done
+    """How far it came."""
+
+    def reading(self, done_files: int, total_files: int, passages: int) -> None:
+        """Called after each file."""
+
+    def readable(self, passages: int) -> None:
+        """Called when reading has ended."""
+
+    def embedding(self, done: int, total: int) -> None:
+        """Called after each batch."""
+
+    def close(self) -> None:
+        """Ends what is drawn; may be called twice."""
+
+
+class Done:
+    """How far reading and embedding came, and how long they took; makes the two lines."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.files = 0
+        self.total_files = 0
+        self.passages = 0
+        self.is_readable = False
+        self.embedded = 0
+        self.to_embed = 0
+        self._now = now
+        self._began = now()
+        self._read_s = 0.0
+        self._embedding_began = self._began
+
+    def reading(self, done_files: int, total_files: int, passages: int) -> None:
+        """So many files are read."""
+        self.files, self.total_files, self.passages = done_files, total_files, passages
+
+    def readable(self, passages: int) -> None:
+        """Reading has ended."""
+        self.passages, self.is_readable = passages, True
+        self._embedding_began = self._now()
+        self._read_s = self._embedding_began - self._began
+
+    def embedding(self, done: int, total: int) -> None:
+        """So many vectors are there."""
+        self.embedded, self.to_embed = done, total
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return self._now() - self._began
+
+    def reading_line(self, width: int, *, has_bar: bool) -> str:
+        """Reading ━━━ 412/412 files · 2,931 passages · searchable now    0:03"""
+        counts = f"{self.files:,}/{count_of(self.total_files, 'file')} · {count_of(self.passages, 'passage')}"
+        if self.is_readable:
+            return _justified(f"Reading    {counts} · searchable now", clock(self._read_s), width)
+        bar = _bar(self.files, self.total_files, width - 22 - len(counts)) if has_bar else ""
+        return _justified(f"Reading    {bar}{counts}", clock(self.seconds), width)
+
+    def embedding_line(self, width: int, *, has_bar: bool) -> str:
+        """Embedding ━━━ 1,210/2,931 · 61/s · 0:28 left   ^C stops, nothing is lost"""
+        passed = self._now() - self._embedding_began
+        rate = self.embedded / passed if passed > 0 else 0.0
+        parts = [f"{self.embedded:,}/{self.to_embed:,}"]
+        if self.embedded and rate >= 1:
+            parts.append(f"{rate:,.0f}/s")
+        if self.embedded >= self.to_embed:
+            return _justified(f"Embedding  {' · '.join(parts)}", clock(passed), width)
+        if rate > 0:
+            parts.append(f"{clock((self.to_embed - self.embedded) / rate)} left")
+        counts = " · ".join(parts)
+        room = width - 12 - len(counts)
+        bar = _bar(self.embedded, self.to_embed, room - len(_HINT) - 3) if has_bar else ""
+        return _justified(f"Embedding  {bar}{counts}", _HINT if has_bar else "", width)
 
 
 class Bars:
-    """Redraws one line in place; each bar ends with a line of its own that stays."""
+    """Two bars on a terminal, redrawn in place; the lines they end in stay."""
 
-    def __init__(self, stream: TextIO | None = None, *, is_terminal: bool) -> None:
-        self._stream = stream or sys.stderr
-        self._is_terminal = is_terminal
-        self._drawn = 0.0
-        self._began = time.monotonic()
-        self._embedding_began: float | None = None
-        self._open = False
-        self._files = 0
+    def __init__(self, stream: TextIO) -> None:
+        self.done = Done()
+        self._stream = stream
+        self._live: Live | None = None
 
     def reading(self, done_files: int, total_files: int, passages: int) -> None:
-        """The first bar."""
-        self._files = total_files
-        self._draw(
-            f"Reading    {_bar(done_files, total_files)} {done_files:,}/{total_files:,} files · {passages:,} passages",
-            is_last=False,
-        )
+        """Draws, once there is a file to read."""
+        self.done.reading(done_files, total_files, passages)
+        if total_files:
+            self._begin()
 
     def readable(self, passages: int) -> None:
-        """Ends the first bar."""
-        if self._files or not self._is_terminal:
-            took = _clock(time.monotonic() - self._began)
-            self._draw(
-                f"Reading    {self._files:,} files · {passages:,} passages · searchable now   {took}",
-                is_last=True,
-            )
+        """The first bar becomes its last line."""
+        self.done.readable(passages)
 
     def embedding(self, done: int, total: int) -> None:
-        """The second bar."""
-        now = time.monotonic()
-        if self._embedding_began is None:
-            self._embedding_began = min(now, self._began + (now - self._began))
-            self._first = done
-        passed = now - self._began if self._first == done else now - self._embedding_began
-        rate = (done if self._first == done else done - self._first) / passed if passed > 0 else 0.0
-        left = f" · {_clock((total - done) / rate)} left" if rate > 0 and done < total else ""
-        hint = "   ^C stops, nothing is lost" if self._is_terminal and done < total else ""
-        text = f"Embedding  {_bar(done, total)} {done:,}/{total:,} · {rate:,.0f}/s{left}{hint}"
-        self._draw(text, is_last=done >= total)
+        """Draws the second bar."""
+        self.done.embedding(done, total)
+        self._begin()
 
     def close(self) -> None:
-        """Leaves the line, if one is open."""
-        if self._open:
-            self._stream.write("\n")
+        """Leaves the last state of both lines on the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _begin(self) -> None:
+        if self._live is None:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                console=Console(file=self._stream, highlight=False, soft_wrap=True),
+                get_renderable=self._drawn,
+                refresh_per_second=8,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+
+    def _drawn(self) -> Text:
+        from rich.text import Text
+
+        assert self._live is not None  # it is what calls this
+        width = self._live.console.width - 1
+        lines = []
+        if self.done.total_files:
+            lines.append(self.done.reading_line(width, has_bar=True))
+        if self.done.to_embed:
+            lines.append(self.done.embedding_line(width, has_bar=True))
+        return Text("\n".join(lines), no_wrap=True, overflow="crop")
+
+
+class Lines:
+    """Where nobody watches: a line every ten seconds, so that short work says nothing."""
+
+    def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
+        self.done = Done(now)
+        self._stream = stream
+        self._now = now
+        self._said = now()
+
+    def reading(self, done_files: int, total_files: int, passages: int) -> None:
+        """A line, if it is time for one."""
+        self.done.reading(done_files, total_files, passages)
+        self._say(self.done.reading_line)
+
+    def readable(self, passages: int) -> None:
+        """A line, if reading took long."""
+        self.done.readable(passages)
+        if self.done.seconds >= _EVERY_S:
+            self._say(self.done.reading_line, is_due=True)
+
+    def embedding(self, done: int, total: int) -> None:
+        """A line, if it is time for one."""
+        self.done.embedding(done, total)
+        self._say(self.done.embedding_line, is_due=done >= total and self.done.seconds >= _EVERY_S)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _say(self, line: Callable[..., str], *, is_due: bool = False) -> None:
+        if is_due or self._now() - self._said >= _EVERY_S:
+            self._said = self._now()
+            self._stream.write(line(0, has_bar=False) + "\n")
             self._stream.flush()
-            self._open = False
-
-    def _draw(self, text: str, *, is_last: bool) -> None:
-        now = time.monotonic()
-        every = _EVERY_BAR_S if self._is_terminal else _EVERY_LINE_S
-        if self._drawn == 0.0 and not self._is_terminal:
-            self._drawn = now  # short work says nothing until it is done
-        if not is_last and now - self._drawn < every:
-            return
-        self._drawn = now
-        if self._is_terminal:
-            self._stream.write(f"\r\x1b[2K{text}" + ("\n" if is_last else ""))
-            self._open = not is_last
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
 
 
-def _bar(done: int, total: int) -> str:
-    filled = _WIDTH if total <= 0 else min(_WIDTH, _WIDTH * done // total)
-    return "━" * filled + "╌" * (_WIDTH - filled)
+class Unseen:
+    """For --quiet: only what was done is kept."""
+
+    def __init__(self) -> None:
+        self.done = Done()
+
+    def reading(self, done_files: int, total_files: int, passages: int) -> None:
+        """Kept."""
+        self.done.reading(done_files, total_files, passages)
+
+    def readable(self, passages: int) -> None:
+        """Kept."""
+        self.done.readable(passages)
+
+    def embedding(self, done: int, total: int) -> None:
+        """Kept."""
+        self.done.embedding(done, total)
+
+    def close(self) -> None:
+        """Nothing is drawn."""
 
 
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
+def clock(seconds: float) -> str:
+    """m:ss, or h:mm:ss."""
+    whole = max(0, round(seconds))
     if whole >= 3_600:
         return f"{whole // 3_600}:{whole // 60 % 60:02}:{whole % 60:02}"
     return f"{whole // 60}:{whole % 60:02}"
+
+
+def _bar(done: int, total: int, room: int) -> str:
+    """A bar of at most `room` cells and a space, or nothing where it would be too short to tell."""
+    width = min(_BAR_MOST, room)
+    if width < 6:
+        return ""
+    filled = width if total <= 0 else min(width, width * done // total)
+    return "━" * filled + "╌" * (width - filled) + " "
+
+
+def _justified(left: str, right: str, width: int) -> str:
+    """`right` at the right margin of at most 80 columns; left out where there is no room for it."""
+    if not right:
+        return left
+    if width <= 0:
+        return f"{left} · {right}"
+    room = min(width, 79) - len(left) - len(right)
+    return f"{left}{' ' * room}{right}" if room >= 2 else left

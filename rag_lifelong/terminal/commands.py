@@ -1,0 +1,247 @@
+"""The commands that ask or change an open knowledge base: options → what to print, as text and as JSON.
+
+Rule: prints nothing itself; `cli` does. Each function gives an `Outcome`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from rag_lifelong.assistant import Assistant, Narrowing
+from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.knowledge_base import utc_now
+from rag_lifelong.terminal import as_json, overview, render
+from rag_lifelong.terminal.parser import Usage, globs_of
+from rag_lifelong.terminal.progress import Bars, Lines, Unseen, Watched
+from rag_lifelong.terminal.style import Style, safe, safe_line, short_path
+from rag_lifelong.terms import query_terms
+from rag_lifelong.types import Failure, Version
+
+DONE, ERROR, NOTHING = 0, 1, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command gives. text: for people, to stdout. json: the same for scripts. remark: to stderr."""
+
+    text: str
+    json: object
+    code: int
+    remark: str
+
+
+Command = Callable[[Assistant, Namespace, Style], Outcome]
+
+
+def add(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Reads folders and files in. A KeyboardInterrupt leaves as `Stopped`, which says what is kept."""
+    bars = watched(is_quiet=options.quiet, is_verbose=options.verbose)
+    try:
+        done = assistant.add(*options.paths, wait=not options.no_wait, progress=bars)
+    except KeyboardInterrupt:
+        bars.close()
+        raise Stopped(what_is_kept(assistant, bars, options.paths)) from None
+    finally:
+        bars.close()
+    waiting = assistant.knowledge_base.lag().passages
+    remark = ""
+    if waiting:
+        waits = f"{overview.count_of(waiting, 'passage')} {render.plural(waiting, 'waits', 'wait')} for vectors"
+        remark = f"All answer by words; {waits}. Go on with: {overview.command('lifelong add', options.paths)}"
+    return Outcome(overview.read_in(done), as_json.read_in(done, waiting=waiting), DONE, remark)
+
+
+def search(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The passages found."""
+    query = question_of(options.query)
+    hits = assistant.search(query, options.k, **scope_of(options))
+    if options.files:
+        paths = list(dict.fromkeys(hit.path for hit in hits))
+        shown = [safe(path) for path in paths] if sys.stdout.isatty() else paths  # exact for the next program
+        return Outcome("\n".join(shown), paths, DONE if hits else NOTHING, "")
+    asked = query_terms(query)
+    lines = [render.hit(hit, i, asked, style, explain=options.explain) for i, hit in enumerate(hits, start=1)]
+    found = [as_json.hit(hit, asked=asked if options.explain else None) for hit in hits]
+    return Outcome("\n".join(lines), found, DONE if hits else NOTHING, "" if hits else "Nothing found.")
+
+
+def status(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The knowledge base at a glance, or all about one file."""
+    if options.path is None:
+        found = assistant.status()
+        return Outcome(overview.status(found, style, now=utc_now()), as_json.status(found), DONE, "")
+    one = assistant.status_of(options.path)
+    code = NOTHING if one.state == "unknown" else DONE
+    return Outcome(overview.path_status(one), as_json.path_status(one), code, "")
+
+
+def listing(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The documents stored, or the files that could not be read."""
+    if options.failed:
+        failed = [f for f in assistant.failures() if options.pattern is None or _is_like(f, options.pattern)]
+        lines = [f"{short_path(f.path)}  {safe_line(f.reason)}" for f in failed]
+        code, remark = (DONE, "") if failed else (NOTHING, "No file failed to be read.")
+        return Outcome("\n".join(lines), [as_json.failure(f) for f in failed], code, remark)
+    found = assistant.list(options.pattern)
+    if options.pending:
+        found = tuple(document for document in found if document.without_vectors)
+    code, remark = (DONE, "") if found else (NOTHING, "Nothing waits." if options.pending else "No such document.")
+    return Outcome(overview.documents(found, style), [as_json.document(d) for d in found], code, remark)
+
+
+def show(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """A document's stored text, from a line on if one is named."""
+    path, line = path_and_line(options.path)
+    text = assistant.show(path, as_of=options.as_of)
+    lines = text.split("\n")
+    if line is not None and line > len(lines):
+        return Outcome("", None, ERROR, f"lifelong: the document has {overview.count_of(len(lines), 'line')}")
+    shown = "\n".join(lines[line - 1 :]) if line is not None else text
+    shown = safe(shown) if sys.stdout.isatty() else shown  # exact for the next program
+    return Outcome(
+        shown.removesuffix("\n"), {"path": os.path.abspath(os.path.expanduser(path)), "text": text}, DONE, ""
+    )
+
+
+def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Takes documents out of answers about now."""
+    version, paths = forgotten(assistant, options.paths)
+    return Outcome(overview.forgotten(version, paths), as_json.version(version), DONE, "")
+
+
+def versions(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The versions, newest first."""
+    found = assistant.versions(options.k or 20)
+    text = "\n".join(overview.version(v) for v in found)
+    return Outcome(text, [as_json.version(v) for v in found], DONE, "" if found else "No version yet.")
+
+
+def check(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Is everything well?"""
+    found = assistant.check()
+    text = "\n".join(overview.finding(f, style) for f in found)
+    code = DONE if all(f.is_well for f in found) else ERROR
+    return Outcome(text, [as_json.finding(f) for f in found], code, "")
+
+
+def rebuild(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Makes the indexes again, and checks them."""
+    bars = watched(is_quiet=options.quiet, is_verbose=options.verbose)
+    try:
+        assistant.rebuild(progress=bars)
+    except KeyboardInterrupt:
+        bars.close()
+        raise Stopped("Stopped. Nothing is lost. Go on with: lifelong rebuild") from None
+    finally:
+        bars.close()
+    found = assistant.check()
+    is_well = all(f.is_well for f in found)
+    text = "Rebuilt; everything is well." if is_well else "Rebuilt, but not everything is well: lifelong check"
+    return Outcome(text, [as_json.finding(f) for f in found], DONE if is_well else ERROR, "")
+
+
+COMMANDS: dict[str, Command] = {
+    "add": add,
+    "search": search,
+    "status": status,
+    "list": listing,
+    "show": show,
+    "forget": forget,
+    "versions": versions,
+    "check": check,
+    "doctor": check,
+    "rebuild": rebuild,
+}
+
+
+class Stopped(Exception):
+    """^C during long work; str() says what is kept and how to go on."""
+
+
+def watched(*, is_quiet: bool, is_verbose: bool) -> Watched:
+    """Who shows progress on standard error; with --verbose lines, since bars and log lines do not mix."""
+    if is_quiet:
+        return Unseen()
+    is_plain = is_verbose or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+    return Lines(sys.stderr) if is_plain else Bars(sys.stderr)
+
+
+def what_is_kept(assistant: Assistant, bars: Watched, paths: Sequence[str]) -> str:
+    """After ^C: how much of the work is done, and the command that goes on."""
+    done = bars.done
+    told = overview.stopped(
+        files=done.files,
+        total_files=done.total_files,
+        is_readable=done.is_readable,
+        documents=len(assistant.documents()),
+        waiting=assistant.knowledge_base.lag().passages,
+    )
+    return f"{told}\nGo on with: {overview.command('lifelong add', paths)}"
+
+
+def forgotten(assistant: Assistant, paths: Sequence[str]) -> tuple[Version, list[str]]:
+    """Forgets, and gives the version with the paths of the documents it took out."""
+    before = [document.path for document in assistant.documents()]
+    version = assistant.forget(*paths)
+    after = {document.path for document in assistant.documents()}
+    return version, [path for path in before if path not in after]
+
+
+def missing(paths: Sequence[str]) -> None:
+    """Raises NoSuchPath for a path that is not there."""
+    for path in paths:
+        if not os.path.lexists(os.path.expanduser(path)):
+            raise NoSuchPath(f"no file or folder at {os.path.abspath(os.path.expanduser(path))}; check the spelling")
+
+
+def question_of(words: list[str]) -> str:
+    """The words given, or standard input for "-"; raises `Usage` if that is empty."""
+    question = (sys.stdin.read() if words == ["-"] else " ".join(words)).strip()
+    if not question:
+        sys.stderr.write("lifelong: the question is empty\n")
+        raise Usage
+    return question
+
+
+def scope_of(options: Namespace) -> Narrowing:
+    """--as-of, --in and --dated."""
+    return {"as_of": options.as_of, "within": globs_of(options), "dated": dates_of(options.dated)}
+
+
+def dates_of(text: str | None) -> tuple[date | None, date | None] | None:
+    """FROM..TO, either open; one day alone means that day. Raises `Usage`."""
+    if text is None:
+        return None
+    first, dots, last = text.partition("..")
+    try:
+        begin = date.fromisoformat(first) if first else None
+        end = date.fromisoformat(last) if last else None
+        is_fine = begin is None or end is None or begin <= end
+    except ValueError:
+        is_fine = False
+    if not is_fine or text in ("", ".."):
+        sys.stderr.write(
+            f"lifelong: cannot read --dated {safe(text)!r}; give FROM..TO, such as 2026-01-01..2026-03-31\n"
+        )
+        raise Usage
+    return begin, (end if dots else begin)
+
+
+def path_and_line(text: str) -> tuple[str, int | None]:
+    """PATH[:LINE], as printed with citations; a file that has a colon in its name goes first."""
+    path, colon, line = text.rpartition(":")
+    if not colon or not path or not line.isdecimal() or int(line) < 1 or os.path.exists(os.path.expanduser(text)):
+        return text, None
+    return path, int(line)
+
+
+def _is_like(found: Failure, pattern: str) -> bool:
+    wanted = os.path.expanduser(pattern).rstrip("/")
+    path = found.path
+    return any(fnmatch.fnmatchcase(path, like) for like in (wanted, f"{wanted}/*", f"*/{wanted}", f"*/{wanted}/*"))
