@@ -18,12 +18,13 @@ from rag_lifelong import sync, verify
 from rag_lifelong.changes import Hold
 from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.errors import KnowledgeBaseUnusable, NoSuchPath
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, joined, relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.store.files import Root
+from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
 from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDocument, Verdict, Version
 
@@ -99,6 +100,34 @@ def open_assistant(
         chosen = embedder
     model = open_model(config.model if llm is None else llm)
     return Assistant(KnowledgeBase(path, embedder=chosen, create=create), model=model, config=config)
+
+
+def mend_assistant(
+    kb: str | Path | None = None, *, embedder: str | Embedder | None = None, progress: Progress | None = None
+) -> tuple[Assistant, Rescued | None]:
+    """Opens an assistant and makes its indexes again; if the store itself is damaged, makes that again too.
+
+    A damaged store is set aside, never deleted; the folders and files named in it are read in anew as they are on
+    disk now, and its versions stay behind in the damaged file. Raises a LifelongError.
+    """
+    path = knowledge_base_path(kb)
+    rescued: Rescued | None = None
+    try:
+        assistant = open_assistant(kb, embedder=embedder, create=False)
+        if assistant.knowledge_base.damage():
+            assistant.close()
+            raise KnowledgeBaseUnusable("damaged")
+        assistant.rebuild(progress)
+        return assistant, None
+    except KnowledgeBaseUnusable:
+        if not is_damaged(path):
+            raise
+        rescued = set_aside(path)
+    assistant = open_assistant(kb, embedder=embedder)
+    there = [place for place in (*rescued.folders, *rescued.files) if os.path.exists(place)]
+    if there:
+        assistant.add(*there, progress=progress)
+    return assistant, rescued
 
 
 class Assistant:

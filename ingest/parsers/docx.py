@@ -22,7 +22,7 @@ VERSION = 1
 MAX_UNPACKED_BYTES = 500_000_000  # declared size of all parts: an ordinary thesis with pictures has 50 MB
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_CELL, _PARAGRAPH = f"{_WORD}tc", f"{_WORD}p"
+_CELL, _PARAGRAPH, _TEXT = f"{_WORD}tc", f"{_WORD}p", f"{_WORD}t"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _HEADING = re.compile(r"^(?:heading|überschrift|titre|título|titolo|rubrik|kop|überschr\.)\s*(\d)$", re.IGNORECASE)
@@ -145,7 +145,10 @@ def _is_item(paragraph: Any) -> bool:
 def _rows(table: Any) -> Iterator[str]:
     """A row a line, cells joined by " | "."""
     for row in table._tbl.tr_lst:  # not `table.rows`: it raises where a row's cells do not fit the grid
-        cells = [" ".join("".join(node.itertext()) for node in cell.iter(_PARAGRAPH)) for cell in row.iter(_CELL)]
+        cells = [
+            " ".join("".join(t.text or "" for t in node.iter(_TEXT)) for node in cell.iter(_PARAGRAPH))
+            for cell in row.iter(_CELL)
+        ]
         cells = [" ".join(cell.split()) for cell in cells]
         if any(cells):
             yield " | ".join(cells)

@@ -1,0 +1,120 @@
+"""kill -9 at any instant loses no committed version, and the next open needs no help."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rag_lifelong import sync, verify
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.knowledge_base import KnowledgeBase
+
+WORKER = """
+import sys, random, os
+from pathlib import Path
+from rag_lifelong import sync
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong import index
+index.SAVE_AFTER = 5  # write the index often, so that a kill falls into it
+kb, notes, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+rng = random.Random(seed)
+base = KnowledgeBase(Path(kb), embedder=HashEmbedder(32))
+print("open", flush=True)
+for step in range(10_000):
+    path = notes / f"{rng.randrange(12)}.md"
+    if rng.random() < 0.2 and path.exists():
+        path.unlink()
+    else:
+        path.write_text("\\n\\n".join(f"Paragraph {rng.randrange(60)} " + "word " * rng.randrange(10, 60) for _ in range(rng.randrange(1, 9))))
+        os.utime(path, ns=(step * 10**9, step * 10**9))
+    done = sync.read_in(base, [notes], settings=sync.Settings(10**6, 40), progress=sync.Silent())
+    for version in done.versions:
+        print(version.number, flush=True)
+    base.embed_next(rng.choice([0, 3, 1_000]) or 1)
+"""
+
+
+def killed_run(kb: Path, notes: Path, seed: int, after_s: float) -> int:
+    """The last version the process said it had committed before it was killed."""
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(kb), str(notes), str(seed)], stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "open\n"
+    time.sleep(after_s)
+    os.kill(worker.pid, signal.SIGKILL)
+    lines = worker.stdout.read().split("\n")
+    worker.wait()
+    whole = [line for line in lines[:-1] if line.isdecimal()]
+    return int(whole[-1]) if whole else 0
+
+
+def assert_whole_after_kills(tmp_path: Path, kills: int, seed: int) -> None:
+    rng = random.Random(seed)
+    kb, notes = tmp_path / "kb", tmp_path / "notes"
+    notes.mkdir()
+    for i in range(kills):
+        said = killed_run(kb, notes, seed * 1_000 + i, rng.uniform(0.01, 0.4))
+        with KnowledgeBase(kb, embedder=HashEmbedder(32)) as base:
+            assert base.version_number(None) >= said, "a version said to be committed is lost"
+            faults = [finding for finding in verify.check(base) if not finding.is_well]
+            assert not faults, faults
+            sync.read_in(base, [notes], settings=sync.Settings(10**6, 40), progress=sync.Silent())
+            stored = {Path(d.path).name: base.document_at(d.path) for d in base.documents()}
+            assert {name: r.text for name, r in stored.items() if r is not None} == {
+                path.name: path.read_text() for path in notes.glob("*.md")
+            }
+
+
+def test_a_killed_process_loses_nothing_committed(tmp_path: Path) -> None:
+    assert_whole_after_kills(tmp_path, 4, seed=1)
+
+
+@pytest.mark.slow
+def test_many_killed_processes_lose_nothing_committed(tmp_path: Path) -> None:
+    assert_whole_after_kills(tmp_path, 60, seed=2)
+
+
+READER = """
+import sys, time
+from pathlib import Path
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.knowledge_base import KnowledgeBase
+base = KnowledgeBase(Path(sys.argv[1]), embedder=HashEmbedder(32))
+until = time.monotonic() + float(sys.argv[2])
+searches = 0
+seen = set()
+while time.monotonic() < until:
+    hits = base.search("paragraph 7 word", 5)
+    for hit in hits:
+        text = base.revision_of(hit).text
+        assert text[hit.start:hit.end] == hit.text
+    seen.add(base.version_number(None))
+    searches += 1
+print(searches, len(seen))
+"""
+
+
+@pytest.mark.slow
+def test_readers_in_other_processes_see_new_versions_beside_a_writer(tmp_path: Path) -> None:
+    kb, notes = tmp_path / "kb", tmp_path / "notes"
+    notes.mkdir()
+    KnowledgeBase(kb, embedder=HashEmbedder(32)).close()
+    readers = [
+        subprocess.Popen([sys.executable, "-c", READER, str(kb), "4"], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    killed_run(kb, notes, 5, 3.0)
+    for reader in readers:
+        shown, _ = reader.communicate(timeout=60)
+        assert reader.returncode == 0
+        searches, versions = map(int, shown.split())
+        assert searches > 20
+        assert versions > 5
