@@ -66,7 +66,7 @@ def split(
         raise ValueError(f"target_tokens {target_tokens} must lie in [{MIN_TAIL_TOKENS}, max_tokens {largest}]")
     smallest = max(MIN_TAIL_TOKENS, 2 * target_tokens - largest - target_tokens // 8)
     atoms = list(_atoms(document, count_tokens, largest))
-    places = _Places(document)
+    places = Places(document)
     contexts: dict[str, str] = {}
     chunks = []
     for first, last in _walk(atoms, smallest=smallest, largest=largest):
@@ -225,7 +225,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))
 
 
-class _Places:
+class Places:
     """The marks of a document, asked by offset."""
 
     def __init__(self, document: Document) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
+from ingest.chunk import Places
 from rag_lifelong import sync, verify
 from rag_lifelong.changes import Hold
 from rag_lifelong.config import Config, knowledge_base_path, load_config
@@ -404,13 +405,14 @@ class Assistant:
         for number, span in enumerate(quotation.spans, start=1):
             hit = evidence[span.evidence_index].hit
             revision = self.knowledge_base.revision_of(hit)
+            places = Places(sync.document_of(revision))
             cited.append(
                 Citation(
                     number=number,
                     path=hit.path,
-                    label=span.label,
+                    label=places.label(span.start),
                     line=revision.text.count("\n", 0, span.start) + 1 if revision.is_source else None,
-                    page=hit.page,
+                    page=places.page(span.start),
                     start=span.start,
                     end=span.end,
                     quote=revision.text[span.start : span.end],

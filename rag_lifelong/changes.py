@@ -15,7 +15,7 @@ from hashlib import blake2b
 
 from ingest import Chunk, Document
 from rag_lifelong.store import documents, files, passages, vectors, versions, words
-from rag_lifelong.store.documents import Location, Placement, Revision
+from rag_lifelong.store.documents import Location, PlaceMark, Placement, Revision
 from rag_lifelong.store.files import FileState
 from rag_lifelong.store.passages import PassageKey
 from rag_lifelong.types import HeaderField
@@ -290,6 +290,7 @@ class _Writer:
                 title=document.title,
                 dated=document.dated,
                 fields=tuple(HeaderField(f.name, f.value, f.start, f.end) for f in document.fields),
+                marks=tuple(PlaceMark(m.start, m.kind.value, m.label, m.level) for m in document.marks),
                 is_source=document.is_source,
                 parser=document.parser,
                 parser_version=document.parser_version,

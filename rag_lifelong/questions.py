@@ -163,6 +163,10 @@ _FILLER = frozenset(
         "currently",
         "current",
         "now",
+        "may",
+        "might",
+        "must",
+        "shall",
         "listed",
         "given",
         "stand",
@@ -254,7 +258,7 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
             r"|\b(?:price|cost|salary|percentage|number) of\b",
             Kind.NUMBER,
         ),
-        (r"多少|几个|几年", Kind.NUMBER),
+        (r"多少|几个|几年|多[长大高久远重宽深]", Kind.NUMBER),
         (
             r"^\s*when\b|\b(?:what|which|in which|in what) (?:year|date|day|month|century|decade)\b"
             r"|何时|什么时候|哪一?年",
@@ -268,8 +272,10 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     )
 )
 _UNSPACED_PARTICLES = re.compile(
-    "为什么|什么时候|什么|哪一|哪些|哪个|哪里|哪年|多少|何时|怎么样|怎么|怎样|如何|请问|是否|以及|谁|几|吗|呢|吧|是|的|了|在|和|与|被|把|将|于|从|到|有|位"
+    "为什么|多长|多大|多高|多久|多远|多重|多宽|多深|什么时候|什么|哪一|哪些|哪个|哪里|哪年|多少|何时|怎么样|怎么|怎样|如何|请问|是否|以及|谁|几|吗|呢|吧|是|的|了|在|和|与|被|把|将|于|从|到|有|位"
 )
+# "How much does … cost?" asks for a number; texts rarely say "cost" beside it.
+_COST = re.compile(r"(\bhow much\b.*?)\bcosts?\b", re.IGNORECASE)
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
 
 
@@ -295,6 +301,7 @@ def identifiers(text: str) -> tuple[Identifier, ...]:
 
 def _content(text: str, named_documents: tuple[Identifier, ...]) -> tuple[str, ...]:
     named = {term for i in named_documents for term in terms(f"{i.word} {i.number} {i.word}-{i.number}")}
+    text = _COST.sub(r"\1", text)
     stripped = _UNSPACED_PARTICLES.sub(" ", text) if _UNSPACED.search(text) else text
     found = [term for term in query_terms(stripped) if term not in _FILLER and term not in named]
     return tuple(found)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Protocol
 
 from rag_lifelong.questions import Identifier, Kind, Question, take_apart
 from rag_lifelong.sentences import Sentence, is_prose, shown, split_sentences
-from rag_lifelong.terms import query_terms, terms
+from rag_lifelong.terms import family, query_terms, terms
 from rag_lifelong.types import HeaderField, Hit
 
 MAX_SENTENCES = 3
@@ -236,11 +236,15 @@ class _Weights:
         self._weights = {term: math.log((total + 1) / (statistics.passages_with(term) + 0.5)) for term in content}
         self._total = sum(self._weights.values())
 
-    def coverage(self, found: set[str]) -> float:
+    def coverage(self, found: Set[str]) -> float:
         """The share of the question's terms, by weight, that stand in `found`; 1 for a question of none."""
         if self._total <= 0:
             return 1.0
-        return sum(weight for term, weight in self._weights.items() if term in found) / self._total
+        missing = [term for term in self._weights if term not in found]
+        kin = {family(term) for term in found} if missing else set()
+        held = sum(weight for term, weight in self._weights.items() if term in found)
+        held += sum(self._weights[term] for term in missing if family(term) in kin)
+        return held / self._total
 
 
 def _sentences(
@@ -293,22 +297,28 @@ def support(question: str, evidence: Sequence[Evidence], *, statistics: TermStat
 
 def _candidates(asked: Question, index: int, evidence: Evidence, weights: _Weights) -> list[_Candidate]:
     place = set(terms(f"{evidence.hit.title} {evidence.hit.label}"))
-    sentences = [s for s in split_sentences(evidence.hit.text) if is_prose(s.text)]
+    sentences = split_sentences(evidence.hit.text)
     own = [set(terms(s.text)) for s in sentences]
+    headings: dict[int, set[str]] = {}  # level → terms, of the headings above within the passage
     found = []
     for i, sentence in enumerate(sentences):
-        if len(sentence.text) > MAX_QUOTE_CHARS or not _fits(asked.kind, sentence.text):
+        if sentence.heading_level:
+            headings = {level: held for level, held in headings.items() if level < sentence.heading_level}
+            headings[sentence.heading_level] = own[i]
+            continue
+        if not is_prose(sentence.text) or len(sentence.text) > MAX_QUOTE_CHARS or not _fits(asked.kind, sentence.text):
             continue
         if len(own[i] - set(asked.content)) == 0 and sentence.text.rstrip().endswith("?"):
             continue  # the question itself
-        around = own[i].union(*own[max(0, i - 1) : i + 2])
-        direct, near = weights.coverage(own[i]), weights.coverage(around | place)
-        # rank counts for little: it breaks ties between equal sentences
-        score = 0.65 * direct + 0.35 * near + 0.3 * (evidence.hit.scores.dense or 0.0) - 0.01 * index
+        under = own[i].union(*headings.values())
+        around = under.union(*own[max(0, i - 1) : i + 2])
+        direct, near = weights.coverage(under), weights.coverage(around | place)
+        # rank and place count for little: they break ties between equal sentences
+        score = 0.65 * direct + 0.35 * near + 0.3 * (evidence.hit.scores.dense or 0.0) - 0.01 * index - 0.001 * i
         if sentence.text.rstrip().endswith("?"):
             score -= 0.3  # a question seldom answers one
         if len(own[i]) < 3:
-            score -= 0.2  # a heading, a bare name
+            score -= 0.2  # a bare name
         found.append(_Candidate(index, sentence, score, 0.5 * direct + 0.5 * near))
     return found
 

@@ -20,6 +20,7 @@ _ABBREVIATION = re.compile(
     r"|\b[A-Z])\.[\"')\]]*\s*$"
 )
 _ENTRY_LINE = re.compile(r"^[A-Za-z][A-Za-z0-9_ -]{0,39}:[ \t]")
+_HEADING = re.compile(r"(#{1,6})[ \t]")
 _ADORNED = re.compile(r"^\s*([!-/:-@\[-`{-~])\1{2,}\s*$")
 _DIRECTIVE = re.compile(r"^\s*\.\. ")
 _ROLE = re.compile(r":[a-z:+-]+:`~?([^`<]*?)(?:\s*<([^>]*)>)?`|``([^`]+)``|`([^`<]+?)(?:\s*<[^>]*>)?`_{0,2}")
@@ -30,11 +31,15 @@ _LEAD = re.compile(r"^(?:[-*+•]\s+|\d{1,3}[.)]\s+|#{1,6}\s+|>\s+)")
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Characters [start, end) of the text it was split from."""
+    """Characters [start, end) of the text it was split from.
+
+    heading_level: 1, 2, … for a heading (1 for any underlined title), 0 for all else.
+    """
 
     start: int
     end: int
     text: str
+    heading_level: int
 
 
 def split_sentences(text: str) -> list[Sentence]:
@@ -75,7 +80,7 @@ def _pieces(text: str, start: int, end: int) -> Iterator[Sentence]:
         for line in lines:
             if _ADORNED.match(line):
                 if begin is not None:
-                    yield from _trimmed(text, begin, at)
+                    yield from _trimmed(text, begin, at, is_title=True)
                 begin = None
             elif begin is None or _ENTRY_LINE.match(line):
                 if begin is not None:
@@ -88,9 +93,11 @@ def _pieces(text: str, start: int, end: int) -> Iterator[Sentence]:
     yield from _trimmed(text, start, end)
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[Sentence]:
+def _trimmed(text: str, start: int, end: int, *, is_title: bool = False) -> Iterator[Sentence]:
     piece = text[start:end]
     first = start + len(piece) - len(piece.lstrip())
     last = start + len(piece.rstrip())
     if first < last:
-        yield Sentence(first, last, text[first:last])
+        found = _HEADING.match(text, first, last)
+        level = len(found[1]) if found is not None else int(is_title)
+        yield Sentence(first, last, text[first:last], level)

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
 
-from ingest import Chunk, Document, Field, IngestError, MissingFile, TooLarge, UnsupportedFile
+from ingest import Chunk, Document, Field, IngestError, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.parsers import parse, parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Unreadable, compare, look, scan
@@ -301,17 +301,22 @@ def _made_by_older(revision: Revision) -> bool:
     )
 
 
-def _copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
-    document = Document(
+def document_of(revision: Revision) -> Document:
+    """The document a revision was made from."""
+    return Document(
         text=revision.text,
         title=revision.title,
         dated=revision.dated,
         fields=tuple(Field(f.name, f.value, f.start, f.end) for f in revision.fields),
-        marks=(),
+        marks=tuple(Mark(m.start, MarkKind(m.kind), m.label, m.level) for m in revision.marks),
         is_source=revision.is_source,
         parser=revision.parser,
         parser_version=revision.parser_version,
     )
+
+
+def _copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
+    document = document_of(revision)
     chunks = [
         Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page) for p in revision.placements
     ]

@@ -125,6 +125,16 @@ def stem(word: str) -> str:
     return cast(str, _STEMMER.stemWord(word))
 
 
+@lru_cache(maxsize=200_000)
+def family(term: str) -> str:
+    """What a stem shares with its nearest kin: decide and decision (decid, decis), own and owner."""
+    if len(term) >= 5 and term[-1] in "ds":
+        return term[:-1]
+    if len(term) >= 5 and term.endswith(("er", "or")):
+        return term[:-2]
+    return term
+
+
 def terms(text: str) -> list[str]:
     """The terms of `text`, in order, with repeats; about 5 MB/s."""
     found: list[str] = []

@@ -90,6 +90,7 @@ CREATE TABLE revisions (
     title           TEXT NOT NULL,     -- "" if it has none
     dated           TEXT,              -- ISO date the document itself bears
     fields          TEXT NOT NULL,     -- JSON [[name, value, start|null, end|null], …], the document's header
+    marks           BLOB NOT NULL,     -- zlib of JSON [[start, kind, label, level], …], the place names in it, in order
     is_source       INTEGER NOT NULL,  -- 1: the text is the file's own, line for line
     parser          TEXT NOT NULL,     -- which parser and chunker made it, with their numbers
     parser_version  INTEGER NOT NULL,

@@ -128,8 +128,8 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="lifelong",
         usage="lifelong [OPTIONS] COMMAND …",
-        description="Answers from your own files, with citations. Nothing leaves this machine.",
-        epilog=_overview(),
+        description="\n".join(_overview()),
+        epilog="examples:\n" + "".join(f"  {EXAMPLES[name][0]}\n" for name in ("add", "ask", "chat")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
         allow_abbrev=False,
@@ -235,14 +235,9 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _overview() -> str:
-    return "\n".join(_overview_lines())
-
-
-def _overview_lines() -> Iterator[str]:
+def _overview() -> Iterator[str]:
+    """What it is for, and the commands by group."""
+    yield "Answers from your own files, with citations. Nothing leaves this machine."
     for title, row in GROUPS:
-        yield f"{title}:"
+        yield f"\n{title}:"
         yield from (f"  {name:<11} {purpose}" for name, purpose in row)
-    yield "\nexamples:"
-    for name in ("add", "ask", "chat"):
-        yield f"  {EXAMPLES[name][0]}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _EVERY_S = 10.0
 _BAR_MOST = 24
+_WIDTH_MOST = 100
 _HINT = "^C stops, nothing is lost"
 
 
@@ -133,20 +134,19 @@ class Bars:
             from rich.console import Console
             from rich.live import Live
 
+            console = Console(file=self._stream)
             self._live = Live(
-                console=Console(file=self._stream, highlight=False, soft_wrap=True),
-                get_renderable=self._drawn,
+                console=console,
+                get_renderable=lambda: self._drawn(console.width - 1),
                 refresh_per_second=8,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
             self._live.start()
 
-    def _drawn(self) -> Text:
+    def _drawn(self, width: int) -> Text:
         from rich.text import Text
 
-        assert self._live is not None  # it is what calls this
-        width = self._live.console.width - 1
         lines = []
         if self.done.total_files:
             lines.append(self.done.reading_line(width, has_bar=True))
@@ -230,10 +230,10 @@ def _bar(done: int, total: int, room: int) -> str:
 
 
 def _justified(left: str, right: str, width: int) -> str:
-    """`right` at the right margin of at most 80 columns; left out where there is no room for it."""
+    """`right` at the right margin, if that is not too far off; left out where there is no room for it."""
     if not right:
         return left
     if width <= 0:
         return f"{left} · {right}"
-    room = min(width, 79) - len(left) - len(right)
+    room = min(width, _WIDTH_MOST) - len(left) - len(right)
     return f"{left}{' ' * room}{right}" if room >= 2 else left

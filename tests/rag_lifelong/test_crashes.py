@@ -109,7 +109,8 @@ def test_readers_in_other_processes_see_new_versions_beside_a_writer(tmp_path: P
     notes.mkdir()
     KnowledgeBase(kb, embedder=HashEmbedder(32)).close()
     readers = [
-        subprocess.Popen([sys.executable, "-c", READER, str(kb), "4"], stdout=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", READER, str(kb), "4"], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
     killed_run(kb, notes, 5, 3.0)
     for reader in readers:
