@@ -194,7 +194,7 @@ def _by_words(
 
 def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
     """`wanted` without the terms that stand nearly everywhere, unless no other is left."""
-    total = passages.count_alive(connection) if len(wanted) > 1 else 0
+    total = passages.last_id(connection) if len(wanted) > 1 else 0
     if total < COMMON_FROM:
         return list(wanted)
     rare = [term for term in wanted if words.passages_with(connection, term) <= COMMON_SHARE * total]

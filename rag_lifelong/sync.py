@@ -104,12 +104,11 @@ def read_in(knowledge_base: KnowledgeBase, paths: Sequence[Path], *, settings: S
         knowledge_base.compared(target.root)
     progress.readable(knowledge_base.passages())
     places = [joined(t.root.path, t.file or t.below) if t.file or t.below else t.root.path for t in targets]
-    standing = [d for d in knowledge_base.documents() if any(_is_at(d.path, place) for place in places)]
     return ReadIn(
         paths=tuple(places),
         versions=tuple(made),
         failures=tuple(f for f in failures(knowledge_base) if any(_is_at(f.path, p) for p in places)),
-        documents=len(standing),
+        documents=sum(_standing(knowledge_base, target) for target in targets),
         unchanged=unchanged,
         added=sum(v.added for v in made),
         changed=sum(v.changed for v in made),
@@ -117,6 +116,13 @@ def read_in(knowledge_base: KnowledgeBase, paths: Sequence[Path], *, settings: S
         removed=sum(v.removed for v in made),
         waiting=knowledge_base.lag().passages,
     )
+
+
+def _standing(knowledge_base: KnowledgeBase, target: _Target) -> int:
+    """How many documents stand in what was read."""
+    place = target.file or target.below
+    states = knowledge_base.file_states(target.root).values()
+    return sum(state.document_id is not None and (not place or _is_at(state.path, place)) for state in states)
 
 
 def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ Rule: one vector for each embedder and string; a vector's id is its id in the in
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -100,29 +101,24 @@ def read_run(
 
 def by_passage(connection: sqlite3.Connection, embedder_id: int, passage_ids: Sequence[int]) -> dict[int, Vector]:
     """passage id → vector, of those that have one."""
-    found: dict[int, Vector] = {}
-    for passage_id in passage_ids:
-        row = connection.execute(
-            "SELECT v.data FROM passages p JOIN vectors v ON v.digest = p.digest AND v.embedder_id = ? WHERE p.id = ?",
-            (embedder_id, int(passage_id)),
-        ).fetchone()
-        if row is not None:
-            found[int(passage_id)] = np.frombuffer(row[0], dtype=_STORED).astype(np.float32)
-    return found
+    # CROSS JOIN keeps the order of the tables: SQLite would else begin with all vectors (135 ms at 25,000)
+    rows = connection.execute(
+        "SELECT p.id, v.data FROM json_each(?) j CROSS JOIN passages p ON p.id = j.value "
+        "CROSS JOIN vectors v ON v.digest = p.digest AND v.embedder_id = ?",
+        (json.dumps([int(passage_id) for passage_id in passage_ids]), embedder_id),
+    )
+    return {int(i): np.frombuffer(data, dtype=_STORED).astype(np.float32) for i, data in rows}
 
 
 def passages_with(connection: sqlite3.Connection, vector_ids: Sequence[int], version: int) -> list[tuple[int, int]]:
-    """(vector id, passage id) for the passages alive at `version` that share those vectors."""
-    found: list[tuple[int, int]] = []
-    for vector_id in vector_ids:
-        rows = connection.execute(
-            "SELECT v.id, p.id FROM vectors v JOIN passages p ON p.digest = v.digest "
-            "JOIN passage_lives l ON l.passage_id = p.id "
-            "WHERE v.id = :vector AND l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY p.id",
-            {"vector": int(vector_id), "version": version},
-        )
-        found.extend((int(a), int(b)) for a, b in rows)
-    return found
+    """(vector id, passage id) for the passages alive at `version` that share those vectors, in order of both."""
+    rows = connection.execute(
+        "SELECT v.id, p.id FROM json_each(:vectors) j CROSS JOIN vectors v ON v.id = j.value "
+        "CROSS JOIN passages p ON p.digest = v.digest CROSS JOIN passage_lives l ON l.passage_id = p.id "
+        "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY j.key, p.id",
+        {"vectors": json.dumps([int(vector_id) for vector_id in vector_ids]), "version": version},
+    )
+    return [(int(vector_id), int(passage_id)) for vector_id, passage_id in rows]
 
 
 def alive_at(connection: sqlite3.Connection, embedder_id: int, version: int) -> tuple[Ids, Ids, Ids]:

@@ -1,0 +1,148 @@
+"""Speed: reading in, embedding, searching, cold questions, start-up.
+
+    python -m benchmarks.speed [--folder FOLDER] [--passages 20000] [--embed 300]
+
+--folder is read in (default: the project's own samples and docs); --passages is the size of the made-up knowledge base
+that is searched: words drawn from a Zipf distribution, vectors by hashing (384 dimensions), so that no weights are needed.
+Every figure is of this run on this machine; compare ratios, not seconds, between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rag_lifelong import sync
+from rag_lifelong.embed import HashEmbedder, open_embedder
+from rag_lifelong.knowledge_base import KnowledgeBase
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = sync.Settings(max_file_bytes=100_000_000, chunk_tokens=200)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs")
+    parser.add_argument("--passages", type=int, default=20_000)
+    parser.add_argument("--embed", type=int, default=300, help="passages embedded with the real weights")
+    arguments = parser.parse_args()
+    print(f"{'what':58} {'value':>14}")
+    for what, value in measures(arguments.folder, arguments.passages, arguments.embed):
+        print(f"{what:58} {value:>14}", flush=True)
+
+
+def measures(folder: Path, passages: int, embed: int) -> Iterator[tuple[str, str]]:
+    """(what, value with unit), one after another."""
+    yield "import rag_lifelong, median of 5", f"{median(start_up('import rag_lifelong')):.0f} ms"
+    yield "python itself, median of 5", f"{median(start_up('pass')):.0f} ms"
+    yield "lifelong --help, median of 5", f"{median(command('--help')):.0f} ms"
+    yield "shell completion, median of 5", f"{median(command('__complete', 'st')):.0f} ms"
+    with tempfile.TemporaryDirectory() as temporary:
+        there = Path(temporary)
+        yield from reading(folder, there)
+        yield from embedding(there / "read", embed)
+        yield from searching(there, passages)
+
+
+def reading(folder: Path, there: Path) -> Iterator[tuple[str, str]]:
+    base = KnowledgeBase(there / "read", embedder=open_embedder(None, cache_dir=None))
+    began = time.perf_counter()
+    done = sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    took = time.perf_counter() - began
+    count = base.passages()
+    yield f"read in, text and words: {done.documents:,} files, {count:,} passages", f"{count / took:,.0f}/s"
+    began = time.perf_counter()
+    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    yield "compare the unchanged folder again", f"{(time.perf_counter() - began) * 1_000:,.0f} ms"
+    base.close()
+
+
+def embedding(kb: Path, most: int) -> Iterator[tuple[str, str]]:
+    base = KnowledgeBase(kb, embedder=open_embedder(None, cache_dir=None))
+    base.embed_next(8)  # weights are loaded
+    began = time.perf_counter()
+    done = 0
+    while done < most and (count := base.embed_next(128)):
+        done += count
+    took = time.perf_counter() - began
+    if done:
+        yield f"embed with all-MiniLM-L6-v2: {done:,} passages", f"{done / took:,.1f}/s"
+    times = [timed(lambda: base.embedder.embed_query("What did we decide about retries?")) for _ in range(20)]
+    yield "embed a question, p50", f"{np.median(times):.1f} ms"
+    base.close()
+
+
+def searching(there: Path, passages: int) -> Iterator[tuple[str, str]]:
+    notes = there / "notes"
+    rng = np.random.default_rng(0)
+    vocabulary = np.array([f"w{i:05}" for i in range(50_000)])
+    per_file = 50
+    for number in range(passages // per_file):
+        words = vocabulary[np.minimum(rng.zipf(1.3, size=per_file * 120) - 1, len(vocabulary) - 1)]
+        paragraphs = [" ".join(words[i : i + 120]) + "." for i in range(0, len(words), 120)]
+        path = notes / f"{number // 100}" / f"{number}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n\n".join(paragraphs))
+    base = KnowledgeBase(there / "kb", embedder=HashEmbedder(384))
+    sync.read_in(base, [notes], settings=sync.Settings(100_000_000, 120), progress=sync.Silent())
+    while base.embed_next(5_000):
+        pass
+    count = base.passages()
+    queries = [" ".join(vocabulary[np.minimum(rng.zipf(1.3, size=6) * 3, 49_999)]) for _ in range(200)]
+    for query in queries[:5]:
+        base.search(query, 10)
+    embed_ms = np.median([timed(lambda q=query: base.embedder.embed_query(q)) for query in queries])
+    times = np.array([timed(lambda q=query: base.search(q, 10)) for query in queries]) - embed_ms
+    yield f"hybrid search, {count:,} passages, beyond embedding, p50", f"{np.median(times):.1f} ms"
+    yield f"hybrid search, {count:,} passages, beyond embedding, p95", f"{np.quantile(times, 0.95):.1f} ms"
+    changed = sorted(notes.rglob("*.md"))[0]
+    updates = []
+    for i in range(10):
+        changed.write_text(f"A new beginning, number {i}.\n\n" + changed.read_text())
+        updates.append(
+            timed(lambda: sync.read_in(base, [changed], settings=sync.Settings(10**8, 120), progress=sync.Silent()))
+        )
+    yield f"durable update of one file, {count:,} passages, p50", f"{np.median(updates):.0f} ms"
+    base.close()
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        run([sys.executable, "-m", "rag_lifelong", "--kb", str(there / "kb"), "ask", queries[0]], embedder="hash:384")
+        times.append((time.perf_counter() - began) * 1_000)
+    yield f"lifelong ask from a cold start, {count:,} passages", f"{np.median(times):,.0f} ms"
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Milliseconds."""
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1_000
+
+
+def start_up(code: str) -> list[float]:
+    return [timed(lambda: run([sys.executable, "-c", code])) for _ in range(5)]
+
+
+def command(*words: str) -> list[float]:
+    return [timed(lambda: run([sys.executable, "-m", "rag_lifelong", *words])) for _ in range(5)]
+
+
+def run(words: list[str], *, embedder: str | None = None) -> None:
+    environment = dict(os.environ) | ({"LIFELONG_EMBEDDER": embedder} if embedder else {})
+    subprocess.run(words, check=False, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+
+
+def median(values: list[float]) -> float:
+    return float(np.median(values))
+
+
+if __name__ == "__main__":
+    main()
