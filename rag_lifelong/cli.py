@@ -6,6 +6,7 @@ with the path of its log · 4 refused or nothing found · 130 ^C. Heavy modules 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from argparse import Namespace
@@ -47,10 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\nStopped.\n")
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read us has left; nothing more can be said there, nor at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read us has left
         return DONE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _drop_output()
+            sys.stderr.write("lifelong: no space left on the disk that was to be written to\n")
+            return ERROR
         return _failed(error, words)
 
 
@@ -95,7 +99,7 @@ def _ask(options: Namespace) -> int:
     from rag_lifelong.terminal.commands import question_of, scope_of
 
     question, scope = question_of(options.question), scope_of(options)
-    with _opened(options) as assistant:
+    with _opened(options, with_model=True) as assistant:
         if options.json:
             found = assistant.ask(question, **scope, k=options.k)
             sys.stdout.write(as_json.written(as_json.answer(found)))
@@ -111,7 +115,7 @@ def _chat(options: Namespace) -> int:
     from rag_lifelong.terminal.commands import scope_of
 
     scope = scope_of(options)
-    with _opened(options) as assistant:
+    with _opened(options, with_model=True) as assistant:
         return chat(assistant, style=_style(assistant), scope=scope, k=options.k)
 
 
@@ -182,10 +186,18 @@ def _hidden(words: list[str]) -> int:
 # -- inside
 
 
-def _opened(options: Namespace, *, create: bool = False) -> Assistant:
+def _opened(options: Namespace, *, create: bool = False, with_model: bool = False) -> Assistant:
+    """with_model: load the language model too, which may take long; else nobody will ask it."""
+    from rag_lifelong.config import is_knowledge_base, knowledge_base_path
+    from rag_lifelong.errors import KnowledgeBaseMissing
+    from rag_lifelong.terminal.style import short_path
+
+    path = knowledge_base_path(options.kb)
+    if not create and not is_knowledge_base(path):  # before anything is made there
+        raise KnowledgeBaseMissing(f"no knowledge base at {short_path(str(path))}; begin with: lifelong add FOLDER")
     from rag_lifelong.assistant import open_assistant
 
-    return open_assistant(options.kb, llm=options.model, create=create)
+    return open_assistant(path, llm=options.model if with_model else "quote", create=create)
 
 
 def _style(assistant: Assistant) -> Style:
@@ -210,6 +222,11 @@ def _note_once(assistant: Assistant) -> None:
     if is_news:
         sys.stdout.flush()
         sys.stderr.write(NO_MODEL_NOTE + "\n")
+
+
+def _drop_output() -> None:
+    """Nothing more can be written to standard output, not at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(error: Exception, words: Sequence[str]) -> int:

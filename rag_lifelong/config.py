@@ -132,7 +132,7 @@ def _is_empty_folder(path: Path) -> bool:
 def _read(path: Path) -> tuple[Path, Mapping[str, object]]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return path, {}
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"

@@ -158,7 +158,7 @@ class Conversation:
         asked = query_terms(self._question)
         for i, hit in enumerate(hits, start=1):
             where = self._style.linked_place(hit.path, line=hit.line, page=hit.page)
-            print(f"{i:>2}  {where}\n    {self._style.dim(render.explanation(hit, asked))}")
+            print(f"{i:>2}  {where}\n{self._style.dim(self._style.indented(render.explanation(hit, asked)))}")
         if not hits:
             print("Nothing was found." if self._question else "Nothing asked yet.")
         return True

@@ -10,7 +10,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from rag_lifelong.assistant import Assistant, Narrowing
@@ -74,7 +74,8 @@ def search(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 def status(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """The knowledge base at a glance, or all about one file."""
     if options.path is None:
-        found = assistant.status()
+        # opened without its model, which only questions need
+        found = replace(assistant.status(), model=options.model or assistant.config.model)
         return Outcome(overview.status(found, style, now=utc_now()), as_json.status(found), DONE, "")
     one = assistant.status_of(options.path)
     code = NOTHING if one.state == "unknown" else DONE

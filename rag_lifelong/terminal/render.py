@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rag_lifelong.terminal.snippet import best_line, highlighted, snippet
-from rag_lifelong.terminal.style import Style, safe, safe_line
+from rag_lifelong.terminal.style import Style, safe_line
 from rag_lifelong.terms import query_terms, terms
 from rag_lifelong.types import Answer, Citation, Hit
 
@@ -20,18 +20,6 @@ NO_MODEL_NOTE = (
 QUOTE_CHARS = 160
 HIT_CHARS = 300
 NEAR_CHARS = 100
-
-
-def answer(found: Answer, style: Style, *, as_of_time: datetime | None, has_passages: bool) -> str:
-    """Text, citations, verdict.
-
-    as_of_time: when the version asked about was made. has_passages: False if nothing at all is kept yet.
-    """
-    parts = [safe(found.text)]
-    if not found.refused:
-        parts.append("")  # the text stands by itself
-    parts.append(basis(found, style, as_of_time=as_of_time, has_passages=has_passages))
-    return "\n".join(part for i, part in enumerate(parts) if part or i == 1)
 
 
 def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passages: bool) -> str:
@@ -60,7 +48,7 @@ def citation(found: Citation, style: Style, *, is_quoted: bool) -> str:
     head = f"[{found.number}] {where}{_label(found.label, found.page)}"
     if is_quoted:
         return head
-    return f"{head}\n    {style.dim(_in_quotes(snippet(found.quote, (), limit=QUOTE_CHARS)))}"
+    return f"{head}\n{style.dim(style.indented(_in_quotes(snippet(found.quote, (), limit=QUOTE_CHARS))))}"
 
 
 def nearest(found: Hit, asked: Sequence[str], style: Style) -> str:
@@ -104,10 +92,10 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
 def hit(found: Hit, number: int, asked: Sequence[str], style: Style, *, explain: bool = False) -> str:
     """One passage found: its place, and the part of it around the words asked."""
     where = style.bold(style.linked_place(found.path, line=found.line, page=found.page))
-    shown = highlighted(snippet(found.text, asked, limit=HIT_CHARS), asked, style)
-    lines = [f"{number:>2}  {where}{_label(found.label, found.page)}", f"    {shown}"]
+    shown = highlighted(style.indented(snippet(found.text, asked, limit=HIT_CHARS)), asked, style)
+    lines = [f"{number:>2}  {where}{_label(found.label, found.page)}", shown]
     if explain:
-        lines.append(f"    {style.dim(explanation(found, asked))}")
+        lines.append(style.dim(style.indented(explanation(found, asked))))
     return "\n".join(lines)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping
 from urllib.parse import quote as percent
 
 # C0 and C1 controls (but tab and newline), line separators, Unicode's direction overrides ("Trojan Source",
@@ -50,9 +52,13 @@ def place(path: str, line: int | None, page: int | None) -> str:
 class Style:
     """What the terminal can show."""
 
-    def __init__(self, *, has_colors: bool, has_links: bool, editor_uri: str) -> None:
-        """editor_uri: template of a link; {path}, {line} and {page} are filled in."""
+    def __init__(self, *, has_colors: bool, has_links: bool, width: Callable[[], int] | None, editor_uri: str) -> None:
+        """width: columns now, None where lines stay as long as they are.
+
+        editor_uri: template of a link; {path}, {line} and {page} are filled in.
+        """
         self._has_colors = has_colors
+        self._width = width
         self._has_links = has_links
         self._editor_uri = editor_uri
 
@@ -68,6 +74,19 @@ class Style:
     def bold(self, text: str) -> str:
         """More prominent."""
         return f"\x1b[1m{text}\x1b[22m" if self._has_colors else text
+
+    def indented(self, text: str) -> str:
+        """One line of text, four columns in; broken between words to the terminal's width."""
+        if self._width is None:
+            return f"    {text}"
+        return textwrap.fill(
+            text,
+            max(40, self._width() - 1),
+            initial_indent="    ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
 
     def linked_place(self, path: str, *, line: int | None, page: int | None) -> str:
         """`place`, clickable (OSC 8) where the terminal shows links."""
@@ -98,5 +117,6 @@ def style_for(color: str, *, editor_uri: str, is_terminal: bool, environment: Ma
     return Style(
         has_colors=color == "always" or (color == "auto" and is_terminal and not is_plain),
         has_links=color != "never" and is_terminal and not is_plain,
+        width=(lambda: shutil.get_terminal_size().columns) if is_terminal else None,
         editor_uri=editor_uri,
     )
