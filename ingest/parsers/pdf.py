@@ -1,10 +1,22 @@
-"""PDF by PDFium: the text page by page, each page a mark, so that citations name the page."""
+"""PDF by PDFium: the text page by page, each page a mark, so that citations name the page.
+
+Rule: lines stay lines. What the layout shows for certain is added: a blank line where the space between two lines is
+wider than elsewhere on the page or a line is indented behind a full stop, one line where PDFium breaks before a raised
+figure or a table's next cell, one word where it was hyphenated. Two columns stay in the order the file draws them.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
+from statistics import median
+from typing import Any
 
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, ScannedFile, TooLarge, UnreadableFile
@@ -12,47 +24,74 @@ from ingest.header import property_field
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "pdf"
-VERSION = 1
+VERSION = 2
 
 MAX_CHARS = 50_000_000  # of text: a hundred thick books; more is a bomb or a database print
 MAX_PAGES = 20_000
 
 _LOCK = threading.Lock()  # PDFium is not thread-safe
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
-_HYPHENATED = re.compile(r"(?<=[a-zà-ÿ])[\u00ad\ufffe\u2010-]\n(?=[a-zà-ÿ])")
-_SOFT_HYPHEN = re.compile("[\u00ad\ufffe\ufffc\x02]")
+_HYPHEN = "\ufffe"  # what PDFium puts for a hyphen at a line's end, in place of the line break too
+_PIECE = re.compile(r"([^\r\n\ufffe]*)(\r\n|[\r\n\ufffe]|\Z)")
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\u00ad\ufffc\ufffe\uffff]")
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+_LAST_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*\Z")
+_STOP = tuple('.!?:;。！？”"')
+# Of 5,820 line gaps in the PDFs of the test data 78 % lie within 0.1 of their page's median; the fewest are at 1.3 of
+# it, more again at 1.45 and 2. Heights of two lines in a row differ by a factor of 1.3 least often, of 1.45 often.
+_WIDE_GAP = 1.3
+_SIZE_CHANGE = 1.3
+_MIN_GAPS = 6  # a page with fewer line gaps is judged by the document's median
 _BAD_TITLE = re.compile(
-    r"^(?:untitled|microsoft (?:word|powerpoint|excel)|.*\.(?:docx?|pptx?|xlsx?|dvi|tex|pdf|indd|qxd)$|[/\\]|slide 1$)",
+    r"\(?(?:untitled|anonymous|unspecified|unknown|none|null|title)\)?\d*|microsoft (?:word|powerpoint|excel).*"
+    r"|powerpoint presentation|(?:document|slide|presentation)\s*\d*|[/\\].*|[a-z]:[/\\].*|file:.*"
+    r"|\S*\.(?:docx?|odt|rtf|pptx?|xlsx?|dvi|tex|ps|eps|pdf|indd|qxd|html?|txt|tmp)|.*\.(?:docx?|dvi|indd|qxd|pptx?)",
     re.IGNORECASE,
 )
-_PDF_DATE = re.compile(r"D?:?(\d{4})(\d{2})?(\d{2})?")
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
+_PDF_DATE = re.compile(r"\s*(?:D:)?(\d{4})(?:-?(\d{2}))?(?:-?(\d{2}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A printed line; all lengths in points, y upwards. height: 0.0 where the place is not known."""
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    height: float
+    is_hyphenated: bool
 
 
 def parse(data: bytes, *, name: str) -> Document:
-    """The text of all pages, a blank line between two.
+    """The text of all pages, a blank line between two; pages without text have no mark.
 
     Raises EncryptedFile, ScannedFile if no page holds text, TooLarge, UnreadableFile.
     """
     with _LOCK:
         pages, properties = _read(data)
+    words = Counter(word.lower() for page in pages for line in page for word in _WORD.findall(line.text))
+    usual = median([gap for page in pages for gap in _gaps(page)] or [1.2])
     marks: list[Mark] = []
     parts: list[str] = []
     at = 0
     for number, page in enumerate(pages, start=1):
-        text = _tidied(page)
+        text = _written(page, words, usual)
         if not text:
             continue
         marks.append(Mark(at, MarkKind.PAGE, str(number), 0))
         parts.append(text)
         at += len(text) + 2
-    if not parts:
-        raise ScannedFile("looks scanned: it holds pictures of text only; run text recognition (OCR) on it first")
-    title = " ".join(properties.get("Title", "").split())
+    if not any(character.isalnum() for part in parts for character in part):
+        raise ScannedFile("looks scanned: it holds pictures of text only; run OCR on it and add the result")
+    fields = _fields(properties)
+    dates = (_date(properties.get(key, "")) for key in ("CreationDate", "ModDate"))
     return Document(
         text="\n\n".join(parts),
-        title="" if _BAD_TITLE.match(title) else title,
-        dated=_date(properties.get("CreationDate", "")),
-        fields=_fields(properties),
+        title=next((field.value for field in fields if field.name == "title"), ""),
+        dated=next((day for day in dates if day is not None), None),
+        fields=fields,
         marks=tuple(marks),
         is_source=False,
         parser=NAME,
@@ -60,7 +99,8 @@ def parse(data: bytes, *, name: str) -> Document:
     )
 
 
-def _read(data: bytes) -> tuple[list[str], dict[str, str]]:
+def _read(data: bytes) -> tuple[list[list[_Line]], dict[str, str]]:
+    """The lines of every page, and the properties."""
     import pypdfium2
 
     try:
@@ -70,60 +110,151 @@ def _read(data: bytes) -> tuple[list[str], dict[str, str]]:
             raise EncryptedFile("encrypted: save a copy without a password") from error
         raise UnreadableFile("damaged PDF: open it in a viewer and save or print it anew") from error
     try:
-        if len(document) > MAX_PAGES:
-            raise TooLarge(f"{len(document)} pages, the limit is {MAX_PAGES}: split the file")
-        pages: list[str] = []
-        total = 0
-        for number in range(len(document)):
-            pages.append(_page(document, number))
-            total += len(pages[-1])
+        count = len(document)
+        if count > MAX_PAGES:
+            raise TooLarge(f"{count} pages, the limit is {MAX_PAGES}: split the file")
+        pages: list[list[_Line]] = []
+        total = damaged = 0
+        for number in range(count):
+            try:
+                page = document[number]
+                text_page = page.get_textpage()
+            except pypdfium2.PdfiumError:  # the other pages may be sound
+                damaged += 1
+                pages.append([])
+                continue
+            total += text_page.count_chars()
             if total > MAX_CHARS:
                 raise TooLarge(f"over {MAX_CHARS // 1_000_000} million characters of text: split the file")
+            pages.append(_lines(page, text_page))
+            text_page.close()
+            page.close()
+        if damaged == count:
+            raise UnreadableFile("damaged PDF: none of its pages can be read")
         try:
             properties = {str(key): str(value) for key, value in document.get_metadata_dict().items()}
-        except pypdfium2.PdfiumError:
+        except (pypdfium2.PdfiumError, UnicodeDecodeError):
             properties = {}
         return pages, properties
     finally:
         document.close()
 
 
-def _page(document: object, number: int) -> str:
-    """The text of a page; "" for a page that is damaged, as the others may not be."""
-    import pypdfium2
+def _lines(page: Any, text_page: Any) -> list[_Line]:
+    """The lines that lie on the page; what lies beside it (a spread cut in two) is not seen by a reader."""
+    text, is_placed = _characters(text_page)
+    left, bottom, right, top = page.get_bbox()
+    lines = []
+    for piece in _PIECE.finditer(text):
+        printed = piece[1].strip()
+        tidy = " ".join(_INVISIBLE.sub("", clean(printed)).split())
+        first = piece.start() + len(piece[1]) - len(piece[1].lstrip())
+        place = _NOWHERE
+        if tidy and is_placed:
+            place = _place(text_page.raw, first, first + len(printed) - 1)
+            if place[1] < left or place[0] > right or not bottom <= place[2] + place[3] / 2 <= top:
+                continue
+        if tidy:
+            lines.append(_Line(tidy, *place, piece[2] == _HYPHEN))
+    return lines
 
-    try:
-        page = document[number]  # type: ignore[index]
-        text_page = page.get_textpage()
-        return str(text_page.get_text_bounded())
-    except pypdfium2.PdfiumError:
-        return ""
+
+def _characters(text_page: Any) -> tuple[str, bool]:
+    """The page's text, and whether its characters are PDFium's, number by number, so that each has a place."""
+    from pypdfium2 import raw
+
+    text: str = text_page.get_text_range()
+    count = text_page.count_chars()
+    if len(text) == count:
+        return text, True
+    # PDFium's text lacks control characters its count has; from right to left the order differs too
+    single = "".join(chr(raw.FPDFText_GetUnicode(text_page.raw, i)) for i in range(count)).replace("\x02", _HYPHEN)
+    if _INVISIBLE.sub("", single) == _INVISIBLE.sub("", text):
+        return single, True
+    return str(text_page.get_text_bounded()), False
 
 
-def _tidied(page: str) -> str:
-    """Lines trimmed, words hyphenated at a line's end joined, no run of blank lines."""
-    text = clean(page)
-    text = _HYPHENATED.sub("", text)
-    text = _SOFT_HYPHEN.sub("", text)
-    lines = [re.sub(r"[ \t\u00a0]+", " ", line).strip() for line in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+def _place(text_page: Any, first: int, last: int) -> tuple[float, float, float, float]:
+    """(left, right, baseline, height) of the line of those characters; height 0.0 if it is not level."""
+    from pypdfium2 import raw
+
+    start, end = raw.FS_RECTF(), raw.FS_RECTF()
+    x, y, end_y = ctypes.c_double(), ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetLooseCharBox(text_page, first, start)
+    raw.FPDFText_GetLooseCharBox(text_page, last, end)
+    raw.FPDFText_GetCharOrigin(text_page, last, x, end_y)
+    raw.FPDFText_GetCharOrigin(text_page, first, x, y)
+    height = max(0.0, start.top - start.bottom)
+    is_level = abs(y.value - end_y.value) < 0.6 * height
+    return min(start.left, end.left), max(start.right, end.right), y.value, height if is_level else 0.0
+
+
+def _written(page: Sequence[_Line], words: Counter[str], usual: float) -> str:
+    """The page's text. usual: the document's line spacing, in line heights."""
+    gaps = _gaps(page)
+    spacing = median(gaps) if len(gaps) >= _MIN_GAPS else usual
+    parts: list[str] = []
+    for i, line in enumerate(page):
+        if i:
+            before = page[i - 1]
+            after = page[i + 1] if i + 1 < len(page) else None
+            parts.append(_hyphen(before, line, words) if before.is_hyphenated else _gap(before, line, after, spacing))
+        parts.append(line.text)
+    return "".join(parts)
+
+
+def _gap(before: _Line, line: _Line, after: _Line | None, spacing: float) -> str:
+    """What stands between two lines: nothing, a space, a line break, a blank line."""
+    if not before.height or not line.height:
+        return "\n"
+    height = min(before.height, line.height)
+    down = before.baseline - line.baseline
+    if (
+        abs(down) < 0.6 * max(before.height, line.height)
+        and line.left > before.left
+        and line.left > before.right - 0.5 * height
+    ):
+        return " " if line.left - before.right > 0.15 * height else ""
+    if down < 0.5 * height or line.left > before.right or line.right < before.left:  # another column
+        return "\n" if line.text[0].islower() and not before.text.endswith(_STOP) else "\n\n"
+    if down > _WIDE_GAP * spacing * height or max(before.height, line.height) > _SIZE_CHANGE * height:
+        return "\n\n"
+    is_indented = (
+        after is not None
+        and 0.6 * height < line.left - before.left < 5 * height
+        and abs(after.left - before.left) < 0.3 * height
+        and before.text.endswith(_STOP)
+        and not line.text[0].islower()
+    )
+    return "\n\n" if is_indented else "\n"
+
+
+def _gaps(page: Sequence[_Line]) -> list[float]:
+    """The spaces from line to line down the page, in line heights."""
+    return [
+        (before.baseline - line.baseline) / min(before.height, line.height)
+        for before, line in pairwise(page)
+        if before.height and line.height and 0.6 * line.height < before.baseline - line.baseline < 4 * line.height
+    ]
+
+
+def _hyphen(before: _Line, line: _Line, words: Counter[str]) -> str:
+    """ "-" where the hyphen belongs to the word ("end-\\nto-end"), else "": as the document spells it elsewhere."""
+    left, right = _LAST_WORD.search(before.text), _WORD.match(line.text)
+    if left is None or right is None:
+        return "-"
+    joined, hyphenated = words[(left[0] + right[0]).lower()], words[f"{left[0]}-{right[0]}".lower()]
+    if joined != hyphenated:
+        return "" if joined > hyphenated else "-"
+    return "" if left[0][-1].islower() and right[0][0].islower() else "-"
 
 
 def _fields(properties: dict[str, str]) -> tuple[Field, ...]:
-    found = [
-        property_field("title", properties.get("Title")),
-        property_field("author", properties.get("Author")),
-        property_field("subject", properties.get("Subject")),
-        property_field("keywords", properties.get("Keywords")),
-    ]
-    day = _date(properties.get("CreationDate", ""))
-    if day is not None:
-        found.append(property_field("created", day.isoformat()))
-    return tuple(
-        Field(field.name, clean(field.value), None, None)
-        for field in found
-        if field is not None and not (field.name == "title" and _BAD_TITLE.match(field.value))
-    )
+    found = [property_field(key.lower(), clean(properties.get(key, ""))) for key in ("Title", "Author", "Subject")]
+    found.append(property_field("keywords", clean(properties.get("Keywords", ""))))
+    for name, key in (("created", "CreationDate"), ("modified", "ModDate")):
+        found.append(property_field(name, _date(properties.get(key, ""))))
+    return tuple(field for field in found if field is not None and not _BAD_TITLE.fullmatch(field.value))
 
 
 def _date(text: str) -> date | None:
