@@ -1,4 +1,9 @@
-"""Word documents by python-docx: paragraphs, lists and tables in the order they stand, headings as marks."""
+"""Word documents: what stands in the body, in order; headings as marks, a list's items and a table's rows line by line.
+
+Rule: what a reader of the printed page sees. Tracked insertions, text boxes and notes are in (a note behind the
+paragraph that calls it); deletions, hidden text, comments, page headers and footers are out. Macros never run, nothing
+outside the file is followed. python-docx opens the package; its own reading of paragraphs skips most of the above.
+"""
 
 from __future__ import annotations
 
@@ -6,69 +11,95 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
-from ingest.header import property_field
-from ingest.types import Document, Field, Mark, MarkKind
-
-if TYPE_CHECKING:
-    from docx.document import Document as WordDocument
+from ingest.header import parse_date, property_field
+from ingest.types import Document, Mark, MarkKind
 
 NAME = "docx"
-VERSION = 1
+VERSION = 2
 
 MAX_UNPACKED_BYTES = 500_000_000  # declared size of all parts: an ordinary thesis with pictures has 50 MB
+MAX_XML_BYTES = 150_000_000  # of them XML, which takes some ten times as much in memory
 
-_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_CELL, _PARAGRAPH, _TEXT = f"{_WORD}tc", f"{_WORD}p", f"{_WORD}t"
+_MAX_HEADING_CHARS = 250  # longer ones are paragraphs that someone gave a heading's looks
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-_HEADING = re.compile(r"^(?:heading|überschrift|titre|título|titolo|rubrik|kop|überschr\.)\s*(\d)$", re.IGNORECASE)
-_TEMPLATE_TYPES = (
+_DAMAGED = "damaged Word file: open it in Word or LibreOffice and save it anew"
+_DOCUMENT_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_OTHER_TYPES = (
     b"application/vnd.ms-word.document.macroEnabled.main+xml",
     b"application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
 )
-_DOCUMENT_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_HEADING = re.compile(r"(?:heading|überschrift|titre|título|titolo|rubrik|kop|nagłówek|заголовок)\s*([1-9])", re.I)
+_TITLES = frozenset(["title", "titel", "titre", "título", "titolo"])
+_LIST = re.compile(r"list (?:bullet|number)\b", re.IGNORECASE)
+_BAD_TITLE = re.compile(
+    r"(?:untitled|word document|document\s?\d*|microsoft word.*|.*\.(?:docx?|dotx?|odt))", re.IGNORECASE
+)
+_TEMPLATE_TIME = "2013-12-23T23:15:00Z"  # python-docx's default.docx: of the template, not of documents made from it
+
+_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
+_COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+_PARAGRAPH, _TABLE, _ROW, _CELL, _RUN, _BOX = (f"{_WORD}{tag}" for tag in "p tbl tr tc r txbxContent".split())
+_VALUE, _ID = f"{_WORD}val", f"{_WORD}id"
+_TEXTS = frozenset([f"{_WORD}t", f"{_MATH}t"])
+_SIGNS = {f"{_WORD}{tag}": sign for tag, sign in (("tab", "\t"), ("br", "\n"), ("cr", "\n"), ("noBreakHyphen", "-"))}
+_NOTES = {f"{_WORD}footnoteReference": "footnote", f"{_WORD}endnoteReference": "endnote"}
+_UNSEEN = frozenset(f"{_WORD}{tag}" for tag in "pPr rPr tblPr trPr tcPr sdtPr del moveFrom instrText".split()) | {
+    f"{_COMPATIBILITY}Fallback"  # the same once more, for old programs
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """level: of a heading; 0: the title; None: body. is_item: follows the item before it on the next line."""
+
+    text: str
+    level: int | None
+    is_item: bool
 
 
 def parse(data: bytes, *, name: str) -> Document:
     """The document's body. Raises EncryptedFile, TooLarge, UnreadableFile."""
+    _check(data)
     import docx
 
-    _looked_at(data)
-    word = docx.Document(io.BytesIO(_as_document(data)))
+    try:
+        word = docx.Document(io.BytesIO(_as_document(data)))
+        properties = _properties(word)
+        body = _Body(word)
+    except Exception as error:  # python-docx, lxml and zipfile on damaged parts
+        raise UnreadableFile(_DAMAGED) from error
+    blocks = list(body.blocks(word.element.body))
     parts: list[str] = []
     marks: list[Mark] = []
     at = 0
-    title = ""
-    for text, level in _blocks(word):
-        text = clean(text)
-        if level == 0 and not title:
-            title = " ".join(text.split())
-        if level is not None and level > 0:
-            marks.append(Mark(at, MarkKind.HEADING, " ".join(text.split()), level))
-        parts.append(text)
-        at += len(text) + 2
+    for i, block in enumerate(blocks):
+        if i:
+            parts.append("\n" if block.is_item and blocks[i - 1].is_item else "\n\n")
+            at += len(parts[-1])
+        if block.level:
+            marks.append(Mark(at, MarkKind.HEADING, " ".join(block.text.split()), block.level))
+        parts.append(block.text)
+        at += len(block.text)
     if not parts:
-        raise UnreadableFile("empty: the document holds no text")
-    properties = word.core_properties
-    created = properties.created or properties.modified
-    fields = [
-        property_field("title", properties.title),
-        property_field("author", properties.author),
-        property_field("subject", properties.subject),
-        property_field("keywords", properties.keywords),
-        property_field("created", properties.created),
-        property_field("modified", properties.modified),
+        raise UnreadableFile("empty: it holds no text")
+    fields = [property_field(key, clean(value)) for key, value in properties.items()]
+    titles = [
+        *(" ".join(block.text.split()) for block in blocks if block.level == 0),
+        *([properties["title"]] if not _BAD_TITLE.fullmatch(properties.get("title", "untitled")) else []),
+        *(mark.label for mark in marks if mark.level == 1),
     ]
-    first = next((mark.label for mark in marks if mark.level == 1), "")
     return Document(
-        text="\n\n".join(parts),
-        title=clean(" ".join((properties.title or "").split())) or title or first,
-        dated=None if created is None else created.date(),
-        fields=tuple(Field(f.name, clean(f.value), None, None) for f in fields if f is not None),
+        text="".join(parts),
+        title=clean(titles[0]) if titles else "",
+        dated=parse_date(properties.get("created") or properties.get("modified", "")),
+        fields=tuple(field for field in fields if field is not None),
         marks=tuple(marks),
         is_source=False,
         parser=NAME,
@@ -76,19 +107,25 @@ def parse(data: bytes, *, name: str) -> Document:
     )
 
 
-def _looked_at(data: bytes) -> None:
+def _check(data: bytes) -> None:
+    """Raises for what is better told before it is opened."""
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
             raise EncryptedFile("encrypted: save a copy without a password")
         raise UnreadableFile("old Word format: save it as .docx")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise UnreadableFile("damaged Word file: open it in Word or LibreOffice and save it anew") from error
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise TooLarge(f"unpacks to {unpacked / 1e6:.0f} MB, the limit is {MAX_UNPACKED_BYTES / 1e6:.0f} MB")
+            entries = archive.infolist()
+    except Exception as error:
+        raise UnreadableFile(_DAMAGED) from error
+    names = [entry.filename for entry in entries]
+    unpacked = sum(entry.file_size for entry in entries)
+    markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
+    for size, limit in ((unpacked, MAX_UNPACKED_BYTES), (markup, MAX_XML_BYTES)):
+        if size > limit:
+            raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: split the file")
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise EncryptedFile("encrypted: save a copy without a password")
     if "[Content_Types].xml" not in names:
         raise UnreadableFile("not a Word document: it is some other zip archive")
 
@@ -97,9 +134,9 @@ def _as_document(data: bytes) -> bytes:
     """python-docx takes only plain documents: templates and files with macros are told as such (macros never run)."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         types = archive.read("[Content_Types].xml")
-        if not any(kind in types for kind in _TEMPLATE_TYPES):
+        if not any(kind in types for kind in _OTHER_TYPES):
             return data
-        for kind in _TEMPLATE_TYPES:
+        for kind in _OTHER_TYPES:
             types = types.replace(kind, _DOCUMENT_TYPE)
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as copy:
@@ -108,47 +145,186 @@ def _as_document(data: bytes) -> bytes:
         return out.getvalue()
 
 
-def _blocks(word: WordDocument) -> Iterator[tuple[str, int | None]]:
-    """(text, heading level; 0: the title; None: body) of what stands in the body, in order."""
-    from docx.table import Table
-    from docx.text.paragraph import Paragraph
+def _related(part: Any, kind: str) -> Any | None:
+    """The root element of the part that `part` names as its `kind`; None if there is none."""
+    from docx.oxml import parse_xml
 
-    for block in word.iter_inner_content():
-        if isinstance(block, Paragraph):
-            text = block.text.strip("\n")
-            if text.strip():
-                level = _level(block)
-                is_item = level is None and _is_item(block)
-                yield (f"- {text}" if is_item else text), level
-        elif isinstance(block, Table):
-            rows = list(_rows(block))
-            if rows:
-                yield "\n".join(rows), None
+    for relation in part.rels.values():
+        if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
+            return parse_xml(relation.target_part.blob)
+    return None
 
 
-def _level(paragraph: Any) -> int | None:
-    style = paragraph.style
-    name = "" if style is None or style.name is None else style.name
-    found = _HEADING.match(name)
+def _properties(word: Any) -> dict[str, str]:
+    """By field name; not `word.core_properties`, which makes up today's date and a title where there are none."""
+    root = _related(word.part.package, "core-properties")
+    found = {} if root is None else {re.sub(r".*\}", "", str(node.tag)): node.text or "" for node in root}
+    author = found.get("creator", "")
+    properties = {
+        "title": found.get("title", ""),
+        "author": "" if author == "python-docx" else author,
+        "subject": found.get("subject", ""),
+        "keywords": found.get("keywords", ""),
+        "created": found.get("created", ""),
+        "modified": found.get("modified", ""),
+    }
+    for key in ("created", "modified"):
+        day = None if properties[key] == _TEMPLATE_TIME else parse_date(properties[key][:10])
+        properties[key] = "" if day is None else day.isoformat()
+    return {key: value.strip() for key, value in properties.items() if value.strip()}
+
+
+class _Body:
+    """The document's text, block by block; counts the notes as they are called."""
+
+    def __init__(self, word: Any) -> None:
+        self._styles = {style.get(f"{_WORD}styleId"): style for style in word.styles.element.iter(f"{_WORD}style")}
+        self._levels: dict[str | None, int | None] = {}
+        self._lists: dict[str | None, bool] = {}
+        self._notes: dict[tuple[str, str | None], Any] = {}
+        for tag, kind in _NOTES.items():
+            root = _related(word.part, f"{kind}s")
+            self._notes |= {} if root is None else {(tag, note.get(_ID)): note for note in root}
+        self._called = 0
+
+    def blocks(self, container: Any) -> Iterator[_Block]:
+        """The blocks in an element that holds paragraphs and tables."""
+        for child in container:
+            if child.tag == _PARAGRAPH:
+                yield from self._paragraph(child)
+            elif child.tag == _TABLE:
+                yield from self._table(child)
+            elif child.tag not in _UNSEEN:  # content controls, tracked insertions
+                yield from self.blocks(child)
+
+    def _paragraph(self, paragraph: Any) -> Iterator[_Block]:
+        aside: list[Any] = []  # text boxes and notes
+        text = clean("".join(self._inline(paragraph, aside))).strip("\n").rstrip()
+        if text.strip():
+            level = self._level(paragraph) if len(text) <= _MAX_HEADING_CHARS else None
+            depth = self._list_depth(paragraph) if level is None else None
+            if depth is None:
+                yield _Block(text, level, False)
+            else:
+                yield _Block("  " * depth + "- " + text.strip(), None, True)
+        for element in aside:
+            yield from self.blocks(element) if not isinstance(element, _Block) else (element,)
+
+    def _inline(self, element: Any, aside: list[Any]) -> Iterator[str]:
+        for child in element:
+            tag = child.tag
+            if tag in _TEXTS:
+                yield child.text or ""
+            elif tag in _SIGNS:
+                yield _SIGNS[tag]
+            elif tag == _BOX:
+                aside.append(child)
+            elif tag in _NOTES:
+                yield self._note(child, aside)
+            elif tag not in _UNSEEN and not (tag == _RUN and _is_on(child.find(f"{_WORD}rPr/{_WORD}vanish"))):
+                yield from self._inline(child, aside)
+
+    def _note(self, reference: Any, aside: list[Any]) -> str:
+        """ "[1]", and the note itself goes to `aside`; "" if there is no such note, or it was called before."""
+        note = self._notes.pop((reference.tag, reference.get(_ID)), None)
+        if note is None:
+            return ""
+        self._called += 1
+        number = f"[{self._called}]"
+        aside.append(_Block(f"{number} {self._flat(note)}", None, False))
+        return number
+
+    def _flat(self, container: Any) -> str:
+        return " ".join(" ".join(block.text.split()) for block in self.blocks(container))
+
+    def _table(self, table: Any) -> Iterator[_Block]:
+        """A row a line, cells joined by " | "; a table of one column is a frame round its text."""
+        rows = [list(_within(row, _CELL)) for row in _within(table, _ROW)]
+        if all(len(row) <= 1 for row in rows):
+            for row in rows:
+                for cell in row:
+                    yield from self.blocks(cell)
+            return
+        lines = []
+        for row in rows:
+            cells = [self._flat(cell) for cell in row]
+            if any(cells):
+                lines.append(" | ".join(cells))
+        if lines:
+            yield _Block("\n".join(lines), None, False)
+
+    def _level(self, paragraph: Any) -> int | None:
+        own = _number(paragraph.find(f"{_WORD}pPr/{_WORD}outlineLvl"))
+        if own is not None:
+            return own + 1 if own < 9 else None  # 9 is body text
+        style = _style_of(paragraph)
+        if style not in self._levels:
+            self._levels[style] = next((level for level in map(_style_level, self._chain(style)) if level != -1), None)
+        return self._levels[style]
+
+    def _list_depth(self, paragraph: Any) -> int | None:
+        """0, 1, … for an item of a list, None for another paragraph."""
+        own = _number(paragraph.find(f"{_WORD}pPr/{_WORD}numPr/{_WORD}numId"))
+        style = _style_of(paragraph)
+        if own is None and style not in self._lists:
+            chain = list(self._chain(style))
+            numbers = (_number(node.find(f"{_WORD}pPr/{_WORD}numPr/{_WORD}numId")) for node in chain)
+            self._lists[style] = bool(next((n for n in numbers if n is not None), 0)) or any(
+                _LIST.match(_style_name(node)) for node in chain
+            )
+        if not (self._lists[style] if own is None else own):
+            return None
+        return min(_number(paragraph.find(f"{_WORD}pPr/{_WORD}numPr/{_WORD}ilvl")) or 0, 8)
+
+    def _chain(self, style: str | None) -> Iterator[Any]:
+        """The style and those it is based on."""
+        for _ in range(20):  # Word allows no more; a circle ends here too
+            node = self._styles.get(style)
+            if node is None:
+                return
+            yield node
+            based_on = node.find(f"{_WORD}basedOn")
+            style = None if based_on is None else based_on.get(_VALUE)
+
+
+def _within(element: Any, tag: str) -> Iterator[Any]:
+    """The nearest elements of that tag below `element`, also in content controls and insertions; none deleted."""
+    for child in element:
+        if child.tag == tag:
+            if child.find(f"{_WORD}trPr/{_WORD}del") is None:
+                yield child
+        elif child.tag not in _UNSEEN:
+            yield from _within(child, tag)
+
+
+def _style_of(paragraph: Any) -> str | None:
+    style = paragraph.find(f"{_WORD}pPr/{_WORD}pStyle")
+    return None if style is None else style.get(_VALUE)
+
+
+def _style_name(style: Any) -> str:
+    name = style.find(f"{_WORD}name")
+    return "" if name is None else name.get(_VALUE) or ""
+
+
+def _style_level(style: Any) -> int | None:
+    """As _Block.level; -1 if the style it is based on decides."""
+    name = _style_name(style)
+    found = _HEADING.fullmatch(name)
     if found is not None:
         return int(found[1])
-    return 0 if name.lower() in ("title", "titel", "titre") else None
+    if name.lower() in _TITLES:
+        return 0
+    outline = _number(style.find(f"{_WORD}pPr/{_WORD}outlineLvl"))
+    if outline is None:
+        return -1
+    return outline + 1 if outline < 9 else None
 
 
-def _is_item(paragraph: Any) -> bool:
-    style = paragraph.style
-    properties = paragraph._p.pPr
-    is_numbered = properties is not None and properties.numPr is not None
-    return is_numbered or (style is not None and (style.name or "").lower().startswith("list"))
+def _number(element: Any | None) -> int | None:
+    value = "" if element is None else element.get(_VALUE) or ""
+    return int(value) if value.isascii() and value.isdecimal() else None
 
 
-def _rows(table: Any) -> Iterator[str]:
-    """A row a line, cells joined by " | "."""
-    for row in table._tbl.tr_lst:  # not `table.rows`: it raises where a row's cells do not fit the grid
-        cells = [
-            " ".join("".join(t.text or "" for t in node.iter(_TEXT)) for node in cell.iter(_PARAGRAPH))
-            for cell in row.iter(_CELL)
-        ]
-        cells = [" ".join(cell.split()) for cell in cells]
-        if any(cells):
-            yield " | ".join(cells)
+def _is_on(element: Any | None) -> bool:
+    return element is not None and element.get(_VALUE) not in ("0", "false", "off")
