@@ -23,7 +23,11 @@ _ENTRY_LINE = re.compile(r"^[A-Za-z][A-Za-z0-9_ -]{0,39}:[ \t]")
 _HEADING = re.compile(r"(#{1,6})[ \t]")
 _ADORNED = re.compile(r"^\s*([!-/:-@\[-`{-~])\1{2,}\s*$")
 _DIRECTIVE = re.compile(r"^\s*\.\. ")
+_NUMBERED_ROLE = re.compile(r":(pep|rfc):`(\d+)`", re.IGNORECASE)
 _ROLE = re.compile(r":[a-z:+-]+:`~?([^`<]*?)(?:\s*<([^>]*)>)?`|``([^`]+)``|`([^`<]+?)(?:\s*<[^>]*>)?`_{0,2}")
+_CODE_LINE = re.compile(
+    r"^\s*(?:>>>|\.\.\. |\$ |@\w|(?:def|class|import|return|raise|assert|elif) |from \w+ import |[\w.]+\(.*\)$|\w+ = )"
+)
 _LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()]|\([^)]*\))*\)")
 _EMPHASIS = re.compile(r"(?<!\w)(\*\*|__|\*|_)(?=\S)(.+?)(?<=\S)\1(?!\w)")
 _LEAD = re.compile(r"^(?:[-*+•]\s+|\d{1,3}[.)]\s+|#{1,6}\s+|>\s+)")
@@ -62,9 +66,17 @@ def is_prose(text: str) -> bool:
     return sum(char.isalnum() for char in text) >= max(2, len(text) * 0.3)
 
 
+def looks_like_code(text: str) -> bool:
+    """A line of a program rather than a sentence."""
+    if _CODE_LINE.match(text):
+        return True
+    return sum(char in "(){}[]<>=_;|" for char in text) > max(3, len(text) * 0.08)
+
+
 def shown(text: str) -> str:
     """`text` as a person reads it: on one line, without markup of Markdown and reStructuredText."""
     text = _LEAD.sub("", " ".join(text.split()))
+    text = _NUMBERED_ROLE.sub(lambda found: f"{found[1].upper()} {found[2]}", text)
     text = _ROLE.sub(lambda found: next((g for g in found.groups() if g), ""), text)
     text = _LINK.sub(lambda found: found[1], text)
     return _EMPHASIS.sub(lambda found: found[2], text)

@@ -1,0 +1,54 @@
+"""A question and its evidence → a quotation, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rag_lifelong.questions import Kind, Question, take_apart
+from rag_lifelong.quote.evidence import Evidence, Quotation, TermStatistics
+from rag_lifelong.quote.header import answer_document, answer_fields, asks_only_fields
+from rag_lifelong.quote.named import Named, find_named
+from rag_lifelong.quote.passages import candidates, quotation, read_signals
+from rag_lifelong.quote.support import Matching, log_odds, passage_terms
+
+MIN_NAMED_COVERAGE = 0.75
+MIN_NAMED_MATCH = 0.34
+
+
+def quote(question: str, evidence: Sequence[Evidence], *, statistics: TermStatistics) -> Quotation | None:
+    """The answer the evidence supports; None if the sources do not hold it.
+
+    evidence: best first, about a dozen passages. Cosines are read from the hits where they have them.
+    """
+    if not evidence:
+        return None
+    asked = take_apart(question)
+    named = find_named(asked, evidence)
+    if named.is_missing:
+        return None
+    if asks_only_fields(asked, evidence, named):
+        return answer_fields(asked, evidence, named)
+    if asked.kind is Kind.DOCUMENT and not named.by_number:
+        answer = answer_document(asked, evidence)
+        if answer is not None:
+            return answer
+    return _from_sentences(asked, evidence, named, statistics)
+
+
+def _from_sentences(
+    asked: Question, evidence: Sequence[Evidence], named: Named, statistics: TermStatistics
+) -> Quotation | None:
+    usable = [i for i, e in enumerate(evidence) if not named.by_number or e.hit.document_id in named.documents]
+    content = [term for term in asked.content if term not in named.terms]
+    if not usable or not content:
+        return None
+    matching = Matching(content, statistics)
+    ranked = candidates(asked, evidence, usable, matching)
+    if not ranked:
+        return None
+    if named.by_number:
+        whole = set().union(*(passage_terms(evidence[i]) for i in usable))
+        supported = matching.coverage(whole) >= MIN_NAMED_COVERAGE and ranked[0].match >= MIN_NAMED_MATCH
+    else:
+        supported = log_odds(read_signals(asked, evidence, usable, ranked, matching)) >= 0
+    return quotation(ranked, evidence) if supported else None

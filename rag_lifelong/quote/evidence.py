@@ -1,0 +1,52 @@
+"""What `quote` takes and gives: evidence, quotations, and how common terms are.
+
+Rule: values only; a span is exact characters of a document's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rag_lifelong.types import HeaderField, Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A passage retrieved and the header of its document.
+
+    fields: with spans in the document's text. header: the text up to the end of its last field, "" if none.
+    """
+
+    hit: Hit
+    fields: tuple[HeaderField, ...]
+    header: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedSpan:
+    """Characters [start, end) of the text of `evidence[evidence_index]`'s document."""
+
+    evidence_index: int
+    start: int
+    end: int
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """An answer; marker [n] in `text` points to `spans[n - 1]`."""
+
+    text: str
+    spans: tuple[QuotedSpan, ...]
+
+
+class TermStatistics(Protocol):
+    """How common a term is."""
+
+    def passages(self) -> int:
+        """How many passages there are."""
+
+    def passages_with(self, term: str) -> int:
+        """In how many of them a term of `terms.terms` stands."""
