@@ -1,8 +1,14 @@
-"""HTML: readable text in blocks, headings as marks; scripts, styles and navigation left out. Nothing is fetched."""
+"""HTML: the readable text in blocks, headings as marks; scripts, menus and what is hidden are left out.
+
+Rule: nothing is fetched, and no text is lost to tidiness: a page whose text is all hidden is read with what is hidden,
+and the part a page calls its main one is taken alone only if it holds most of the words.
+"""
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ingest.decode import clean, decode
@@ -11,97 +17,89 @@ from ingest.header import parse_date, property_field
 from ingest.types import Document, Field, Mark, MarkKind
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 NAME = "html"
-VERSION = 1
+VERSION = 2
 
-_DROPPED = (
-    "script, style, template, noscript, nav, svg, iframe, object, canvas, form button, [hidden], [aria-hidden=true]"
+_NEVER_TEXT = "script, style, template, svg, iframe, object, canvas, audio, video, select, datalist, head"
+_BOILERPLATE = (
+    "noscript, nav, dialog, button, input, textarea, [hidden], [aria-hidden=true], a.headerlink, .mw-editsection, "
+    "[role=navigation], [role=search], [role=menu], [role=menubar], [role=dialog], [style*='display:none'], "
+    "[style*='display: none'], [style*='visibility:hidden'], [style*='visibility: hidden']"
 )
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "ul",
-    ]
+_LINK_LISTS = ", ".join(f"{place} {kind}" for place in ("header", "footer", "aside") for kind in ("ul", "ol"))
+_MIN_LINKS = 5  # a list of fewer links beside the text may belong to it
+_MIN_MAIN_SHARE = 0.4  # of the page's text
+_MAX_CELL_CHARS = 500  # a table with a longer cell and no header cells arranges the page
+_MAX_DEPTH = 150  # deeper nesting is no page made for people, and Python's stack ends at a thousand frames
+_MAX_COLUMNS = 100
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_BLOCKS = _HEADINGS | frozenset(
+    "address article aside blockquote body caption center dd details dir div dl dt fieldset figcaption figure footer "
+    "form header hr html legend li main menu ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
-_CHARSET = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
+_LISTS = frozenset(["ul", "ol", "menu", "dir"])
+_CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]+(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WIDER = {  # as browsers read these labels: https://encoding.spec.whatwg.org/#names-and-labels
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "tis-620": "cp874",
+    "big5": "big5hkscs",
+}
+_CHARSETS = re.compile(r"cp\d+|iso8859-\d+|koi8-[ru]|mac-\w+|gb18030|big5\w*|euc_\w+|johab|iso2022_\w+|utf-8|hz")
 _META = {
     "author": "author",
     "article:author": "author",
     "dc.creator": "author",
+    "dcterms.creator": "author",
+    "citation_author": "author",
     "date": "date",
     "dc.date": "date",
+    "dcterms.date": "date",
+    "dcterms.created": "date",
     "article:published_time": "date",
+    "citation_publication_date": "date",
+    "datepublished": "date",
     "article:modified_time": "modified",
     "last-modified": "modified",
+    "dcterms.modified": "modified",
+    "datemodified": "modified",
     "description": "description",
     "keywords": "keywords",
 }
-_MAX_DEPTH = 500  # deeper nesting is no page made for people, and Python's stack ends at a thousand
 
 
 def parse(data: bytes, *, name: str) -> Document:
     """The page's text. Raises UnreadableFile if it has none."""
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(_decoded(data))
-    title_node = tree.css_first("title")
-    title = " ".join(title_node.text().split()) if title_node is not None else ""
-    fields = _fields(tree.css("meta"))
-    for node in tree.css(_DROPPED):
-        node.decompose()
-    writer = _Writer()
-    body = tree.body or tree.root
-    if body is not None:
-        writer.walk(body, 0)
-    text, marks = writer.finished()
-    if not text:
-        raise UnreadableFile("empty: the page holds no text")
-    first = next((mark.label for mark in marks if mark.level == 1), "")
-    dates = [parse_date(field.value) for field in fields if field.name in ("date", "modified")]
+    page = _decoded(data)
+    try:
+        tree = LexborHTMLParser(page)
+    except Exception as error:  # selectolax on what is no HTML at all
+        raise UnreadableFile("damaged HTML: open it in a browser and save it anew") from error
+    text, marks = "", tuple[Mark, ...]()
+    for left_out in (f"{_NEVER_TEXT}, {_BOILERPLATE}", _NEVER_TEXT):
+        text, marks = _written(tree, left_out)
+        if text:
+            break
+    else:
+        raise UnreadableFile("empty: it holds no text")
+    fields = _fields(tree.css("meta, [itemprop=datePublished], [itemprop=dateModified]"))
+    title_node = tree.head.css_first("title") if tree.head is not None else None
+    title = " ".join(clean(title_node.text()).split()) if title_node is not None else ""
+    dates = {field.name: parse_date(field.value) for field in fields if field.name in ("date", "modified")}
     return Document(
         text=text,
-        title=title or first,
-        dated=next((day for day in dates if day is not None), None),
+        title=title or next((mark.label for mark in marks if mark.level == 1), ""),
+        dated=dates.get("date") or dates.get("modified"),
         fields=fields,
         marks=marks,
         is_source=False,
@@ -111,105 +109,190 @@ def parse(data: bytes, *, name: str) -> Document:
 
 
 def _decoded(data: bytes) -> str:
-    declared = _CHARSET.search(data[:4096])
-    if declared is not None:
-        try:
-            return clean(data.decode(declared[1].decode("ascii")))
-        except (LookupError, UnicodeDecodeError):
-            pass  # a wrong label: look at the bytes themselves
-    return decode(data)
+    """As the page says, unless its bytes say otherwise."""
+    declared = None if data.startswith(_MARKS) else _CHARSET.search(data[:4096])
+    if declared is None:
+        return decode(data)
+    try:
+        encoding = codecs.lookup(declared[1].decode("ascii")).name
+    except LookupError:
+        return decode(data)
+    encoding = _WIDER.get(encoding, encoding)
+    if encoding == "cp1252" or not _CHARSETS.fullmatch(encoding):  # the label of pages that are UTF-8 in truth
+        encoding = "utf-8"
+    try:
+        return clean(data.decode(encoding))
+    except UnicodeDecodeError:
+        return decode(data)
 
 
-def _fields(metas: list[LexborNode]) -> tuple[Field, ...]:
-    found: list[Field] = []
-    for meta in metas:
-        attributes = meta.attributes
-        name = _META.get((attributes.get("name") or attributes.get("property") or "").lower())
-        field = None if name is None else property_field(name, attributes.get("content"))
-        if field is not None and field.name not in {f.name for f in found}:
-            found.append(field)
-    return tuple(found)
+def _fields(nodes: list[LexborNode]) -> tuple[Field, ...]:
+    found: dict[str, Field] = {}
+    for node in nodes:
+        given = node.attributes
+        key = (
+            given.get("name") or given.get("property") or given.get("itemprop") or given.get("http-equiv") or ""
+        ).lower()
+        field = property_field(_META.get(key, ""), clean(given.get("content") or given.get("datetime") or ""))
+        if field is None or not field.name or field.value.startswith(("http://", "https://")):
+            continue
+        before = found.setdefault(field.name, field)
+        if field.name == "author" and field.value not in before.value:
+            found["author"] = Field("author", f"{before.value}, {field.value}", None, None)
+    return tuple(found.values())
+
+
+def _written(tree: LexborHTMLParser, left_out: str) -> tuple[str, tuple[Mark, ...]]:
+    """Text and marks of the page without the elements of that selector."""
+    body = tree.body or tree.root
+    if body is None:
+        return "", ()
+    skipped = {node.mem_id for node in tree.css(left_out)}  # not removed: one may lie inside another
+    for links in tree.css(_LINK_LISTS):
+        text = len("".join("".join(_flat(links, skipped)).split()))
+        anchors = links.css("a")
+        linked = sum(len("".join(anchor.text().split())) for anchor in anchors)
+        if len(anchors) >= _MIN_LINKS and linked >= 0.8 * text:
+            skipped.add(links.mem_id)
+    everything = len("".join(_flat(body, skipped)))
+    for selector in ("main, [role=main]", "article"):
+        mains = [node for node in tree.css(selector) if node.mem_id not in skipped]
+        if len(mains) == 1 and len("".join(_flat(mains[0], skipped))) >= _MIN_MAIN_SHARE * everything:
+            body = mains[0]
+            break
+    writer = _Writer(skipped)
+    writer.walk(body, 0)
+    return writer.finished()
+
+
+def _flat(node: LexborNode, skipped: set[int], depth: int = 0) -> Iterator[str]:
+    """The text below `node` in pieces, a space where a block or a line ends."""
+    child = node.child
+    while child is not None:
+        tag = child.tag or ""
+        if tag == "-text":
+            yield child.text_content or ""
+        elif tag == "br":
+            yield " "
+        elif not tag.startswith(("-", "!")) and depth < _MAX_DEPTH and child.mem_id not in skipped:
+            space = " " if tag in _BLOCKS else ""
+            yield space
+            yield from _flat(child, skipped, depth + 1)
+            yield space
+        child = child.next
 
 
 class _Writer:
     """Text in blocks, as the tree is walked."""
 
-    def __init__(self) -> None:
+    def __init__(self, skipped: set[int]) -> None:
+        self._skipped = skipped
         self._parts: list[str] = []
         self._length = 0
         self._inline: list[str] = []
         self._marks: list[Mark] = []
-        self._is_tight = False  # the next block follows on the next line, not after a blank one
+        self._lists = 0  # how many are open
+        self._bullet = ""  # of the item that begins
+        self._was_item = False  # the last block was in a list that is still open
 
     def walk(self, node: LexborNode, depth: int) -> None:
         """Writes what is below `node`."""
-        if depth > _MAX_DEPTH:
-            self._inline.append(node.text())
-            return
-        child = node.child
+        child = node.child if depth < _MAX_DEPTH else None
         while child is not None:
-            self._write(child, depth)
+            if child.mem_id not in self._skipped:
+                self._write(child, child.tag or "", depth)
             child = child.next
 
     def finished(self) -> tuple[str, tuple[Mark, ...]]:
         """The text and its marks."""
         self._flush()
-        return clean("".join(self._parts)), tuple(self._marks)
+        return "".join(self._parts), tuple(self._marks)
 
-    def _write(self, node: LexborNode, depth: int) -> None:
-        tag = node.tag or ""
+    def _write(self, node: LexborNode, tag: str, depth: int) -> None:
         if tag == "-text":
             self._inline.append(node.text_content or "")
         elif tag == "br":
-            self._inline.append("\n")
-        elif tag in ("h1", "h2", "h3", "h4", "h5", "h6"):
+            self._inline.append("\v")
+        elif tag in _HEADINGS:
             self._flush()
-            label = " ".join(node.text().split())
-            if label:
-                self._block(label, MarkKind.HEADING, int(tag[1]))
+            self._block(self._line(node).removesuffix("¶").rstrip(), level=int(tag[1]))
         elif tag == "pre":
             self._flush()
-            self._block(clean(node.text()).strip("\n"))
-        elif tag == "tr":
+            self._block(clean(node.text()).strip("\n").rstrip())
+        elif tag == "table" and not self._is_layout(node):
             self._flush()
-            cells = [" ".join(cell.text(separator=" ").split()) for cell in node.iter() if cell.tag in ("td", "th")]
-            self._is_tight = bool(self._parts) and self._is_tight
-            if any(cells):
-                self._block(" | ".join(cells))
-            self._is_tight = True
-        elif tag == "li":
+            self._block("\n".join(self._rows(node)))
+        elif tag in _LISTS:
             self._flush()
-            self._inline.append("- ")
+            self._lists += 1
             self.walk(node, depth + 1)
             self._flush()
-            self._is_tight = True
+            self._lists -= 1
+            self._was_item = self._was_item and self._lists > 0
         elif tag in _BLOCKS:
             self._flush()
-            self._is_tight = self._is_tight and tag in ("tbody", "thead", "tfoot")
+            if tag == "li":
+                self._bullet = "  " * max(0, self._lists - 1) + "- "
             self.walk(node, depth + 1)
             self._flush()
-            if tag in ("table", "ul", "ol"):
-                self._is_tight = False
+            if tag == "li":
+                self._bullet = ""
         elif not tag.startswith(("-", "!")):
             self.walk(node, depth + 1)
 
-    def _flush(self) -> None:
-        lines = [" ".join(line.split()) for line in "".join(self._inline).split("\n")]
-        self._inline.clear()
-        text = "\n".join(line for line in lines if line)
-        if text and text != "-":
-            self._block(text)
+    def _line(self, node: LexborNode) -> str:
+        return " ".join("".join(_flat(node, self._skipped)).split())
 
-    def _block(self, text: str, kind: MarkKind | None = None, level: int = 0) -> None:
+    def _is_layout(self, table: LexborNode) -> bool:
+        """Whether the table arranges the page rather than data."""
+        cells = table.css("td")
+        if len(table.css("tr")) <= 1 and len(cells) <= 1:
+            return True
+        if any(inner != table for inner in table.css("table")):
+            return True
+        if table.css_first("th") is not None:
+            return False
+        return any(
+            cell.css_first("h1, h2, h3, h4, h5, h6") or len(self._line(cell)) > _MAX_CELL_CHARS for cell in cells
+        )
+
+    def _rows(self, table: LexborNode) -> list[str]:
+        """A row a line, cells joined by " | "; without the columns that are empty in every row."""
+        rows: list[list[str]] = []
+        captions = [self._line(caption) for caption in table.css("caption")]
+        for row in table.css("tr"):
+            cells: list[str] = []
+            for cell in row.iter():
+                if cell.tag in ("td", "th") and cell.mem_id not in self._skipped:
+                    span = cell.attributes.get("colspan") or ""
+                    cells.append(self._line(cell))
+                    cells.extend(
+                        [""] * (min(int(span), _MAX_COLUMNS) - 1 if span.isascii() and span.isdecimal() else 0)
+                    )
+            if row.mem_id not in self._skipped:
+                rows.append(cells)
+        used = {i for row in rows for i, cell in enumerate(row) if cell}
+        lines = [" | ".join(cell for i, cell in enumerate(row) if i in used).rstrip(" |") for row in rows]
+        return [line for line in [*captions, *lines] if line]
+
+    def _flush(self) -> None:
+        lines = [" ".join(line.split()) for line in "".join(self._inline).split("\v")]
+        self._inline.clear()
+        text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()  # two <br> end a paragraph
+        if text:
+            self._block(self._bullet + text if self._bullet else text)
+            self._bullet = ""
+
+    def _block(self, text: str, level: int = 0) -> None:
         if not text.strip():
             return
-        if self._parts:
-            gap = "\n" if self._is_tight and kind is None else "\n\n"
-            self._parts.append(gap)
-            self._length += len(gap)
         text = clean(text)
-        if kind is not None:
-            self._marks.append(Mark(self._length, kind, text, level))
+        is_item = self._lists > 0 and not level
+        if self._parts:
+            self._parts.append("\n" if is_item and self._was_item else "\n\n")
+            self._length += len(self._parts[-1])
+        if level:
+            self._marks.append(Mark(self._length, MarkKind.HEADING, text, level))
         self._parts.append(text)
         self._length += len(text)
-        self._is_tight = False
+        self._was_item = is_item
