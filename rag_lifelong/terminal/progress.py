@@ -95,9 +95,11 @@ class Done:
         if rate > 0:
             parts.append(f"{clock((self.to_embed - self.embedded) / rate)} left")
         counts = " · ".join(parts)
-        room = width - 12 - len(counts)
-        bar = _bar(self.embedded, self.to_embed, room - len(_HINT) - 3) if has_bar else ""
-        return _justified(f"Embedding  {bar}{counts}", _HINT if has_bar else "", width)
+        if not has_bar:
+            return f"Embedding  {counts}"
+        room = width - len("Embedding   ") - len(counts)
+        bar = _bar(self.embedded, self.to_embed, room - len(_HINT) - 2) or _bar(self.embedded, self.to_embed, room)
+        return _justified(f"Embedding  {bar}{counts}", _HINT, width)
 
 
 class Bars:

@@ -1,0 +1,417 @@
+"""The command line on a real knowledge base: exit codes, what goes to which stream, JSON, refusals, mistakes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from rag_lifelong import __version__
+from rag_lifelong.cli import main
+from rag_lifelong.terminal.commands import dates_of, path_and_line
+from rag_lifelong.terminal.parser import Usage, build_parser, globs_of
+
+QUEUE = "# On call\n\n## Ownership\n\nThe dead-letter queue is owned by Ana Ruiz since March.\n"
+LAPTOP = "# First day\n\nThe laptop is handed out by IT at half past nine.\n"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `lifelong …` in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("LIFELONG_KB", str(tmp_path / "kb"))
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash")
+    monkeypatch.chdir(tmp_path)
+
+    def running(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    return running
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    (folder / "ops").mkdir(parents=True)
+    (folder / "ops" / "oncall.md").write_text(QUEUE, encoding="utf-8")
+    (folder / "first day.md").write_text(LAPTOP, encoding="utf-8")
+    (folder / "scan.xyz").write_bytes(b"\x00\x01")
+    return folder
+
+
+# -- beginning
+
+
+def test_bare_without_a_knowledge_base_says_how_to_begin(run: Run, tmp_path: Path) -> None:
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "No knowledge base yet. Begin with a folder:"
+    assert f"It will be kept in {tmp_path}/kb. Nothing leaves this machine." in out
+    assert not (tmp_path / "kb").exists()
+
+
+def test_bare_with_a_knowledge_base_and_no_terminal_prints_the_help(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: lifelong")
+
+
+def test_help_is_grouped_and_offers_nothing_that_is_not_built(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    assert [out.index(group) for group in ("every day:", "time:", "care:")] == sorted(
+        out.index(group) for group in ("every day:", "time:", "care:")
+    )
+    assert "watch" not in out
+    assert "undo" not in out
+
+
+def test_each_command_has_help_with_examples(run: Run) -> None:
+    for name in ("add", "ask", "search", "chat", "status", "list", "show", "forget", "versions", "check", "rebuild"):
+        code, out, _ = run(name, "--help")
+        assert code == 0
+        assert out.startswith(f"usage: lifelong {name}")
+        assert f"examples:\n  lifelong {name}" in out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"lifelong {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["watch"], "lifelong: watch is not built yet\n"),
+        (["--kb", "x", "undo", "3"], "lifelong: undo is not built yet\n"),
+        (["stauts"], "lifelong: there is no command 'stauts'; did you mean status?; see: lifelong --help\n"),
+        (["ask"], "lifelong: the following arguments are required: QUESTION; see: lifelong ask --help\n"),
+        (["search", "-k", "0", "x"], "lifelong: argument -k: must be a whole number from 1 on, not '0'; see: lifelong search --help\n"),
+        (["ask", "--dated", "2026-13-01..", "x"], "lifelong: cannot read --dated '2026-13-01..'; give FROM..TO, such as 2026-01-01..2026-03-31\n"),
+        (["ask", ""], "lifelong: the question is empty\n"),
+        (["list", "--fail"], "lifelong: unrecognized arguments: --fail; see: lifelong --help\n"),
+    ],
+)  # fmt: skip
+def test_a_command_line_that_cannot_be_understood_is_one_line_and_2(run: Run, words: list[str], said: str) -> None:
+    assert run(*words) == (2, "", said)
+
+
+# -- reading in
+
+
+def test_add_says_what_is_in_and_what_is_not(run: Run, notes: Path) -> None:
+    code, out, err = run("add", str(notes))
+    assert (code, err) == (0, "")
+    assert out == (f"Version 1: 2 documents from {notes}.\n1 file is of a kind that cannot be read: .xyz 1\n")
+    assert run("add", str(notes))[1].startswith(f"Nothing new: 2 documents from {notes}.")
+
+
+def test_add_again_tells_what_changed(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    (notes / "ops" / "oncall.md").unlink()
+    (notes / "new.md").write_text("Zebras sleep standing.", encoding="utf-8")
+    assert run("add", str(notes))[1].splitlines()[0] == f"Version 2: 2 documents from {notes} (1 added, 1 gone)."
+
+
+def test_add_as_json(run: Run, notes: Path) -> None:
+    code, out, _ = run("add", str(notes), "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert {key: found[key] for key in ("documents", "added", "changed", "moved", "removed", "waiting")} == {
+        "documents": 2, "added": 2, "changed": 0, "moved": 0, "removed": 0, "waiting": 0,
+    }  # fmt: skip
+    assert [version["version"] for version in found["versions"]] == [1]
+    assert [failure["path"] for failure in found["failures"]] == [str(notes / "scan.xyz")]
+
+
+def test_a_path_that_is_not_there_makes_no_knowledge_base(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("add", "nothing")
+    assert (code, out) == (1, "")
+    assert err == f"lifelong: no file or folder at {tmp_path}/nothing; check the spelling\n"
+    assert not (tmp_path / "kb").exists()
+
+
+def test_asking_where_nothing_is_makes_nothing(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("ask", "what?")
+    assert (code, out) == (1, "")
+    assert err == f"lifelong: no knowledge base at {tmp_path}/kb; begin with: lifelong add FOLDER\n"
+    assert not (tmp_path / "kb").exists()
+
+
+# -- asking
+
+
+def test_an_answer_its_place_and_what_it_rests_on(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, _ = run("ask", "Who owns the dead-letter queue?")
+    today = date.fromtimestamp(os.stat(notes / "ops" / "oncall.md").st_mtime).isoformat()
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0] == "The dead-letter queue is owned by Ana Ruiz since March. [1]"
+    assert lines[1] == ""
+    assert lines[2].startswith(f"[1] {notes}/ops/oncall.md:5")
+    assert lines[3] == f"newest evidence {today} · version 1 · everything indexed · quoted"
+    assert len(lines) == 4
+
+
+def test_that_there_is_no_language_model_is_said_once_and_on_stderr(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    assert run("-q", "ask", "Who owns the dead-letter queue?")[2] == ""
+    assert run("ask", "What is the pay of astronauts?")[2] == ""  # nothing was quoted
+    assert run("ask", "Who owns the dead-letter queue?")[2].startswith("Quoting from your files, no language model")
+    assert run("ask", "Who owns the dead-letter queue?")[2] == ""
+
+
+def test_a_refusal_shows_what_is_nearest_and_gives_4(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, _ = run("ask", "What is the pay of astronauts on Mars?")
+    assert code == 4
+    assert out.startswith("Your sources do not say.\n")
+
+
+def test_an_empty_knowledge_base_says_that_it_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    run("add", "empty")
+    code, out, _ = run("ask", "Who?")
+    assert code == 4
+    assert out == "Your sources do not say.\nNothing has been read in yet; begin with: lifelong add FOLDER\n"
+
+
+def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, err = run("ask", "--json", "Who owns the dead-letter queue?")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert list(found) == [
+        "question", "text", "refused", "citations", "verdict", "version", "as_of", "model", "adapter",
+    ]  # fmt: skip
+    assert list(found["citations"][0]) == [
+        "number", "path", "label", "line", "page", "start", "end", "quote", "version", "document_date",
+    ]  # fmt: skip
+    assert list(found["verdict"]) == [
+        "newest_evidence", "stale", "superseded", "lag_files", "lag_passages", "checked_at", "supported_share",
+    ]  # fmt: skip
+    cited = found["citations"][0]
+    assert QUEUE[cited["start"] : cited["end"]] == cited["quote"]
+    assert (cited["path"], cited["line"], cited["page"]) == (str(notes / "ops" / "oncall.md"), 5, None)
+    assert (found["refused"], found["version"], found["as_of"], found["model"]) == (False, 1, None, "quote")
+
+
+def test_search_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, _ = run("search", "laptop", "--json", "-k", "1")
+    (found,) = json.loads(out)
+    assert code == 0
+    assert list(found) == [
+        "path", "label", "line", "page", "start", "end", "text", "score", "version", "document_date",
+    ]  # fmt: skip
+    assert LAPTOP[found["start"] : found["end"]] == found["text"]
+    (explained,) = json.loads(run("search", "laptop", "zebra", "--json", "-k", "1", "--explain")[1])
+    assert list(explained)[-2:] == ["scores", "terms"]
+    assert list(explained["scores"]) == ["fused", "dense", "words"]
+    assert explained["terms"] == ["laptop"]
+
+
+def test_a_question_comes_from_standard_input(run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("add", str(notes))
+    monkeypatch.setattr("sys.stdin", io.StringIO("Who owns the dead-letter queue?\n"))
+    code, out, _ = run("ask", "-")
+    assert code == 0
+    assert "Ana Ruiz" in out
+
+
+def test_a_question_can_be_about_an_earlier_version(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    run("forget", str(notes / "ops"))
+    assert run("ask", "Who owns the dead-letter queue?")[0] == 4
+    for words in (["--as-of", "1", "ask"], ["ask", "--as-of", "1"]):
+        code, out, _ = run(*words, "Who owns the dead-letter queue?")
+        assert code == 0
+        assert "Ana Ruiz" in out
+        assert " · as of version 1 (" in out
+    code, out, err = run("ask", "--as-of", "2001-01-01", "Who owns the dead-letter queue?")
+    assert (code, out) == (1, "")
+    assert "begins at" in err
+    assert "--dated ..2001-01-01" in err
+
+
+def test_questions_are_narrowed_by_path_and_date(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    assert run("search", "--in", "ops", "laptop", "--files")[1] == f"{notes}/ops/oncall.md\n"
+    both = run("--in", "ops", "search", "--in", "*day.md", "laptop", "--files")[1]
+    assert set(both.splitlines()) == {f"{notes}/ops/oncall.md", f"{notes}/first day.md"}
+    assert run("search", "laptop", "--dated", "..2001-01-01") == (4, "", "Nothing found.\n")
+
+
+def test_explain_names_scores_and_terms(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    out = run("search", "laptop", "walrus", "-k", "1", "--explain")[1]
+    assert out.startswith(f" 1  {notes}/first day.md:1")
+    last = out.splitlines()[-1]
+    assert "(cosine)" in last
+    assert "(BM25)" in last
+    assert last.endswith("terms: laptop · without: walrus")
+
+
+# -- what is there
+
+
+def test_status_of_everything_and_of_one_file(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, _ = run("status")
+    assert code == 0
+    assert "version 1, just now   2 documents, 2 passages, all with vectors" in out
+    found = json.loads(run("status", "--json")[1])
+    assert list(found) == [
+        "path", "version", "documents", "passages", "waiting", "failures", "folders", "embedder", "model", "size_bytes",
+    ]  # fmt: skip
+    assert (found["documents"], found["passages"], found["waiting"], found["model"]) == (2, 2, 0, "quote")
+    assert run("status", str(notes / "ops/oncall.md"))[1].startswith(
+        f"{notes}/ops/oncall.md   searchable since version 1"
+    )
+    assert run("status", str(notes / "scan.xyz"))[1].startswith(f"{notes}/scan.xyz   failed: ")
+    code, out, _ = run("status", str(notes / "oncal.md"))
+    assert code == 4
+    assert out.splitlines()[1] == f"Nearest: {notes}/ops/oncall.md"
+
+
+def test_status_names_the_model_without_loading_it(run: Run, notes: Path, tmp_path: Path) -> None:
+    run("add", str(notes))
+    (tmp_path / "kb" / "lifelong.toml").write_text('model = "transformers:/nowhere"\n', encoding="utf-8")
+    code, out, _ = run("status", "--json")
+    assert (code, json.loads(out)["model"]) == (0, "transformers:/nowhere")
+    code, _, err = run("ask", "Who?")
+    assert code == 1
+    assert "/nowhere" in err
+
+
+def test_lists_of_documents_failures_and_what_waits(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    assert [line.split("  ")[0] for line in run("list")[1].splitlines()] == [
+        f"{notes}/first day.md",
+        f"{notes}/ops/oncall.md",
+    ]
+    assert run("list", "ops/*")[1].startswith(f"{notes}/ops/oncall.md")
+    assert run("list", "*.pdf") == (4, "", "No such document.\n")
+    assert run("list", "--failed") == (0, f"{notes}/scan.xyz  no parser for .xyz files\n", "")
+    assert run("list", "--failed", "*.pdf") == (4, "", "No file failed to be read.\n")
+    assert run("list", "--pending") == (4, "", "Nothing waits.\n")
+    (entry, _) = json.loads(run("list", "--json")[1])
+    assert list(entry) == ["path", "title", "dated", "version", "passages", "without_vectors", "size_bytes"]
+
+
+def test_show_prints_the_stored_text_also_of_a_file_that_is_gone(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    (notes / "ops" / "oncall.md").unlink()
+    assert run("show", str(notes / "ops/oncall.md")) == (0, QUEUE, "")
+    assert run("show", f"{notes}/ops/oncall.md:5") == (0, QUEUE.split("\n")[4] + "\n", "")
+    assert run("show", f"{notes}/ops/oncall.md:50") == (1, "", "lifelong: the document has 6 lines\n")
+    run("add", str(notes))
+    assert run("show", str(notes / "ops/oncall.md"), "--as-of", "1") == (0, QUEUE, "")
+    assert json.loads(run("show", str(notes / "first day.md"), "--json")[1]) == {
+        "path": str(notes / "first day.md"),
+        "text": LAPTOP,
+    }
+    code, out, err = run("show", str(notes / "first dya.md"))
+    assert (code, out) == (1, "")
+    assert err == f"lifelong: nothing is stored at {notes}/first dya.md; did you mean {notes}/first day.md?\n"
+
+
+def test_forget_holds_says_how_to_take_it_back_and_that_works(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, _ = run("forget", str(notes / "first day.md"))
+    assert code == 0
+    assert out == (
+        "Version 2: 1 document forgotten, 1 passage retired. Its file stays on disk, and will not be read again.\n"
+        f"Take it back: lifelong add '{notes}/first day.md'\n"
+    )
+    run("add", str(notes))
+    assert run("list", "first day.md")[0] == 4
+    run("add", f"{notes}/first day.md")
+    assert run("list", "first day.md")[0] == 0
+
+
+def test_versions_newest_first(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    run("forget", str(notes / "ops"))
+    found = json.loads(run("versions", "--json")[1])
+    assert [(v["version"], v["added"], v["removed"]) for v in found] == [(2, 0, 1), (1, 2, 0)]
+    assert run("versions", "-k", "1")[1].startswith("    2  ")
+
+
+def test_check_and_its_alias_and_rebuild(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, out, _ = run("check")
+    assert code == 0
+    assert all(line.startswith("ok ") for line in out.splitlines())
+    assert run("doctor")[1] == out
+    assert {tuple(entry) for entry in json.loads(run("check", "--json")[1])} == {
+        ("subject", "well", "message", "remedy")
+    }
+    assert run("rebuild")[:2] == (0, "Rebuilt; everything is well.\n")
+
+
+def test_config_prints_each_value_with_its_origin(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "kb").mkdir()
+    (tmp_path / "kb" / "lifelong.toml").write_text("k = 3\n", encoding="utf-8")
+    found = {entry["name"]: entry for entry in json.loads(run("config", "--json")[1])}
+    assert found["k"] == {"name": "k", "value": 3, "origin": f"{tmp_path}/kb/lifelong.toml"}
+    assert found["embedder"]["origin"] == "LIFELONG_EMBEDDER"
+    assert found["color"]["origin"] == "default"
+    out = run("config")[1]
+    assert out.splitlines()[2].split() == ["k", "3", f"{tmp_path}/kb/lifelong.toml"]
+    (tmp_path / "kb" / "lifelong.toml").write_text("kk = 3\n", encoding="utf-8")
+    assert run("config")[::2] == (
+        1,
+        f"lifelong: {tmp_path}/kb/lifelong.toml: unknown setting 'kk'; did you mean 'k'?\n",
+    )
+
+
+# -- parts
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, None),
+        ("2026-01-01..2026-02-01", (date(2026, 1, 1), date(2026, 2, 1))),
+        ("2026-01-01..", (date(2026, 1, 1), None)),
+        ("..2026-02-01", (None, date(2026, 2, 1))),
+        ("2026-01-01", (date(2026, 1, 1), date(2026, 1, 1))),
+    ],
+)
+def test_dates(text: str | None, expected: object) -> None:
+    assert dates_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "..", "x..y", "2026-02-01..2026-01-01", "2026-01-01..2026-02-30"])
+def test_dates_that_mean_nothing(text: str) -> None:
+    with pytest.raises(Usage):
+        dates_of(text)
+
+
+def test_a_line_after_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert path_and_line("a.md:41") == ("a.md", 41)
+    assert path_and_line("a.md") == ("a.md", None)
+    assert path_and_line("a.md:0") == ("a.md:0", None)
+    assert path_and_line(":3") == (":3", None)
+    (tmp_path / "a:12").touch()
+    assert path_and_line("a:12") == ("a:12", None)
+
+
+def test_common_options_stand_before_or_after_the_command() -> None:
+    parser = build_parser()
+    before = parser.parse_args(["--kb", "x", "--json", "-k", "3", "--in", "a", "search", "q"])
+    after = parser.parse_args(["search", "q", "--kb", "x", "--json", "-k", "3", "--in", "a"])
+    for options in (before, after):
+        assert (options.kb, options.json, options.k, globs_of(options)) == ("x", True, 3, ("a",))
+    assert globs_of(parser.parse_args(["--in", "a", "search", "--in", "b", "--in", "c", "q"])) == ("a", "b", "c")
