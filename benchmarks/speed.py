@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed [--folder FOLDER] [--passages 20000] [--embed 300]
 
---folder is read in (default: the project's own samples and docs); --passages is the size of the made-up knowledge base
-that is searched: words drawn from a Zipf distribution, vectors by hashing (384 dimensions), so that no weights are needed.
+--folder is read in (default: the project's own samples and docs); --passages is the size of the made-up knowledge
+base that is searched: words drawn from a Zipf distribution, vectors by hashing (384 dimensions), without weights.
 Every figure is of this run on this machine; compare ratios, not seconds, between machines.
 """
 

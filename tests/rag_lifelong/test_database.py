@@ -91,9 +91,14 @@ def test_migrations_run_in_order_each_in_a_transaction(tmp_path: Path) -> None:
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     opened = Database(tmp_path, create=True)
-    with pytest.raises(ZeroDivisionError), opened.transaction() as connection:
-        connection.execute("INSERT INTO settings VALUES ('a', '1')")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with opened.transaction() as connection:
+            connection.execute("INSERT INTO settings VALUES ('a', '1')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with opened.snapshot() as connection:
         assert connection.execute("SELECT count(*) FROM settings").fetchone()[0] == 0
 
@@ -148,7 +153,7 @@ def test_a_damaged_file_is_said_with_what_to_do(tmp_path: Path, damage: str) -> 
         path.write_bytes(bytes(data))
     for rest in tmp_path.glob("*-wal"):
         rest.unlink()
-    with pytest.raises(KnowledgeBaseUnusable, match="lifelong rebuild|not a knowledge base"):
+    with pytest.raises(KnowledgeBaseUnusable, match=r"lifelong rebuild|not a knowledge base"):
         KnowledgeBase(tmp_path, embedder=HashEmbedder(8)).documents()
 
 
