@@ -129,6 +129,8 @@ def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: 
     """Computes the vectors that wait, batch by batch; stops between two if `is_stopped` says so."""
     total = knowledge_base.lag().passages
     done = 0
+    if total:
+        progress.embedding(0, total)
     while not is_stopped():
         count = knowledge_base.embed_next(EMBED_BATCH)
         if count == 0:

@@ -144,6 +144,13 @@ def rebuild(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     found = assistant.check()
     is_well = all(f.is_well for f in found)
     text = "Rebuilt; everything is well." if is_well else "Rebuilt, but not everything is well: lifelong check"
+    if assistant.rescued is not None:
+        kept = short_path(str(assistant.rescued.kept))
+        documents = overview.count_of(len(assistant.documents()), "document")
+        text += (
+            f"\nThe store was damaged and is kept as {kept}; {documents} were read in again as they are on disk now. "
+            "Earlier versions are in the damaged file only."
+        )
     return Outcome(text, [as_json.finding(f) for f in found], DONE if is_well else ERROR, "")
 
 

@@ -55,6 +55,7 @@ class Done:
         self._began = now()
         self._read_s = 0.0
         self._embedding_began = self._began
+        self._embedded_at = self._began
 
     def reading(self, done_files: int, total_files: int, passages: int) -> None:
         """So many files are read."""
@@ -69,6 +70,7 @@ class Done:
     def embedding(self, done: int, total: int) -> None:
         """So many vectors are there."""
         self.embedded, self.to_embed = done, total
+        self._embedded_at = self._now()
 
     @property
     def seconds(self) -> float:
@@ -85,7 +87,7 @@ class Done:
 
     def embedding_line(self, width: int, *, has_bar: bool) -> str:
         """Embedding ━━━ 1,210/2,931 · 61/s · 0:28 left   ^C stops, nothing is lost"""
-        passed = self._now() - self._embedding_began
+        passed = self._embedded_at - self._embedding_began  # batches are long: the rate is that of those done
         rate = self.embedded / passed if passed > 0 else 0.0
         parts = [f"{self.embedded:,}/{self.to_embed:,}"]
         if self.embedded and rate >= 1:
@@ -93,7 +95,8 @@ class Done:
         if self.embedded >= self.to_embed:
             return _justified(f"Embedding  {' · '.join(parts)}", clock(passed), width)
         if rate > 0:
-            parts.append(f"{clock((self.to_embed - self.embedded) / rate)} left")
+            left = (self.to_embed - self.embedded) / rate - (self._now() - self._embedded_at)
+            parts.append(f"{clock(left)} left")
         counts = " · ".join(parts)
         if not has_bar:
             return f"Embedding  {counts}"

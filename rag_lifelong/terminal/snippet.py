@@ -13,6 +13,7 @@ from rag_lifelong.terms import terms
 
 _WORD = re.compile(r"\w+(?:[-.'’]\w+)*")
 _HEADING = re.compile(r"\s*#{1,6}\s")
+_UNDERLINE = re.compile(r"([=\-~^\"'*+#`:._])\1{2,}\s*$")
 _BULLET = re.compile(r"^(?:[-*>+]|\d+[.)])\s+")
 
 
@@ -29,16 +30,20 @@ def snippet(text: str, asked: Collection[str], *, limit: int) -> str:
 
 
 def best_line(text: str, asked: Collection[str]) -> tuple[int, str]:
-    """(number from 0, text) of the line that holds the most of the terms asked; the first of equals.
+    """(number from 0 of the line that holds the most of the terms asked, the paragraph around it).
 
-    A heading gives the first line below it, which is what it is about.
+    The first of equals. A heading gives the paragraph below it, which is what it is about.
     """
     wanted = frozenset(asked)
     lines = text.split("\n")
     number = max(range(len(lines)), key=lambda i: (len(wanted & set(terms(lines[i]))), -i))
-    below = (i for i in range(number, len(lines)) if _WORD.search(lines[i]) and not _HEADING.match(lines[i]))
-    number = next(below, number)
-    return number, _BULLET.sub("", lines[number].strip())
+    number = next((i for i in range(number, len(lines)) if _is_prose(lines, i)), number)
+    first = last = number
+    while first > 0 and _is_prose(lines, first - 1) and not _BULLET.match(lines[first].strip()):
+        first -= 1
+    while last + 1 < len(lines) and _is_prose(lines, last + 1) and not _BULLET.match(lines[last + 1].strip()):
+        last += 1
+    return number, _BULLET.sub("", "\n".join(lines[first : last + 1]).strip())
 
 
 def highlighted(line: str, asked: Collection[str], style: Style) -> str:
@@ -47,6 +52,13 @@ def highlighted(line: str, asked: Collection[str], style: Style) -> str:
         return line
     wanted = frozenset(asked)
     return _WORD.sub(lambda word: style.bold(word[0]) if wanted & set(terms(word[0])) else word[0], line)
+
+
+def _is_prose(lines: list[str], number: int) -> bool:
+    """A line with words that is no heading, of Markdown or underlined."""
+    below = lines[number + 1] if number + 1 < len(lines) else ""
+    has_words = _WORD.search(lines[number]) is not None
+    return has_words and not _HEADING.match(lines[number]) and not _UNDERLINE.match(below)
 
 
 def _best_begin(flat: str, asked: frozenset[str], room: int) -> int:

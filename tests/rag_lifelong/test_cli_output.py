@@ -227,9 +227,11 @@ def test_a_snippet_of_one_endless_word_is_cut() -> None:
     assert snippet("x" * 500, ["zzz"], limit=20) == "x" * 18 + "…"
 
 
-def test_a_heading_gives_the_line_below_it() -> None:
-    assert best_line("# Retries\n\nThree attempts.\nMore.", ["retri"]) == (2, "Three attempts.")
-    assert best_line("- one\n- two walrus", ["walrus"]) == (1, "two walrus")
+def test_the_line_nearest_comes_with_its_paragraph() -> None:
+    assert best_line("# Retries\n\nThree\nattempts.\n\nMore.", ["retri"]) == (2, "Three\nattempts.")
+    assert best_line("Class Names\n-----------\n\nUse CapWords.", ["class"]) == (3, "Use CapWords.")
+    assert best_line("One\ntwo walrus\nthree.\n\nFour.", ["walrus"]) == (1, "One\ntwo walrus\nthree.")
+    assert best_line("- one\n- two walrus\n- three", ["walrus"]) == (1, "two walrus")
     assert best_line("# Only a heading", ["head"]) == (0, "# Only a heading")
     assert best_line("", ["a"]) == (0, "")
 
