@@ -19,7 +19,7 @@ from rag_lifelong import sync, verify
 from rag_lifelong.changes import Hold
 from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import KnowledgeBaseUnusable, NoSuchPath
+from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, joined, relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
@@ -84,58 +84,38 @@ def open_assistant(
     llm: object | None = None,
     embedder: str | Embedder | None = None,
     create: bool = True,
+    rescue: bool = False,
 ) -> Assistant:
     """Opens an assistant over the knowledge base in the folder `kb`, making it where needed.
 
     kb: a folder; None for LIFELONG_KB, else the user's data folder.
     llm: None for the setting `model` (quoting unless set), a SPEC such as "transformers:PATH", or a LlamaIndex LLM.
     embedder: a SPEC or an Embedder; None for the setting `embedder`.
+    rescue: set a damaged store aside (never deleted) and begin a new one; `rebuild` then reads in again, as they are on
+    disk now, the folders and files that the damaged one names. Its versions stay behind in it.
     Raises a LifelongError that says what to do.
     """
     path = knowledge_base_path(kb)
     config = load_config(path)
+    rescued = set_aside(path) if rescue and is_damaged(path) else None
     chosen: Embedder
     if embedder is None or isinstance(embedder, str):
         chosen = open_embedder(embedder or config.embedder, cache_dir=path / "cache")
     else:
         chosen = embedder
     model = open_model(config.model if llm is None else llm)
-    return Assistant(KnowledgeBase(path, embedder=chosen, create=create), model=model, config=config)
-
-
-def mend_assistant(
-    kb: str | Path | None = None, *, embedder: str | Embedder | None = None, progress: Progress | None = None
-) -> tuple[Assistant, Rescued | None]:
-    """Opens an assistant and makes its indexes again; if the store itself is damaged, makes that again too.
-
-    A damaged store is set aside, never deleted; the folders and files named in it are read in anew as they are on
-    disk now, and its versions stay behind in the damaged file. Raises a LifelongError.
-    """
-    path = knowledge_base_path(kb)
-    rescued: Rescued | None = None
-    try:
-        assistant = open_assistant(kb, embedder=embedder, create=False)
-        if assistant.knowledge_base.damage():
-            assistant.close()
-            raise KnowledgeBaseUnusable("damaged")
-        assistant.rebuild(progress)
-        return assistant, None
-    except KnowledgeBaseUnusable:
-        if not is_damaged(path):
-            raise
-        rescued = set_aside(path)
-    assistant = open_assistant(kb, embedder=embedder)
-    there = [place for place in (*rescued.folders, *rescued.files) if os.path.exists(place)]
-    if there:
-        assistant.add(*there, progress=progress)
-    return assistant, rescued
+    base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None)
+    return Assistant(base, model=model, config=config, rescued=rescued)
 
 
 class Assistant:
     """Answers from a knowledge base; close it, or use it as a context manager."""
 
-    def __init__(self, knowledge_base: KnowledgeBase, *, model: LanguageModel | None, config: Config) -> None:
+    def __init__(
+        self, knowledge_base: KnowledgeBase, *, model: LanguageModel | None, config: Config, rescued: Rescued | None
+    ) -> None:
         self.knowledge_base = knowledge_base
+        self.rescued = rescued
         self.config = config
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
@@ -205,7 +185,14 @@ class Assistant:
         return version
 
     def rebuild(self, progress: Progress | None = None) -> None:
-        """Makes the word index and the vector index again from what is stored, and missing vectors."""
+        """Makes the word index and the vector index again from what is stored, and missing vectors.
+
+        If a damaged store was set aside, what it names is read in again.
+        """
+        if self.rescued is not None:
+            there = [place for place in (*self.rescued.folders, *self.rescued.files) if os.path.exists(place)]
+            if there:
+                self.add(*there, progress=progress)
         self.knowledge_base.rebuild()
         self.wait(progress)
 

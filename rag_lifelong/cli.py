@@ -197,7 +197,8 @@ def _opened(options: Namespace, *, create: bool = False, with_model: bool = Fals
         raise KnowledgeBaseMissing(f"no knowledge base at {short_path(str(path))}; begin with: lifelong add FOLDER")
     from rag_lifelong.assistant import open_assistant
 
-    return open_assistant(path, llm=options.model if with_model else "quote", create=create)
+    is_rescue = options.command == "rebuild"
+    return open_assistant(path, llm=options.model if with_model else "quote", create=create, rescue=is_rescue)
 
 
 def _style(assistant: Assistant) -> Style:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from rag_lifelong.errors import BadSetting, ModelUnusable
 
 DEFAULT_CONTEXT_TOKENS = 4_096  # assumed of a model that does not say
+HUB_TIMEOUT_S = 10.0
 CHARS_PER_TOKEN = 4  # of English in common tokenizers; used where a model cannot count
 
 
@@ -72,25 +73,21 @@ class TransformersModel:
     """A causal language model from a local folder or by hub name, frozen."""
 
     def __init__(self, name: str) -> None:
-        path = os.path.expanduser(name)
         self.name = f"transformers:{name}"
+        path = os.path.expanduser(name)
         if name.startswith(("/", "~", ".")) and not os.path.isdir(path):
-            raise ModelUnusable(f"no model folder at {path}; check the path of transformers:{name}")
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(path)
-            self._model: Any = AutoModelForCausalLM.from_pretrained(path)
-        except (OSError, ValueError, ImportError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelUnusable(f"cannot load transformers:{name}: {reason[:200]}") from error
+            raise ModelUnusable(f"no model folder at {path}; check the path of {self.name}")
+        self._tokenizer, self._model = _load(path, self.name)
         self._model.train(False)
         self._model.requires_grad_(False)
+        settings = self._model.generation_config
+        settings.temperature = settings.top_p = settings.top_k = None  # decoding is greedy; silences warnings
 
     @property
     def context_tokens(self) -> int:
         """From the model's own configuration."""
-        return int(getattr(self._model.config, "max_position_embeddings", DEFAULT_CONTEXT_TOKENS))
+        config = self._model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS)
 
     def count_tokens(self, text: str) -> int:
         """Exact, without special tokens."""
@@ -109,7 +106,8 @@ class TransformersModel:
                 return torch.full((input_ids.shape[0],), stopped.is_set(), dtype=torch.bool)
 
         streamer: Any = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
-        inputs = self._tokenizer(self._prompt(messages), return_tensors="pt", add_special_tokens=False)
+        prompt, is_whole = self._prompt(messages)
+        inputs = self._tokenizer(prompt, return_tensors="pt", add_special_tokens=not is_whole)
 
         def run() -> None:
             try:
@@ -139,11 +137,64 @@ class TransformersModel:
         if failed:
             raise ModelUnusable(f"{self.name} failed while writing: {failed[0]}") from failed[0]
 
-    def _prompt(self, messages: Sequence[Message]) -> str:
+    def _prompt(self, messages: Sequence[Message]) -> tuple[str, bool]:
+        """The messages as one text; whether its special tokens are already in it."""
+        from jinja2.exceptions import TemplateError
+
+        if not getattr(self._tokenizer, "chat_template", None):
+            return "\n\n".join(message.content for message in messages) + "\n\nAnswer:", False
+        try:
+            return self._templated(messages), True
+        except TemplateError:  # some templates know no system role
+            whole = "\n\n".join(message.content for message in messages)
+            return self._templated([Message("user", whole)]), True
+
+    def _templated(self, messages: Sequence[Message]) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        if getattr(self._tokenizer, "chat_template", None):
-            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        return "\n\n".join(message.content for message in messages) + "\n\nAnswer:"
+        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+
+
+def _load(path: str, name: str) -> tuple[Any, Any]:
+    """Tokenizer and model: from the folder or the hub's local copies, else from the hub."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    def load(*, local: bool) -> tuple[Any, Any]:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
+        return tokenizer, AutoModelForCausalLM.from_pretrained(path, local_files_only=local)
+
+    try:
+        try:
+            return load(local=True)
+        except OSError:
+            if os.path.isdir(path) or not _hub_answers():
+                raise
+            return load(local=False)
+    except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(": ")
+        hint = "" if os.path.isdir(path) else "; no such folder, and not to be had from the hub"
+        raise ModelUnusable(f"cannot load {name}: {reason[:200]}{hint}") from error
+
+
+def _hub_answers() -> bool:
+    """Whether the model hub can be reached: its own client would try for most of a minute."""
+    import ssl
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        with urlopen(constants.ENDPOINT, timeout=HUB_TIMEOUT_S):
+            return True
+    except HTTPError:
+        return True
+    except URLError as error:
+        return isinstance(error.reason, ssl.SSLError)  # the client may know other certificates
+    except OSError:
+        return False
 
 
 class LlamaIndexModel:
@@ -160,13 +211,24 @@ class LlamaIndexModel:
         return len(text) // CHARS_PER_TOKEN + 1
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
-        """What the LLM streams; its `max_tokens` is its own setting."""
+        """What the LLM streams, cut where it is longer than asked; its own limit is its own setting."""
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
         turns = [ChatMessage(role=MessageRole(m.role), content=m.content) for m in messages]
+        written = ""
         try:
-            for response in self._llm.stream_chat(turns):
-                if response.delta:
-                    yield str(response.delta)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ModelUnusable(f"{self.name} failed while writing: {error}") from error
+            responses = self._llm.stream_chat(turns)
+            try:
+                for response in responses:
+                    whole = response.message.content or ""
+                    piece = response.delta if response.delta is not None else whole[len(written) :]
+                    written += piece
+                    if self.count_tokens(written) > max_tokens + 1:
+                        break
+                    if piece:
+                        yield str(piece)
+            finally:
+                if hasattr(responses, "close"):
+                    responses.close()
+        except Exception as error:  # another's code behind another's interface: it may raise anything
+            raise ModelUnusable(f"{self.name} failed while writing: {error or type(error).__name__}") from error

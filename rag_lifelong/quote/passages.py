@@ -66,7 +66,7 @@ def read_signals(
     words = {i: passage_terms(evidence[i]) for i in usable}
 
     def strength(i: int) -> float:
-        return matching.coverage(words[i]) + (evidence[i].hit.scores.dense or 0.0)
+        return matching.coverage(words[i]) + (0.0 if asked.is_unspaced else evidence[i].hit.scores.dense or 0.0)
 
     others = [strength(i) for i in usable if best.sentence.text not in evidence[i].hit.text]
     return Signals(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag_lifelong import open_assistant
-from rag_lifelong.assistant import Assistant, mend_assistant
+from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import KnowledgeBaseMissing, NoSuchPath, NoSuchVersion
 from rag_lifelong.store.database import FILE_NAME
 
@@ -207,9 +207,10 @@ def test_a_damaged_store_is_set_aside_and_read_in_again(tmp_path: Path, notes: P
     for start in range(len(data) - 40 * page, len(data) - page, 3 * page):  # the last pages: texts and words
         data[start : start + page] = os.urandom(page)
     store.write_bytes(bytes(data))
-    mended, rescued = mend_assistant(tmp_path / "kb", embedder="hash")
-    with mended:
+    with open_assistant(tmp_path / "kb", embedder="hash", create=False, rescue=True) as mended:
+        rescued = mended.rescued
         assert rescued is not None
+        mended.rebuild()
         assert rescued.kept.read_bytes() == bytes(data), "nothing of it is lost"
         if rescued.folders:
             assert len(mended.documents()) == 42
