@@ -151,6 +151,8 @@ def rebuild(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
             f"\nThe store was damaged and is kept as {kept}; {documents} were read in again as they are on disk now. "
             "Earlier versions are in the damaged file only."
         )
+        if not assistant.rescued.folders and not assistant.rescued.files:
+            text += "\nWhich folders it held could not be read from it; name them: lifelong add FOLDER"
     return Outcome(text, [as_json.finding(f) for f in found], DONE if is_well else ERROR, "")
 
 
