@@ -22,6 +22,7 @@ from rag_lifelong.terminal import overview, render
 from rag_lifelong.terminal.commands import forgotten, watched, what_is_kept
 from rag_lifelong.terminal.editor import open_file, page_text
 from rag_lifelong.terminal.style import Style, place, safe, safe_line, short_path
+from rag_lifelong.terminal.wrapping import Wrapping
 from rag_lifelong.terms import query_terms
 from rag_lifelong.types import Answer, Citation, Hit
 
@@ -65,10 +66,11 @@ def say(assistant: Assistant, question: str, *, style: Style, scope: Narrowing, 
     """Prints an answer as it comes, then what it rests on."""
     stream = cast("Generator[str, None, None]", assistant.stream(question, **scope, k=k))
     with closing(stream) as pieces:  # closed at once on ^C, so that a model stops
+        wrapping = Wrapping(style.width)
         for piece in pieces:
-            sys.stdout.write(safe(piece))
+            sys.stdout.write(wrapping.feed(safe(piece)))
             sys.stdout.flush()
-    print()
+    print(wrapping.end())
     found = assistant.last_answer
     assert found is not None  # stream() has come to its end
     if not found.refused:

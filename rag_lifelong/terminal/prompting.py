@@ -76,7 +76,9 @@ class Words(Completer):
         if not space:
             for entry, purpose in self._commands:
                 if entry.startswith(text):
-                    yield Completion(entry.split(" ")[0], start_position=-len(text), display_meta=purpose)
+                    word, _, argument = entry.partition(" ")
+                    space = " " if argument and not argument.startswith("[") else ""
+                    yield Completion(word + space, start_position=-len(text), display=word, display_meta=purpose)
         elif name == "/add":
             yield from self._disk.get_completions(Document(rest, len(rest)), complete_event)
         elif name in ("/forget", "/status"):

@@ -58,7 +58,7 @@ class Style:
         editor_uri: template of a link; {path}, {line} and {page} are filled in.
         """
         self._has_colors = has_colors
-        self._width = width
+        self.width = width
         self._has_links = has_links
         self._editor_uri = editor_uri
 
@@ -77,11 +77,11 @@ class Style:
 
     def indented(self, text: str) -> str:
         """One line of text, four columns in; broken between words to the terminal's width."""
-        if self._width is None:
+        if self.width is None:
             return f"    {text}"
         return textwrap.fill(
             text,
-            max(40, self._width() - 1),
+            max(40, self.width() - 1),
             initial_indent="    ",
             subsequent_indent="    ",
             break_on_hyphens=False,

@@ -22,6 +22,7 @@ from rag_lifelong.generate import Message
 from rag_lifelong.repl import HELP, Conversation, chat, paths_in
 from rag_lifelong.terminal.prompting import HISTORY_FILE, Words, typed_lines
 from rag_lifelong.terminal.style import Style
+from rag_lifelong.terminal.wrapping import Wrapping
 
 QUEUE = "# On call\n\n## Ownership\n\nThe dead-letter queue is owned by Ana Ruiz since March.\n"
 PLAIN = Style(has_colors=False, has_links=False, width=None, editor_uri="")
@@ -170,6 +171,17 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     assert said(conversation, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
 
 
+@pytest.mark.parametrize("cut", [1, 3, 7, 100])
+def test_an_answer_in_pieces_is_broken_between_words(cut: int) -> None:
+    text = "alpha beta  gamma\n\n  delta epsilon zeta eta thetathetathetathetatheta iota 漢字漢字漢字漢 end"
+    wrapping = Wrapping(lambda: 21)
+    pieces = [wrapping.feed(text[i : i + cut]) for i in range(0, len(text), cut)]
+    assert "".join([*pieces, wrapping.end()]) == (
+        "alpha beta  gamma\n\n  delta epsilon zeta\neta\nthetathetathetathetatheta\niota 漢字漢字漢字漢\nend"
+    )
+    assert Wrapping(None).feed(text) == text
+
+
 def test_paths_after_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "with space.md").touch()
@@ -210,7 +222,7 @@ def test_escape_enter_begins_a_new_line_and_control_c_drops_what_is_typed(tmp_pa
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("/s", ["/sources", "/search", "/status"]),
+        ("/s", ["/sources", "/search ", "/status"]),
         ("/forget ONC", ["/forget ~/notes/oncall.md"]),
         ("/status day", ["/status '/n/first day.md'"]),
         ("/why ", []),
@@ -282,6 +294,7 @@ import sys, time
 from rag_lifelong import open_assistant
 from rag_lifelong.repl import chat
 from rag_lifelong.terminal.style import Style
+from rag_lifelong.terminal.wrapping import Wrapping
 
 class Slow:
     name, context_tokens = "slow", 2_000
