@@ -25,14 +25,14 @@ VERSION = 2
 _NEVER_TEXT = "script, style, template, svg, iframe, object, canvas, audio, video, select, datalist, head"
 _BOILERPLATE = (
     "noscript, nav, dialog, button, input, textarea, [hidden], [aria-hidden=true], a.headerlink, .mw-editsection, "
+    ".mw-jump-link, .skip-link, .skip-to-content, "
     "[role=navigation], [role=search], [role=menu], [role=menubar], [role=dialog], [style*='display:none'], "
     "[style*='display: none'], [style*='visibility:hidden'], [style*='visibility: hidden']"
 )
-_LINK_LISTS = ", ".join(f"{place} {kind}" for place in ("header", "footer", "aside") for kind in ("ul", "ol"))
 _MIN_LINKS = 5  # a list of fewer links beside the text may belong to it
 _MIN_MAIN_SHARE = 0.4  # of the page's text
 _MAX_CELL_CHARS = 500  # a table with a longer cell and no header cells arranges the page
-_MAX_DEPTH = 150  # deeper nesting is no page made for people, and Python's stack ends at a thousand frames
+_MAX_DEPTH = 10_000  # of open blocks: the parser's time grows with the square, one second here
 _MAX_COLUMNS = 100
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _BLOCKS = _HEADINGS | frozenset(
@@ -40,6 +40,10 @@ _BLOCKS = _HEADINGS | frozenset(
     "form header hr html legend li main menu ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
 _LISTS = frozenset(["ul", "ol", "menu", "dir"])
+_SCOPE = re.compile(
+    r"<(/?)(?:article|aside|blockquote|center|div|dl|fieldset|form|ol|section|table|ul)\b", re.IGNORECASE
+)
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]+(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WIDER = {  # as browsers read these labels: https://encoding.spec.whatwg.org/#names-and-labels
@@ -81,6 +85,8 @@ def parse(data: bytes, *, name: str) -> Document:
     from selectolax.lexbor import LexborHTMLParser
 
     page = _decoded(data)
+    if _is_deeper(page, _MAX_DEPTH):
+        raise UnreadableFile(f"damaged HTML: over {_MAX_DEPTH} elements inside each other")
     try:
         tree = LexborHTMLParser(page)
     except Exception as error:  # selectolax on what is no HTML at all
@@ -142,51 +148,102 @@ def _fields(nodes: list[LexborNode]) -> tuple[Field, ...]:
     return tuple(found.values())
 
 
+def _is_deeper(page: str, limit: int) -> bool:
+    """Whether more than `limit` blocks are open at once; counts only those whose end tags must be written."""
+    depth = 0
+    if page.count("<") > limit:
+        for found in _SCOPE.finditer(page):
+            depth = max(0, depth - 1) if found[1] else depth + 1
+            if depth > limit:
+                return True
+    return False
+
+
 def _written(tree: LexborHTMLParser, left_out: str) -> tuple[str, tuple[Mark, ...]]:
     """Text and marks of the page without the elements of that selector."""
     body = tree.body or tree.root
     if body is None:
         return "", ()
     skipped = {node.mem_id for node in tree.css(left_out)}  # not removed: one may lie inside another
-    for links in tree.css(_LINK_LISTS):
-        text = len("".join("".join(_flat(links, skipped)).split()))
-        anchors = links.css("a")
-        linked = sum(len("".join(anchor.text().split())) for anchor in anchors)
-        if len(anchors) >= _MIN_LINKS and linked >= 0.8 * text:
-            skipped.add(links.mem_id)
-    everything = len("".join(_flat(body, skipped)))
+    skipped |= _menus(tree, skipped)
+    everything = len(_flat(body, skipped))
     for selector in ("main, [role=main]", "article"):
-        mains = [node for node in tree.css(selector) if node.mem_id not in skipped]
-        if len(mains) == 1 and len("".join(_flat(mains[0], skipped))) >= _MIN_MAIN_SHARE * everything:
-            body = mains[0]
+        mains = {node.mem_id: node for node in tree.css(selector) if node.mem_id not in skipped}
+        main = next(iter(mains.values())) if len(mains) == 1 else None
+        if main is not None and len(_flat(main, skipped)) >= _MIN_MAIN_SHARE * everything:
+            body = main
             break
-    writer = _Writer(skipped)
-    writer.walk(body, 0)
+    writer = _Writer(skipped, _outer_tables(tree))
+    writer.walk(body)
     return writer.finished()
 
 
-def _flat(node: LexborNode, skipped: set[int], depth: int = 0) -> Iterator[str]:
-    """The text below `node` in pieces, a space where a block or a line ends."""
-    child = node.child
-    while child is not None:
-        tag = child.tag or ""
+def _menus(tree: LexborHTMLParser, skipped: set[int]) -> set[int]:
+    """The lists of links beside the text (`mem_id`s)."""
+    found: set[int] = set()
+    looked_at: set[int] = set()
+    for beside in tree.css("header, footer, aside"):
+        for links in beside.css("ul, ol"):
+            if links.mem_id in looked_at:
+                continue
+            looked_at.update(inner.mem_id for inner in links.css("ul, ol"))
+            anchors = links.css("a")
+            linked = sum(len("".join(anchor.text().split())) for anchor in anchors)
+            if len(anchors) >= _MIN_LINKS and linked >= 0.8 * len("".join(_flat(links, skipped).split())):
+                found.add(links.mem_id)
+    return found
+
+
+def _outer_tables(tree: LexborHTMLParser) -> set[int]:
+    """The tables that hold tables (`mem_id`s)."""
+    found: set[int] = set()
+    for table in tree.css("table"):
+        above = table.parent
+        while above is not None and above.tag != "table":
+            above = above.parent
+        if above is not None:
+            found.add(above.mem_id)
+    return found
+
+
+def _flat(root: LexborNode, skipped: set[int]) -> str:
+    """The text below `root` on one line."""
+    pieces: list[str] = []
+    for node, tag, _ in _steps(root, skipped):
         if tag == "-text":
-            yield child.text_content or ""
-        elif tag == "br":
-            yield " "
-        elif not tag.startswith(("-", "!")) and depth < _MAX_DEPTH and child.mem_id not in skipped:
-            space = " " if tag in _BLOCKS else ""
-            yield space
-            yield from _flat(child, skipped, depth + 1)
-            yield space
-        child = child.next
+            pieces.append(node.text_content or "")
+        elif tag == "br" or tag in _BLOCKS:
+            pieces.append(" ")
+    return " ".join(_INVISIBLE.sub("", clean("".join(pieces))).split())
+
+
+def _steps(root: LexborNode, skipped: set[int]) -> Iterator[tuple[LexborNode, str, bool]]:
+    """(node, tag, whether it ends) below `root`, in order; an element comes when it begins and when it ends.
+
+    What is added to `skipped` when an element begins is not gone into. No recursion: pages with unclosed tags are deep.
+    """
+    above: list[LexborNode] = []
+    node = root.child
+    while node is not None or above:
+        if node is None:
+            node = above.pop()
+            yield node, node.tag or "", True
+        elif node.mem_id not in skipped:
+            tag = node.tag or ""
+            yield node, tag, False
+            if node.mem_id not in skipped and not tag.startswith(("-", "!")):
+                above.append(node)
+                node = node.child
+                continue
+        node = node.next
 
 
 class _Writer:
     """Text in blocks, as the tree is walked."""
 
-    def __init__(self, skipped: set[int]) -> None:
+    def __init__(self, skipped: set[int], outer_tables: set[int]) -> None:
         self._skipped = skipped
+        self._outer_tables = outer_tables
         self._parts: list[str] = []
         self._length = 0
         self._inline: list[str] = []
@@ -195,77 +252,73 @@ class _Writer:
         self._bullet = ""  # of the item that begins
         self._was_item = False  # the last block was in a list that is still open
 
-    def walk(self, node: LexborNode, depth: int) -> None:
-        """Writes what is below `node`."""
-        child = node.child if depth < _MAX_DEPTH else None
-        while child is not None:
-            if child.mem_id not in self._skipped:
-                self._write(child, child.tag or "", depth)
-            child = child.next
+    def walk(self, root: LexborNode) -> None:
+        """Writes what is below `root`."""
+        for node, tag, is_end in _steps(root, self._skipped):
+            if tag == "-text":
+                self._inline.append(node.text_content or "")
+            elif tag == "br":
+                self._inline.append("" if is_end else "\v")
+            elif tag in _BLOCKS:
+                self._flush()
+                if is_end:
+                    self._leave(tag)
+                elif self._enter(node, tag):
+                    self._skipped.add(node.mem_id)
 
     def finished(self) -> tuple[str, tuple[Mark, ...]]:
         """The text and its marks."""
         self._flush()
         return "".join(self._parts), tuple(self._marks)
 
-    def _write(self, node: LexborNode, tag: str, depth: int) -> None:
-        if tag == "-text":
-            self._inline.append(node.text_content or "")
-        elif tag == "br":
-            self._inline.append("\v")
-        elif tag in _HEADINGS:
-            self._flush()
-            self._block(self._line(node).removesuffix("¶").rstrip(), level=int(tag[1]))
-        elif tag == "pre":
-            self._flush()
-            self._block(clean(node.text()).strip("\n").rstrip())
-        elif tag == "table" and not self._is_layout(node):
-            self._flush()
+    def _enter(self, node: LexborNode, tag: str) -> bool:
+        """Whether the element is now written as a whole."""
+        if tag in _HEADINGS:
+            self._block(_flat(node, self._skipped).removesuffix("¶").rstrip(), level=int(tag[1]))
+            return True
+        if tag == "pre":
+            self._block(node.text().strip("\n").rstrip())
+            return True
+        if tag == "table" and not self._is_layout(node):
             self._block("\n".join(self._rows(node)))
-        elif tag in _LISTS:
-            self._flush()
+            return True
+        if tag in _LISTS:
             self._lists += 1
-            self.walk(node, depth + 1)
-            self._flush()
+        elif tag == "li":
+            self._bullet = "  " * (min(self._lists, 9) - 1) + "- "
+        return False
+
+    def _leave(self, tag: str) -> None:
+        if tag in _LISTS:
             self._lists -= 1
             self._was_item = self._was_item and self._lists > 0
-        elif tag in _BLOCKS:
-            self._flush()
-            if tag == "li":
-                self._bullet = "  " * max(0, self._lists - 1) + "- "
-            self.walk(node, depth + 1)
-            self._flush()
-            if tag == "li":
-                self._bullet = ""
-        elif not tag.startswith(("-", "!")):
-            self.walk(node, depth + 1)
-
-    def _line(self, node: LexborNode) -> str:
-        return " ".join("".join(_flat(node, self._skipped)).split())
+        elif tag == "li":
+            self._bullet = ""
 
     def _is_layout(self, table: LexborNode) -> bool:
         """Whether the table arranges the page rather than data."""
+        if table.mem_id in self._outer_tables:
+            return True
         cells = table.css("td")
         if len(table.css("tr")) <= 1 and len(cells) <= 1:
-            return True
-        if any(inner != table for inner in table.css("table")):
             return True
         if table.css_first("th") is not None:
             return False
         return any(
-            cell.css_first("h1, h2, h3, h4, h5, h6") or len(self._line(cell)) > _MAX_CELL_CHARS for cell in cells
+            cell.css_first("h1, h2, h3, h4, h5, h6") or len(_flat(cell, self._skipped)) > _MAX_CELL_CHARS
+            for cell in cells
         )
 
     def _rows(self, table: LexborNode) -> list[str]:
         """A row a line, cells joined by " | "; without the columns that are empty in every row."""
         rows: list[list[str]] = []
-        captions = [self._line(caption) for caption in table.css("caption")]
+        captions = [_flat(caption, self._skipped) for caption in table.css("caption")]
         for row in table.css("tr"):
             cells: list[str] = []
             for cell in row.iter():
                 if cell.tag in ("td", "th") and cell.mem_id not in self._skipped:
                     span = cell.attributes.get("colspan") or ""
-                    cells.append(self._line(cell))
+                    cells.append(_flat(cell, self._skipped))
                     cells.extend(
                         [""] * (min(int(span), _MAX_COLUMNS) - 1 if span.isascii() and span.isdecimal() else 0)
                     )
@@ -276,7 +329,7 @@ class _Writer:
         return [line for line in [*captions, *lines] if line]
 
     def _flush(self) -> None:
-        lines = [" ".join(line.split()) for line in "".join(self._inline).split("\v")]
+        lines = [" ".join(line.split()) for line in _INVISIBLE.sub("", "".join(self._inline)).split("\v")]
         self._inline.clear()
         text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()  # two <br> end a paragraph
         if text:
