@@ -61,10 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     parser = build_parser()
     options = parser.parse_args(words)
-    if options.verbose:
-        import logging
-
-        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     if options.command is None:
         return _bare(parser, options)
     if options.command == "completion":
@@ -190,8 +186,10 @@ def _opened(options: Namespace, *, create: bool = False, with_model: bool = Fals
     """with_model: load the language model too, which may take long; else nobody will ask it."""
     from rag_lifelong.config import is_knowledge_base, knowledge_base_path
     from rag_lifelong.errors import KnowledgeBaseMissing
+    from rag_lifelong.terminal.logs import log_to
     from rag_lifelong.terminal.style import short_path
 
+    log_to(sys.stderr, is_verbose=bool(options.verbose))
     path = knowledge_base_path(options.kb)
     if not create and not is_knowledge_base(path):  # before anything is made there
         raise KnowledgeBaseMissing(f"no knowledge base at {short_path(str(path))}; begin with: lifelong add FOLDER")

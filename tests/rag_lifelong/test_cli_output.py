@@ -421,3 +421,21 @@ def test_a_terminal_that_lacks_a_character_gets_a_question_mark(tmp_path: Path) 
         cwd=Path(__file__).resolve().parents[2],
     )
     assert b'lifelong ask "?"' in shown.stdout
+
+
+def test_what_is_logged_cannot_drive_the_terminal_and_other_peoples_warnings_are_kept_for_the_curious() -> None:
+    code = (
+        "import logging, sys, warnings; from rag_lifelong.terminal.logs import log_to; "
+        "log_to(sys.stderr, is_verbose=bool(int(sys.argv[1]))); "
+        "logging.getLogger('ingest').warning('cannot read %s', 'a\\x1b[2J.md'); "
+        "logging.getLogger('ingest').info('read %s', 'b.md'); "
+        "warnings.warn('old'); logging.getLogger('transformers').warning('noise')"
+    )
+    quiet, verbose = (
+        subprocess.run([sys.executable, "-c", code, word], capture_output=True, text=True, check=True).stderr
+        for word in "01"
+    )
+    assert quiet == "lifelong: cannot read a\ufffd[2J.md\n"
+    assert verbose.splitlines()[:2] == ["WARNING ingest: cannot read a\ufffd[2J.md", "INFO ingest: read b.md"]
+    assert "old" in verbose
+    assert "noise" in verbose
