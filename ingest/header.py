@@ -14,7 +14,7 @@ from ingest.types import Field
 _ENTRY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+){0,3}):(?:[ \t]+(.*)|)")
 _DOCINFO = re.compile(r":([A-Za-z][^:`\n]{0,39}):(?:[ \t]+(.*)|)")
 _FRONT = re.compile(
-    r"\A---[ \t]*\n(?=(?:[ \t]*(?:#.*)?\n)*[^\n:]{1,60}:(?:[ \t]|\n))(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
+    r"\A---[ \t]*\n(?=(?:[ \t]*(?:#[^\n]*)?\n)*[^\n:]{1,60}:(?:[ \t]|\n))(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
 )
 _FRONT_KEY = re.compile(r"""(['"]?)([A-Za-z_][\w .-]{0,59})\1[ \t]*:(?:[ \t]+(.*)|[ \t]*)""")
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*$")

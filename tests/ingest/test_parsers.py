@@ -392,3 +392,9 @@ def test_section_titles_are_those_docutils_finds(shared: Path) -> None:
 
 def rst_files(folder: Path) -> list[tuple[str, str]]:
     return [(p.name, p.read_text(encoding="utf-8")) for p in sorted(folder.rglob("*.rst"))]
+
+
+def test_a_long_comment_behind_a_rule_is_read_in_linear_time() -> None:
+    """The pattern of front matter once ran for hours on a text like this."""
+    text = "---\n" + "# a comment, and no front matter\n" * 3_000
+    assert parse(text.encode(), name="a.md").fields == ()
