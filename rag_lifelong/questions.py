@@ -184,7 +184,7 @@ _KINDS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (r"多少|几个|几年|多[长大高久远重宽深]", Kind.NUMBER),
         (
             r"^\s*when\b|\b(?:what|which|in which|in what) (?:year|date|day|month|century|decade)\b"
-            r"|何时|什么时候|哪一?年",
+            r"|何时|什么时候|哪一?[年天日月]|几[月号]",
             Kind.DATE,
         ),
         (r"^\s*who(?:m|se)?\b|\bby whom\b", Kind.PERSON),

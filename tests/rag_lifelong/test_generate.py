@@ -45,7 +45,7 @@ def test_no_model_and_specs() -> None:
 
 
 def test_markers_that_point_nowhere_are_dropped() -> None:
-    assert kept_markers("A [3]. B [9]. C [1][3].", 3) == ("A [1]. B . C [2][1].", (3, 1))
+    assert kept_markers("A [3]. B [9]. C [1][3].", 3) == ("A [1]. B. C [2][1].", (3, 1))
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_model_answers_from_fenced_passages_with_citations(tmp_path: Path, not
     with open_assistant(tmp_path / "kb", llm=model, embedder="hash") as assistant:
         assistant.add(notes)
         answer = assistant.ask("How many attempts are there for retries?")
-    assert answer.text == "Three attempts [1], and more ."
+    assert answer.text == "Three attempts [1], and more."
     assert [Path(c.path).name for c in answer.citations] == ["a.md"]
     assert answer.model == "scripted"
     prompt = model.read[-1].content
