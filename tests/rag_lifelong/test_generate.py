@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,13 +86,66 @@ def test_passages_fill_the_context_and_no_more(tmp_path: Path, notes: Path) -> N
     assert "<passage" in build_messages("q", hits, model=model, answer_tokens=10)[-1].content
 
 
+class Foreign:
+    """An object with LlamaIndex's two names, without LlamaIndex: what it streams, and whether it was closed."""
+
+    class metadata:  # noqa: N801
+        model_name = "foreign"
+        context_window = 512
+
+    def __init__(self, *replies: tuple[str | None, str], error: Exception | None = None) -> None:
+        self.replies = replies
+        self.error = error
+        self.is_closed = False
+
+    def stream_chat(self, turns: object) -> Iterator[SimpleNamespace]:
+        try:
+            for delta, content in self.replies:
+                yield SimpleNamespace(delta=delta, message=SimpleNamespace(content=content))
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.is_closed = True
+
+
+ASKED = [Message("system", "Be brief."), Message("user", "Why?")]
+
+
 @pytest.mark.model
 def test_a_llama_index_llm_is_adapted() -> None:
     from llama_index.core.llms.mock import MockLLM
 
     model = open_model(MockLLM(max_tokens=4))
     assert isinstance(model, LlamaIndexModel)
-    assert "".join(model.stream([Message("user", "one two three")], max_tokens=4))
+    assert "".join(model.stream(ASKED, max_tokens=100)) == "text text text text"
+
+
+@pytest.mark.model
+def test_pieces_are_deltas_or_what_is_new_in_the_content() -> None:
+    model = open_model(Foreign(("One ", "One "), (None, "One two"), ("", "One two"), ("!", "One two!")))
+    assert model is not None
+    assert (model.name, model.context_tokens) == ("llama_index:foreign", 512)
+    assert list(model.stream(ASKED, max_tokens=100)) == ["One ", "two", "!"]
+
+
+@pytest.mark.model
+def test_a_foreign_model_is_closed_when_its_reader_stops_or_has_enough() -> None:
+    left = Foreign(("One ", "One "), ("two ", "One two "))
+    model = LlamaIndexModel(left)
+    pieces = model.stream(ASKED, max_tokens=100)
+    assert next(pieces) == "One "
+    pieces.close()  # type: ignore[attr-defined]
+    assert left.is_closed
+    endless = Foreign(*[("word", "")] * 1_000)
+    assert len("".join(LlamaIndexModel(endless).stream(ASKED, max_tokens=10))) == 40  # four characters a token
+    assert endless.is_closed
+
+
+@pytest.mark.model
+def test_what_a_foreign_model_raises_is_said_in_one_line() -> None:
+    model = LlamaIndexModel(Foreign(("One", "One"), error=KeyError("quota")))
+    with pytest.raises(ModelUnusable, match="llama_index:foreign failed while writing: 'quota'"):
+        list(model.stream(ASKED, max_tokens=100))
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +203,67 @@ def test_a_folder_without_a_model_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "nonsense"}))
     with pytest.raises(ModelUnusable, match="cannot load transformers:"):
         open_model(f"transformers:{tmp_path}")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("name", "content"), [("model.safetensors", b"junk"), ("config.json", b"{"), ("tokenizer.json", b"{")]
+)
+def test_a_damaged_file_is_said_in_one_line(tiny: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelUnusable, match=f"cannot load transformers:{folder}: ") as raised:
+        open_model(f"transformers:{folder}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.model
+def test_a_hub_that_cannot_be_reached_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    began = time.monotonic()
+    with pytest.raises(ModelUnusable, match="not to be had from the hub"):
+        open_model("transformers:nobody/no-such-model")
+    assert time.monotonic() - began < 10  # the hub's own client retries for 23 s, twice
+
+
+@pytest.mark.model
+def test_templates_without_a_system_role_and_no_template_at_all(tiny: Path) -> None:
+    model = open_model(f"transformers:{tiny}")
+    assert isinstance(model, TransformersModel)
+    assert model._prompt(ASKED) == ("system : Be brief. user : Why? answer :", True)
+    model._tokenizer.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+    )
+    assert model._prompt(ASKED) == ("<user>Be brief.\n\nWhy?", True)
+    model._tokenizer.chat_template = None
+    assert model._prompt(ASKED) == ("Be brief.\n\nWhy?\n\nAnswer:", False)
+
+
+@pytest.mark.model
+def test_greedy_pieces_are_what_the_model_generates_at_once(tiny: Path) -> None:
+    import torch
+
+    model = open_model(f"transformers:{tiny}")
+    assert isinstance(model, TransformersModel)
+    inputs = model._tokenizer(model._prompt(ASKED)[0], return_tensors="pt", add_special_tokens=False)
+    with torch.inference_mode():
+        whole = model._model.generate(**inputs, max_new_tokens=12, do_sample=False, pad_token_id=2)[0]
+    expected = model._tokenizer.decode(whole[inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert "".join(model.stream(ASKED, max_tokens=12)).strip() == expected.strip()
+
+
+@pytest.mark.model
+def test_closing_the_iterator_ends_the_generation_thread(tiny: Path) -> None:
+    model = open_model(f"transformers:{tiny}")
+    assert isinstance(model, TransformersModel)
+    model._model.generation_config.eos_token_id = None  # writes until it is stopped
+    pieces = model.stream(ASKED, max_tokens=100_000)
+    next(pieces)
+    assert any(thread.name == "generation" for thread in threading.enumerate())
+    pieces.close()  # type: ignore[attr-defined]
+    assert not any(thread.name == "generation" for thread in threading.enumerate())
