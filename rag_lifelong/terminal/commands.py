@@ -19,7 +19,7 @@ from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.terminal import as_json, overview, render
 from rag_lifelong.terminal.parser import Usage, globs_of
 from rag_lifelong.terminal.progress import Bars, Lines, Unseen, Watched
-from rag_lifelong.terminal.style import Style, safe, safe_line, short_path
+from rag_lifelong.terminal.style import Style, safe, short_path
 from rag_lifelong.terms import query_terms
 from rag_lifelong.types import Failure, Version
 
@@ -86,9 +86,8 @@ def listing(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """The documents stored, or the files that could not be read."""
     if options.failed:
         failed = [f for f in assistant.failures() if options.pattern is None or _is_like(f, options.pattern)]
-        lines = [f"{short_path(f.path)}  {safe_line(f.reason)}" for f in failed]
         code, remark = (DONE, "") if failed else (NOTHING, "No file failed to be read.")
-        return Outcome("\n".join(lines), [as_json.failure(f) for f in failed], code, remark)
+        return Outcome(overview.failed_files(failed), [as_json.failure(f) for f in failed], code, remark)
     found = assistant.list(options.pattern)
     if options.pending:
         found = tuple(document for document in found if document.without_vectors)

@@ -20,7 +20,7 @@ _MOST = 200
 _TAKES_STORED_PATH = frozenset({"show", "forget", "status", "list"})
 _SHELLS = ("bash", "zsh", "fish")
 
-# Where nothing is offered, the shell completes files by itself.
+# Where nothing is offered, the shell completes files by itself; so does zsh after "~", which compadd would quote.
 _SCRIPTS = {
     "bash": """\
 _lifelong() {
@@ -42,7 +42,7 @@ complete -F _lifelong lifelong rag-lifelong
 _lifelong() {
   local -a found
   found=("${(@f)$(lifelong __complete "${(@Q)words[2,$CURRENT]}" 2>/dev/null)}")
-  if [[ -n "$found[1]" ]]; then
+  if [[ -n "$found[1]" && "$words[CURRENT]" != \~* ]]; then
     compadd -f -- "${found[@]}"
   else
     _files

@@ -44,10 +44,7 @@ def failures(found: Sequence[Failure], *, base: str | None = None, limit: int = 
     if others:
         count = len(others)
         lines.append(f"{count:,} {plural(count, 'file was', 'files were')} not read:")
-        names = [below(failure.path, base) for failure in others[:limit]]
-        width = min(max(map(len, names)), _PATH_COLUMN)
-        for name, failure in zip(names, others[:limit], strict=True):
-            lines.append(f"  {name:<{width}}  {safe_line(failure.reason)}")
+        lines.extend(f"  {line}" for line in failed_files(others[:limit], base=base).split("\n"))
         if count > limit:
             lines.append(f"  … and {count - limit:,} more: lifelong list --failed")
     if unsupported:
@@ -58,6 +55,14 @@ def failures(found: Sequence[Failure], *, base: str | None = None, limit: int = 
         are = plural(len(unsupported), "file is", "files are")
         lines.append(f"{len(unsupported):,} {are} of a kind that cannot be read: {shown}{more}")
     return lines
+
+
+def failed_files(found: Sequence[Failure], *, base: str | None = None) -> str:
+    """One line each: path, below `base` if one is given, and reason."""
+    names = [below(failure.path, base) for failure in found]
+    width = min(max(map(len, names), default=0), _PATH_COLUMN)
+    lines = (f"{name:<{width}}  {safe_line(failure.reason)}" for name, failure in zip(names, found, strict=True))
+    return "\n".join(lines)
 
 
 def stopped(*, files: int, total_files: int, is_readable: bool, documents: int, waiting: int) -> str:
