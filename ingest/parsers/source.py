@@ -7,36 +7,33 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 
 from ingest.decode import decode
+from ingest.definitions import PYTHON_ABOVE, block_start, definitions
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "source"
-VERSION = 1
+VERSION = 2
 
-_DEFINITION = re.compile(
-    r"^(?P<indent>[ \t]*)(?:(?:export|default|public|private|protected|internal|static|abstract|final|async"
-    r"|pub(?:\([a-z]+\))?"
-    r"|unsafe|extern|override|virtual|inline|sealed|open|data)\s+)*"
-    r"(?:class|interface|struct|enum|trait|impl|namespace|module|object|record|protocol|extension"
-    r"|def|fn|func|fun|function|sub|proc|macro_rules!)[ \t]+\*?(?:\([^)]*\)\s*)?"
-    r"(?P<name>[A-Za-z_$][\w$]*(?:(?:::|\.)[A-Za-z_$][\w$]*)*)",
-    re.MULTILINE,
-)
+_DEFINING = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+_HOLDING = ast.stmt | ast.ExceptHandler | ast.match_case  # expressions hold no definitions
 
 
 def parse(data: bytes, *, name: str) -> Document:
     """The text itself, with its definitions as marks."""
     text = decode(data)
-    marks: tuple[Mark, ...] = ()
-    if name.endswith((".py", ".pyi")):
+    lowered = name.lower()
+    suffix = lowered[lowered.rfind(".") :] if "." in lowered else lowered
+    marks: tuple[Mark, ...]
+    if suffix in (".py", ".pyi"):
         try:
             marks = tuple(_python(text))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            marks = tuple(_by_pattern(text))
-    elif not name.endswith((".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".css")):
-        marks = tuple(_by_pattern(text))
+            marks = tuple(definitions(text, suffix))
+    else:
+        marks = tuple(definitions(text, suffix))
     return Document(
         text=text,
         title="",
@@ -50,23 +47,24 @@ def parse(data: bytes, *, name: str) -> Document:
 
 
 def _python(text: str) -> Iterator[Mark]:
-    starts = [0]
-    for found in re.finditer("\n", text):
-        starts.append(found.end())
-    yield from _definitions(ast.parse(text), starts, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escape sequences in the file read
+        tree = ast.parse(text)
+    starts = [0, *(found.end() for found in re.finditer("\n", text))]
+    last = 0
+    for level, node in _definitions(tree, 1):
+        first = starts[min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1]
+        yield Mark(block_start(text, first, last, PYTHON_ABOVE), MarkKind.SYMBOL, node.name, level)
+        last = starts[node.lineno - 1] + 1
 
 
-def _definitions(node: ast.AST, starts: list[int], level: int) -> Iterator[Mark]:
+def _definitions(
+    node: ast.AST, level: int
+) -> Iterator[tuple[int, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Level and node of the definitions below `node`, in order."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = min([child.lineno, *(decorator.lineno for decorator in child.decorator_list)])
-            yield Mark(starts[first - 1], MarkKind.SYMBOL, child.name, level)
-            yield from _definitions(child, starts, level + 1)
-        elif isinstance(child, ast.If | ast.Try | ast.With):
-            yield from _definitions(child, starts, level)
-
-
-def _by_pattern(text: str) -> Iterator[Mark]:
-    for found in _DEFINITION.finditer(text):
-        indent = found["indent"].replace("\t", "    ")
-        yield Mark(found.start(), MarkKind.SYMBOL, found["name"], 1 + len(indent) // 2)
+        if isinstance(child, _DEFINING):
+            yield level, child
+            yield from _definitions(child, level + 1)
+        elif isinstance(child, _HOLDING):
+            yield from _definitions(child, level)
