@@ -48,7 +48,6 @@ _BAD_TITLE = re.compile(
     r"|\S*\.(?:docx?|odt|rtf|pptx?|xlsx?|dvi|tex|ps|eps|pdf|indd|qxd|html?|txt|tmp)|.*\.(?:docx?|dvi|indd|qxd|pptx?)",
     re.IGNORECASE,
 )
-_NOWHERE = (0.0, 0.0, 0.0, 0.0)
 _PDF_DATE = re.compile(r"\s*(?:D:)?(\d{4})(?:-?(\d{2}))?(?:-?(\d{2}))?")
 
 
@@ -147,13 +146,16 @@ def _lines(page: Any, text_page: Any) -> list[_Line]:
     lines = []
     for piece in _PIECE.finditer(text):
         printed = piece[1].strip()
-        tidy = " ".join(_INVISIBLE.sub("", clean(printed)).split())
-        first = piece.start() + len(piece[1]) - len(piece[1].lstrip())
-        place = _NOWHERE
-        if tidy and is_placed:
+        place = (0.0, 0.0, 0.0, 0.0)
+        if printed and is_placed:
+            first = piece.start() + len(piece[1]) - len(piece[1].lstrip())
             place = _place(text_page.raw, first, first + len(printed) - 1)
-            if place[1] < left or place[0] > right or not bottom <= place[2] + place[3] / 2 <= top:
+            if not bottom <= place[2] + place[3] / 2 <= top:
                 continue
+            if place[0] < left or place[1] > right:
+                middles = [sum(_place(text_page.raw, first + i, first + i)[:2]) / 2 for i in range(len(printed))]
+                printed = "".join(c for c, x in zip(printed, middles, strict=True) if left <= x <= right)
+        tidy = " ".join(_INVISIBLE.sub("", clean(printed)).split())
         if tidy:
             lines.append(_Line(tidy, *place, piece[2] == _HYPHEN))
     return lines
