@@ -97,6 +97,7 @@ def _dashes(*rules: re.Pattern[str]) -> _Language:
 
 
 _BODY = r"\b[^;(){}=]{0,300}\{"  # a type that is only named ends in ";"
+_ATTRIBUTE = r"(?:[A-Z][A-Z0-9_]*(?:\([^()\n]*\))?|alignas\([^()\n]*\)|\[\[[^\]\n]*\]\]|__attribute__[^\n]*?\)\))"
 _SECTIONS = _hashes(re.compile(r"^(?P<indent>)\[\[?(?P<name>[^\[\]\n]+)\]", re.MULTILINE))
 _SHELL = _hashes(
     re.compile(r"^(?P<indent>[ \t]*)(?:function[ \t]+)?(?P<name>[\w:.-]+)[ \t]*\(\)\s*[{(]", re.MULTILINE),
@@ -114,7 +115,10 @@ _LANGUAGES: dict[str, _Language] = {
     ),
     ".c .h .cc .cpp .cxx .hpp .hh .hxx .cu .m .mm .proto .graphql": _slashes(
         _rule(
-            "enum class|enum struct|struct|class|enum|union|namespace|message|service|interface|input|type", after=_BODY
+            "enum class|enum struct|struct|class|enum|union|namespace|message|service|interface|input|type",
+            rf"[ \t]+(?:{_ATTRIBUTE}[ \t]+)*",
+            rf"(?!final\b){_PATH}",
+            _BODY,
         ),
         _BRACED,
     ),

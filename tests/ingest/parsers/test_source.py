@@ -223,6 +223,7 @@ def labels(found: Document) -> list[tuple[str, int]]:
                 ("walk", 1),
             ],
         ),
+        ("a.h", "class MY_API Foo final : Base {\n};\nstruct POINT {\n};\n", [("Foo", 1), ("POINT", 1)]),
         ("a.go", GO, [("Server", 1), ("Run", 1), ("main", 1)]),
         ("a.rs", RUST, [("Point", 1), ("fmt::Display for Point<'a>", 1), ("fmt", 2), ("Shape", 1), ("square", 1)]),
         ("a.rb", RUBY, [("Shop", 1), ("Cart", 2), ("self.open?", 3), ("total=", 3)]),
