@@ -42,7 +42,7 @@ complete -F _lifelong lifelong rag-lifelong
 _lifelong() {
   local -a found
   found=("${(@f)$(lifelong __complete "${(@Q)words[2,$CURRENT]}" 2>/dev/null)}")
-  if [[ -n "$found[1]" && "$words[CURRENT]" != \~* ]]; then
+  if [[ -n "$found[1]" && "$words[CURRENT]" != "~"* ]]; then
     compadd -f -- "${found[@]}"
   else
     _files

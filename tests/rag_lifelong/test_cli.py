@@ -139,11 +139,23 @@ def test_a_path_that_is_not_there_makes_no_knowledge_base(run: Run, tmp_path: Pa
     assert not (tmp_path / "kb").exists()
 
 
-def test_asking_where_nothing_is_makes_nothing(run: Run, tmp_path: Path) -> None:
+def test_an_error_cannot_drive_the_terminal(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    code, _, err = run("show", "nothing\x1b[2J\nhere")
+    assert code == 1
+    assert "\x1b" not in err
+    assert err.count("\n") == 1
+
+
+def test_asking_where_nothing_is_makes_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, err = run("ask", "what?")
     assert (code, out) == (1, "")
     assert err == f"lifelong: no knowledge base at {tmp_path}/kb; begin with: lifelong add FOLDER\n"
     assert not (tmp_path / "kb").exists()
+    monkeypatch.delenv("LIFELONG_KB")
+    assert (
+        run("status")[2] == "lifelong: no knowledge base at ~/.local/share/lifelong; begin with: lifelong add FOLDER\n"
+    )
 
 
 # -- asking

@@ -171,6 +171,25 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     assert said(conversation, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
 
 
+def test_the_model_has_stopped_before_the_prompt_is_back(
+    conversation: Conversation, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Talker("Ana ", "Ruiz ", "and ", "more")
+    assistant.use_model(model)
+    seen: list[tuple[str, bool]] = []
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            seen.append((text, model.is_stopped))
+            if "Ruiz" in text:
+                raise KeyboardInterrupt  # ^C while we print, not while the model thinks
+            return len(text)
+
+    monkeypatch.setattr("sys.stdout", Screen())
+    assert conversation.take(QUESTION)
+    assert ("\nStopped.", True) in seen
+
+
 @pytest.mark.parametrize("cut", [1, 3, 7, 100])
 def test_an_answer_in_pieces_is_broken_between_words(cut: int) -> None:
     text = "alpha beta  gamma\n\n  delta epsilon zeta eta thetathetathetathetatheta iota 漢字漢字漢字漢 end"
