@@ -14,7 +14,8 @@ from ingest.types import Field
 _ENTRY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*(?: [A-Za-z0-9_-]+){0,3}):(?:[ \t]+(.*)|)")
 _DOCINFO = re.compile(r":([A-Za-z][^:`\n]{0,39}):(?:[ \t]+(.*)|)")
 _FRONT = re.compile(
-    r"\A---[ \t]*\n(?=(?:[ \t]*(?:#[^\n]*)?\n)*[^\n:]{1,60}:(?:[ \t]|\n))(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL
+    r"\A---[ \t]*\n(?=(?:[ \t]*(?:#[^\n]*)?\n)*[^\n:]{1,60}:(?:[ \t]|\n))(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
+    re.DOTALL,
 )
 _FRONT_KEY = re.compile(r"""(['"]?)([A-Za-z_][\w .-]{0,59})\1[ \t]*:(?:[ \t]+(.*)|[ \t]*)""")
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*$")
@@ -75,6 +76,13 @@ def value_of(fields: Sequence[Field], *names: str) -> str | None:
             if field.name == name and field.value:
                 return field.value
     return None
+
+
+def title_of(fields: Sequence[Field]) -> str:
+    """The title a document bears by its own header, "" if it has none: "PEP 572 – Assignment Expressions"."""
+    title = value_of(fields, "title") or ""
+    number = value_of(fields, "pep")
+    return f"PEP {number} – {title}" if title and number is not None else title
 
 
 def date_of(fields: Sequence[Field]) -> date | None:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from ingest.decode import decode
-from ingest.header import date_of, front_matter_end, header_fields, value_of
+from ingest.header import date_of, front_matter_end, header_fields, title_of
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "markdown"
-VERSION = 1
+VERSION = 2
 
 _MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`~]+|<[^>]+>|\s+#+\s*$")
 
@@ -23,7 +23,7 @@ def parse(data: bytes, *, name: str) -> Document:
     first = next((mark.label for mark in marks if mark.level == 1), "")
     return Document(
         text=text,
-        title=value_of(fields, "title") or first,
+        title=title_of(fields) or first,
         dated=date_of(fields),
         fields=fields,
         marks=marks,

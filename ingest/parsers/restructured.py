@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from ingest.decode import decode
-from ingest.header import date_of, header_fields, value_of
-from ingest.types import Document, Field, Mark, MarkKind
+from ingest.header import date_of, header_fields, title_of
+from ingest.types import Document, Mark, MarkKind
 
 NAME = "restructured"
 VERSION = 2
@@ -42,7 +42,7 @@ def parse(data: bytes, *, name: str) -> Document:
         fields = header_fields(text, _title_end(text, marks[0].start))
     return Document(
         text=text,
-        title=_title(fields, marks),
+        title=title_of(fields) or (marks[0].label if marks else ""),
         dated=date_of(fields),
         fields=fields,
         marks=marks,
@@ -124,10 +124,3 @@ def _title_end(text: str, start: int) -> int:
     for _ in range(lines):
         start = text.find("\n", start) + 1 or len(text)
     return start
-
-
-def _title(fields: tuple[Field, ...], marks: tuple[Mark, ...]) -> str:
-    title, number = value_of(fields, "title"), value_of(fields, "pep")
-    if number is not None and title is not None:
-        return f"PEP {number} – {title}"
-    return title or (marks[0].label if marks else "")
