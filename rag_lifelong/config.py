@@ -6,9 +6,7 @@ defaults; the environment goes before all. Never from a followed folder or the w
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -130,6 +128,9 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _read(path: Path) -> tuple[Path, Mapping[str, object]]:
+    import difflib  # both late: completion, which must be quick, reads no settings
+    import tomllib
+
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

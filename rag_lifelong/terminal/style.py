@@ -11,7 +11,6 @@ import re
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping
-from urllib.parse import quote as percent
 
 # C0 and C1 controls (but tab and newline), line separators, Unicode's direction overrides ("Trojan Source",
 # CVE-2021-42574; the marks that Arabic and Hebrew need pass), and bytes of a file name that are no UTF-8
@@ -97,6 +96,8 @@ class Style:
 
     def _target(self, path: str, *, line: int | None, page: int | None) -> str:
         """The template filled; of a path only unreserved characters stay as they are, so that it ends nothing."""
+        from urllib.parse import quote as percent  # late: completion, which must be quick, links nothing
+
         encoded = percent(os.fsencode(path))
         filled = self._editor_uri.replace("{line}", str(line or 1)).replace("{page}", str(page or 1))
         filled = filled.replace("{path}", encoded)
