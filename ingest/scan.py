@@ -122,7 +122,8 @@ def _below(folder: Path, prefix: str, ignore: Ignore, left_out: set[str]) -> Ite
         yield Unreadable(prefix, error.strerror or str(error))
         return
     for entry in entries:
-        path = f"{prefix}/{entry.name}" if prefix else entry.name
+        name = shown_name(entry.name)
+        path = f"{prefix}/{name}" if prefix else name
         try:
             if entry.is_dir(follow_symlinks=False):
                 if not ignore.holds(path, is_folder=True) and os.path.realpath(entry.path) not in left_out:
@@ -132,6 +133,14 @@ def _below(folder: Path, prefix: str, ignore: Ignore, left_out: set[str]) -> Ite
                 yield Found(path, found.st_size, found.st_mtime_ns)
         except FileNotFoundError:
             continue  # gone since the folder was listed
+
+
+def shown_name(name: str) -> str:
+    """A file name as text: bytes that are not UTF-8 become U+FFFD, so that the name can be stored and shown.
+
+    A path with such a name cannot be opened by it; who tries says so.
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def look(root: Path, path: str) -> Found | None:

@@ -28,7 +28,7 @@ from rag_lifelong.types import Failure, Version
 
 BATCH_S = 5.0  # a batch is committed after this long, so that ^C and a crash lose little
 BATCH_FILES = 2_000  # … or this many files, so that a batch fits in memory
-EMBED_BATCH = 128  # strings between two commits of vectors: about two seconds on one core
+EMBED_BATCH = 64  # strings between two commits of vectors, and what ^C and close() may have to wait for
 
 
 class Progress(Protocol):
@@ -269,6 +269,8 @@ class _Reader:
             with path.open("rb") as file:
                 data = file.read(limit + 1)
         except OSError as error:
+            if "\ufffd" in str(path):
+                raise MissingFile("its name is not valid UTF-8: rename it") from error
             raise MissingFile(f"{(error.strerror or str(error)).lower()}: check its permissions") from error
         if len(data) > limit:
             raise TooLarge(f"over the limit of {limit / 1e6:.0f} MB: raise max_file_mb in lifelong.toml")

@@ -113,6 +113,16 @@ def test_a_file_that_becomes_unreadable_keeps_its_last_text_and_says_so(assistan
     assert "last readable text still answers" in assistant.status_of(notes / "retries.md").message
 
 
+def test_a_name_that_is_no_utf8_is_recorded_and_harms_no_other(assistant: Assistant, notes: Path) -> None:
+    with open(os.fsencode(notes) + b"/caf\xe9.md", "wb") as file:
+        file.write(b"Words.")
+    done = assistant.add(notes)
+    assert done.documents == 2
+    assert [(Path(f.path).name, f.reason) for f in done.failures] == [
+        ("caf\ufffd.md", "its name is not valid UTF-8: rename it")
+    ]
+
+
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path, notes: Path) -> None:
     (tmp_path / "kb").mkdir()
     (tmp_path / "kb" / "lifelong.toml").write_text("max_file_mb = 1\n")
