@@ -172,8 +172,8 @@ _LANGUAGES: dict[str, _Language] = {
         re.compile(r"[ \t]*;"),
     ),
     ".toml .ini .cfg .conf .properties": _SECTIONS,
-    "makefile .mk": _hashes(re.compile(r"^(?P<indent>)(?P<name>[\w./%-]+)[ \t]*:(?![:=])", re.MULTILINE)),
-    "dockerfile": _hashes(
+    "makefile gnumakefile .mk": _hashes(re.compile(r"^(?P<indent>)(?P<name>[\w./%-]+)[ \t]*:(?![:=])", re.MULTILINE)),
+    "dockerfile containerfile": _hashes(
         re.compile(r"^(?P<indent>)FROM[ \t].*?\bAS[ \t]+(?P<name>\S+)", re.MULTILINE | re.IGNORECASE)
     ),
 }

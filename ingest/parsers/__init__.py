@@ -6,12 +6,16 @@ Adding a format is one module here and one line in `_TABLE`. A module has `NAME`
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Protocol, cast
 
-from ingest.decode import clean
-from ingest.errors import IngestError, UnreadableFile, UnsupportedFile
+from ingest.errors import IngestError, TooLarge, UnreadableFile, UnsupportedFile
 from ingest.types import Document
+
+logger = logging.getLogger(__name__)
+
+MAX_CHARS = 50_000_000  # of a document's text: a hundred thick books; more is a bomb, a dump or a database print
 
 _TABLE: dict[str, str] = {
     "text": ".txt .text .log .asc .nfo",
@@ -22,31 +26,23 @@ _TABLE: dict[str, str] = {
     "docx": ".docx .docm .dotx",
     "notebook": ".ipynb",
     "source": (
-        ".py .pyi .js .mjs .cjs .jsx .ts .tsx .java .kt .kts .scala .swift .c .h .cc .cpp .cxx .hpp .hh .cs .go "
-        ".rs .rb .php .pl .pm .sh .bash .zsh .fish .ps1 .sql .lua .r .jl .dart .ex .exs .erl .hs .ml .clj .el "
-        ".vim .tex .bib .css .scss .less .toml .yaml .yml .json .ini .cfg .conf .cmake .gradle .proto .graphql .tf"
+        ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
+        ".hpp .hh .hxx .cu .m .mm .cs .go .rs .rb .php .pl .pm .sh .bash .zsh .fish .ps1 .sql .lua .r .jl .dart .ex "
+        ".exs .erl .hs .ml .clj .el .vim .tex .bib .css .scss .less .toml .yaml .yml .json .ini .cfg .conf .properties "
+        ".cmake .mk .gradle .proto .graphql .tf"
     ),
 }
 SUFFIXES: dict[str, str] = {suffix: name for name, row in _TABLE.items() for suffix in row.split()}
 """Suffix, lower case with its dot → parser name."""
 
-_BARE = {
-    "readme": "text",
-    "license": "text",
-    "licence": "text",
-    "copying": "text",
-    "changelog": "text",
-    "changes": "text",
-    "authors": "text",
-    "news": "text",
-    "todo": "text",
-    "notice": "text",
-    "makefile": "source",
-    "dockerfile": "source",
-    "justfile": "source",
-    "rakefile": "source",
-    "gemfile": "source",
+_WHOLE: dict[str, str] = {
+    "text": (
+        "readme license licence copying changelog changes history news authors contributors contributing maintainers "
+        "credits install notice todo"
+    ),
+    "source": "makefile gnumakefile dockerfile containerfile jenkinsfile justfile rakefile gemfile vagrantfile",
 }
+_BARE: dict[str, str] = {bare: name for name, row in _WHOLE.items() for bare in row.split()}
 
 
 class _Parser(Protocol):
@@ -73,18 +69,27 @@ def parser_version(parser: str) -> int:
 def parse(data: bytes, *, name: str) -> Document:
     """The document in a file of that name with those bytes; an empty file is an empty document.
 
+    name: the file's name alone; nothing but its ending counts.
     Raises UnsupportedFile, UnreadableFile and its kinds, with a reason for people.
     """
     parser = parser_for(name)
     if parser is None:
         raise UnsupportedFile(f"no parser for files such as {name}")
     try:
-        return _module(parser).parse(data, name=name)
+        document = _module(parser).parse(data, name=name)
     except IngestError:
         raise
-    except (Exception, RecursionError, MemoryError) as error:  # a foreign parser's call
-        reason = clean(" ".join(str(error).split()))[:120] or type(error).__name__
-        raise UnreadableFile(f"damaged or unusual {parser} file: {reason}") from error
+    except Exception as error:  # a foreign parser's call; RecursionError and MemoryError are exceptions too
+        logger.info("parser %s failed", parser, exc_info=error)
+        raise UnreadableFile(
+            f"damaged or unusual {parser} file ({type(error).__name__}): open it in its own program and save it anew"
+        ) from error
+    chars = len(document.text)
+    if chars > MAX_CHARS:
+        raise TooLarge(
+            f"{chars / 1e6:.0f} million characters of text, the limit is {MAX_CHARS / 1e6:.0f}: split the file"
+        )
+    return document
 
 
 def _module(parser: str) -> _Parser:

@@ -27,7 +27,7 @@ def test_a_pep_kept_as_text_has_its_title_date_and_sections() -> None:
     assert (found.text, found.is_source, found.parser) == (PEP, True, "text")
     assert (found.title, found.dated) == ("PEP 8 – Style Guide", date(2001, 7, 5))
     assert found.marks == (Mark(PEP.index("Naming"), MarkKind.HEADING, "Naming", 1),)
-    assert [PEP[field.start : field.end] for field in found.fields] == PEP.split("\n\n")[0].split("\n")
+    assert [PEP[field.start : field.end] for field in found.fields] == PEP.split("\n\n", maxsplit=1)[0].split("\n")
 
 
 def test_underlined_words_of_other_text_are_no_headings() -> None:
