@@ -112,7 +112,8 @@ _ACCOUNTED = frozenset(
         "posted history status state resolution resolved discussions-to discussion discussed superseded supersedes "
         "supersede replaced replaces replace requires require topic topics tag tags title called titled licence "
         "license subject proposal rfc number sent send sender recipient recipients addressed mail email message "
-        "current currently now listed given person people one ones someone year month day header field first"
+        "current currently now listed given person people one ones someone year month day header field first "
+        "作者 状态 标题 创建 日期 创建日期 写"
     )
 )
 _IDENTIFIER = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z]{2,12})[ \u00a0#_-]{0,2}0*(\d{1,6})(?![A-Za-z0-9_])(?![.]\d)")

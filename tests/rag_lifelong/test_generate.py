@@ -99,6 +99,10 @@ class Foreign:
         self.is_closed = False
 
     def stream_chat(self, turns: object) -> Iterator[SimpleNamespace]:
+        self.responses = self._respond()  # held, so that only closing ends it
+        return self.responses
+
+    def _respond(self) -> Iterator[SimpleNamespace]:
         try:
             for delta, content in self.replies:
                 yield SimpleNamespace(delta=delta, message=SimpleNamespace(content=content))
