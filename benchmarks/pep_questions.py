@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import tempfile
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -110,14 +111,14 @@ class Case:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peps", type=Path, required=True)
-    parser.add_argument("--kb", type=Path, required=True, help="made from --peps if it is new")
+    parser.add_argument("--kb", type=Path, help="made from --peps if it is new; without it, one for this run")
     parser.add_argument("--half", choices=("development", "held-out"))
     parser.add_argument("--failures", action="store_true", help="print what went wrong")
     arguments = parser.parse_args()
     cases = [case for case in make_cases(arguments.peps) if arguments.half in (None, case.half)]
     results: dict[tuple[str, str], list[bool]] = defaultdict(list)
     seconds = []
-    with open_assistant(arguments.kb) as assistant:
+    with tempfile.TemporaryDirectory() as folder, open_assistant(arguments.kb or Path(folder) / "kb") as assistant:
         assistant.add(arguments.peps)
         for case in cases:
             began = time.perf_counter()
