@@ -49,6 +49,7 @@ _PARAGRAPH, _TABLE, _ROW, _CELL, _RUN, _BOX = (f"{_WORD}{tag}" for tag in "p tbl
 _VALUE, _ID = f"{_WORD}val", f"{_WORD}id"
 _TEXTS = frozenset([f"{_WORD}t", f"{_MATH}t"])
 _SIGNS = {f"{_WORD}{tag}": sign for tag, sign in (("tab", "\t"), ("br", "\n"), ("cr", "\n"), ("noBreakHyphen", "-"))}
+_BEFORE = {f"{_MATH}den": "/", f"{_MATH}sup": "^", f"{_MATH}sub": "_"}  # what equations print smaller
 _NOTES = {f"{_WORD}footnoteReference": "footnote", f"{_WORD}endnoteReference": "endnote"}
 _UNSEEN = frozenset(f"{_WORD}{tag}" for tag in "pPr rPr tblPr trPr tcPr sdtPr del moveFrom instrText".split()) | {
     f"{_COMPATIBILITY}Fallback"  # the same once more, for old programs
@@ -72,10 +73,10 @@ def parse(data: bytes, *, name: str) -> Document:
     try:
         word = docx.Document(io.BytesIO(_as_document(data)))
         properties = _properties(word)
-        body = _Body(word)
+        body, content = _Body(word), list(word.element.body)
     except Exception as error:  # python-docx, lxml and zipfile on damaged parts
         raise UnreadableFile(_DAMAGED) from error
-    blocks = list(body.blocks(word.element.body))
+    blocks = list(body.blocks(content))
     parts: list[str] = []
     marks: list[Mark] = []
     at = 0
@@ -221,6 +222,8 @@ class _Body:
                 aside.append(child)
             elif tag in _NOTES:
                 yield self._note(child, aside)
+            elif tag in _BEFORE:
+                yield from (_BEFORE[tag] + part for part in ["".join(self._inline(child, aside))] if part.strip())
             elif tag not in _UNSEEN and not (tag == _RUN and _is_on(child.find(f"{_WORD}rPr/{_WORD}vanish"))):
                 yield from self._inline(child, aside)
 

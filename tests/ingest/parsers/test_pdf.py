@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import date
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest import Document, IngestError, MarkKind, ScannedFile, UnreadableFile
 from ingest.errors import TooLarge
-from ingest.parsers.pdf import parse
+from ingest.parsers.pdf import _read, parse
 
 Line = tuple[float, float, float, str]  # x, y, size, text
 
@@ -85,6 +86,11 @@ def test_an_indented_line_behind_a_full_stop_begins_a_paragraph() -> None:
     assert read(pdf(ordered)).text == "The first line runs on\nand ends.\n\nIndented it begins\ngoes on here\nand here"
     unfinished = [lines[0], (72.0, 686.0, 12.0, "and on"), (90.0, 672.0, 12.0, "Indented it begins"), *lines[2:]]
     assert "\n\n" not in read(pdf(unfinished)).text
+
+
+def test_the_rest_of_a_list_item_stays_with_it() -> None:
+    lines = [(72.0, 700.0, 12.0, "- Finding the challenges:"), (90.0, 686.0, 12.0, "of the market")]
+    assert read(pdf([*lines, (72.0, 672.0, 12.0, "- Design")])).text.count("\n\n") == 0
 
 
 def test_cells_and_raised_figures_stay_on_their_line() -> None:
@@ -180,20 +186,32 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         read(data)
 
 
-def test_files_are_read_side_by_side() -> None:
-    expected = [f"Page of thread {i}" for i in range(8)]
-    found: dict[int, set[str]] = {i: set() for i in range(8)}
+def test_only_one_file_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PDFium crashes or mixes texts up where two threads are in it at once."""
+    inside: list[int] = []
+    most: list[int] = []
 
-    def work(i: int) -> None:
-        for _ in range(20):
-            found[i].add(read(pdf(column(expected[i]))).text)
+    def watched(data: bytes) -> object:
+        inside.append(1)
+        time.sleep(0.005)  # long enough for another thread to come in
+        most.append(len(inside))
+        try:
+            return _read(data)
+        finally:
+            inside.pop()
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    monkeypatch.setattr("ingest.parsers.pdf._read", watched)
+    files = [pdf(*[column(*[f"Line {k} of file {i}" for k in range(40)])] * 3) for i in range(6)]
+    found: dict[int, str] = {}
+    threads = [threading.Thread(target=lambda i=i: found.update({i: read(files[i]).text})) for i in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [found[i] for i in range(8)] == [{text} for text in expected]
+    assert most == [1] * 6
+    assert [found[i] for i in range(6)] == [
+        "\n\n".join(["\n".join(f"Line {k} of file {i}" for k in range(40))] * 3) for i in range(6)
+    ]
 
 
 _SAMPLE = pdf(column("First page", "with two lines"), column("Second"), info="/Title (T)")
