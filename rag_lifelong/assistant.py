@@ -261,7 +261,8 @@ class Assistant:
         for piece in self._model.stream(messages, max_tokens=ANSWER_TOKENS):
             pieces.append(piece)
             yield piece
-        text, numbers = kept_markers("".join(pieces).strip(), len(hits))
+        shown = sum(message.content.count("<passage number=") for message in messages)  # a fence holds no other
+        text, numbers = kept_markers("".join(pieces).strip(), shown)
         is_refused = not text or text.startswith(REFUSAL.rstrip("."))
         self.last_answer = self._answer(
             question,
