@@ -37,6 +37,7 @@ _MAGIC = (
 _SAMPLE = 65_536  # bytes judged; detection needs no more, and is slow
 _CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x08\x1a"))  # colours, overstrikes, the DOS end of file
 _MAX_CONTROL_SHARE = 0.01
+_MAX_NUL_SHARE = 0.1  # ASCII in UTF-16 has a half
 _BINARY = "not text: it holds binary data; give it the file name ending of its kind"
 _UNKNOWN = "not text: its encoding is not known; save it as UTF-8"
 
@@ -98,7 +99,7 @@ def _decoded(data: bytes) -> str:
         if data.startswith(mark):
             return _marked(data[len(mark) :], encoding)
     sample = data[:_SAMPLE]
-    if b"\x00" in sample:  # ASCII in UTF-16 is valid UTF-8, with NULs
+    if b"\x00" in sample and not _has_stray_nuls(sample):  # ASCII in UTF-16 is valid UTF-8, with NULs
         wide = _utf16(data)
         if wide is not None:
             return wide
@@ -127,6 +128,20 @@ def _marked(data: bytes, encoding: str) -> str:
     if not _is_plausible(text):
         raise UnreadableFile(_BINARY)
     return text
+
+
+def _has_stray_nuls(sample: bytes) -> bool:
+    """Whether it is UTF-8 with a few NULs in it: of UTF-16, every second byte of ASCII is one, and other scripts are
+    no UTF-8 without them.
+    """
+    rest = sample.replace(b"\x00", b"")
+    if len(sample) - len(rest) > _MAX_NUL_SHARE * len(sample):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(rest)  # the sample may end inside a character
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _utf16(data: bytes) -> str | None:

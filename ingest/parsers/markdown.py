@@ -1,7 +1,7 @@
 """Markdown, as it stands: headings as CommonMark has them, front matter as fields.
 
-Most files hold only `#` headings and code fences at the start of a line: these are read by lines, some twenty-five times as
-fast. Anything that may hide a heading or is one (underlines, HTML, indented fences) goes to markdown-it.
+Most files hold only `#` headings and code fences at the start of a line: these are read by lines, some twenty-five
+times as fast. Anything that may hide a heading or is one (underlines, HTML, indented fences) goes to markdown-it.
 """
 
 from __future__ import annotations
