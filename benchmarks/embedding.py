@@ -79,7 +79,7 @@ def cut(folder: Path, embedder: Embedder, *, count: int) -> list[str]:
     tokens = 0
     for word in cycle(words):
         piece.append(word)
-        tokens += embedder.count_tokens(word)
+        tokens += max(1, embedder.count_tokens(word))
         if tokens >= CHUNK_TOKENS[len(pieces) % len(CHUNK_TOKENS)]:
             pieces.append(" ".join(piece))
             piece, tokens = [], 0
