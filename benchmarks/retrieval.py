@@ -142,7 +142,7 @@ def _put(root_id: int, number: int, title: str, text: str) -> Put:
     document = Document(text, title, None, (), (), True, "benchmark", 1)
     chunk = Chunk(0, len(text), text, title, "", None)
     digest = blake2b(f"{number}".encode(), digest_size=16).digest()
-    return Put(Place(root_id, f"{number}.txt", len(text), 0), digest, EPOCH, document, [chunk], 1)
+    return Put(Place(root_id, f"{number}.txt", len(text), 0), digest, EPOCH, document, [chunk], 1, by_name=False)
 
 
 # -- ways to rank

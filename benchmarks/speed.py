@@ -25,7 +25,7 @@ from rag_lifelong.embed import HashEmbedder, open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = sync.Settings(max_file_bytes=100_000_000, chunk_tokens=200)
+SETTINGS = sync.Settings(max_file_bytes=100_000_000, chunk_tokens=200, batch_s=2.0)
 
 
 def main() -> None:
@@ -55,12 +55,14 @@ def measures(folder: Path, passages: int, embed: int) -> Iterator[tuple[str, str
 def reading(folder: Path, there: Path) -> Iterator[tuple[str, str]]:
     base = KnowledgeBase(there / "read", embedder=open_embedder(None, cache_dir=None))
     began = time.perf_counter()
-    done = sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    done = sync.read_in(
+        base, [folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True
+    )
     took = time.perf_counter() - began
     count = base.passages()
     yield f"read in, text and words: {done.documents:,} files, {count:,} passages", f"{count / took:,.0f}/s"
     began = time.perf_counter()
-    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     yield "compare the unchanged folder again", f"{(time.perf_counter() - began) * 1_000:,.0f} ms"
     base.close()
 
@@ -92,7 +94,15 @@ def searching(there: Path, passages: int) -> Iterator[tuple[str, str]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n\n".join(paragraphs))
     base = KnowledgeBase(there / "kb", embedder=HashEmbedder(384))
-    sync.read_in(base, [notes], settings=sync.Settings(100_000_000, 120), progress=sync.Silent())
+    sync.read_in(
+        base,
+        [notes],
+        settings=sync.Settings(100_000_000, 120, 2.0),
+        progress=sync.Silent(),
+        verb="add",
+        rules=None,
+        may_retire=True,
+    )
     while base.embed_next(5_000):
         pass
     count = base.passages()
@@ -108,7 +118,17 @@ def searching(there: Path, passages: int) -> Iterator[tuple[str, str]]:
     for i in range(10):
         changed.write_text(f"A new beginning, number {i}.\n\n" + changed.read_text())
         updates.append(
-            timed(lambda: sync.read_in(base, [changed], settings=sync.Settings(10**8, 120), progress=sync.Silent()))
+            timed(
+                lambda: sync.read_in(
+                    base,
+                    [changed],
+                    settings=sync.Settings(10**8, 120, 2.0),
+                    progress=sync.Silent(),
+                    verb="add",
+                    rules=None,
+                    may_retire=True,
+                )
+            )
         )
     yield f"durable update of one file, {count:,} passages, p50", f"{np.median(updates):.0f} ms"
     base.close()

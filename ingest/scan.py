@@ -1,12 +1,14 @@
 """A folder on disk → the files that may be read, and how they differ from what is known.
 
-Rule: what stands on disk is the truth. Nothing is read here but names, sizes and times; links are not followed.
+Rule: what stands on disk is the truth. Nothing is read here but names, sizes and times; links are not followed unless
+asked for.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,17 @@ DEFAULT_IGNORE = (
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """How a root is read. uses_gitignore: its own .gitignore counts too. follows_links: links in it are read."""
+
+    uses_gitignore: bool
+    follows_links: bool
+
+
+PLAIN = Rules(uses_gitignore=False, follows_links=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A file seen: path below the root ("/" between parts), size, time of last change."""
 
@@ -46,12 +59,13 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a folder differs from what is known; paths below the root, sorted."""
+    """How a folder differs from what is known; paths below the root, sorted. unreadable: folders in it."""
 
     new: tuple[Found, ...]
     changed: tuple[Found, ...]
     vanished: tuple[str, ...]
     unchanged: int
+    unreadable: tuple[Unreadable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +78,27 @@ class Rule:
 
 
 class Ignore:
-    """What is not read: the defaults, and the patterns of `.lifelongignore` at the root (.gitignore syntax)."""
+    """What is not read: the defaults, and the patterns of `.lifelongignore` at the root (.gitignore syntax).
 
-    def __init__(self, root: Path) -> None:
+    Later lines go before earlier ones: `.lifelongignore` before the root's own `.gitignore`, if that counts.
+    """
+
+    def __init__(self, root: Path, rules: Rules = PLAIN) -> None:
         self._rules: list[tuple[Rule, pathspec.GitIgnoreSpec]] = []
         for pattern in DEFAULT_IGNORE:
             self._add("default", 0, pattern)
-        source = root / IGNORE_FILE
+        for name in (".gitignore", IGNORE_FILE) if rules.uses_gitignore else (IGNORE_FILE,):
+            self._read(root / name)
+        self._all = pathspec.GitIgnoreSpec.from_lines([rule.pattern for rule, _ in self._rules])
+
+    def _read(self, source: Path) -> None:
         try:
             lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
-            lines = []
+            return
         for number, line in enumerate(lines, start=1):
             if line.strip() and not line.startswith("#"):
                 self._add(str(source), number, line)
-        self._all = pathspec.GitIgnoreSpec.from_lines([rule.pattern for rule, _ in self._rules])
 
     def _add(self, source: str, line: int, pattern: str) -> None:
         self._rules.append((Rule(source, line, pattern), pathspec.GitIgnoreSpec.from_lines([pattern])))
@@ -99,40 +119,50 @@ class Ignore:
         return None
 
 
-def scan(root: Path, *, below: str = "", skip: Sequence[Path] = ()) -> Iterator[Found | Unreadable]:
+def scan(
+    root: Path, *, below: str = "", skip: Sequence[Path] = (), rules: Rules = PLAIN
+) -> Iterator[Found | Unreadable]:
     """The files below `root` (only those below its subfolder `below`) that are not ignored, in order of path.
 
     skip: folders left out, such as other roots and the knowledge base itself.
     Raises MissingFile if the folder is not there or cannot be listed.
     """
-    ignore = Ignore(root)
-    left_out = {os.path.realpath(path) for path in skip}
+    walk = _Walk(Ignore(root, rules), {os.path.realpath(path) for path in skip}, rules)
     start = root / below if below else root
     try:
         os.scandir(start).close()
     except OSError as error:
         raise MissingFile(f"cannot read folder {start}: {error.strerror or error}") from error
-    yield from _below(start, below, ignore, left_out)
+    yield from walk.below(start, below, (os.path.realpath(start),))
 
 
-def _below(folder: Path, prefix: str, ignore: Ignore, left_out: set[str]) -> Iterator[Found | Unreadable]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Unreadable(prefix, error.strerror or str(error))
-        return
-    for entry in entries:
-        name = shown_name(entry.name)
-        path = f"{prefix}/{name}" if prefix else name
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    ignore: Ignore
+    left_out: set[str]
+    rules: Rules
+
+    def below(self, folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[Found | Unreadable]:
+        """above: the real paths of this folder and those it was reached through; a link to one of them is a loop."""
         try:
-            if entry.is_dir(follow_symlinks=False):
-                if not ignore.holds(path, is_folder=True) and os.path.realpath(entry.path) not in left_out:
-                    yield from _below(Path(entry.path), path, ignore, left_out)
-            elif entry.is_file(follow_symlinks=False) and not ignore.holds(path):
-                found = entry.stat(follow_symlinks=False)
-                yield Found(path, found.st_size, found.st_mtime_ns)
-        except FileNotFoundError:
-            continue  # gone since the folder was listed
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Unreadable(prefix, error.strerror or str(error))
+            return
+        links = self.rules.follows_links
+        for entry in entries:
+            name = shown_name(entry.name)
+            path = f"{prefix}/{name}" if prefix else name
+            try:
+                if entry.is_dir(follow_symlinks=links):
+                    real = os.path.realpath(entry.path)
+                    if not self.ignore.holds(path, is_folder=True) and real not in self.left_out and real not in above:
+                        yield from self.below(Path(entry.path), path, (*above, real))
+                elif entry.is_file(follow_symlinks=links) and not self.ignore.holds(path):
+                    found = entry.stat(follow_symlinks=links)
+                    yield Found(path, found.st_size, found.st_mtime_ns)
+            except FileNotFoundError:
+                continue  # gone since the folder was listed
 
 
 def shown_name(name: str) -> str:
@@ -143,13 +173,33 @@ def shown_name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def look(root: Path, path: str) -> Found | None:
+def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
     """One file below `root` as it is now; None if there is no regular file."""
     try:
-        found = os.lstat(root / path)
-    except OSError:
+        found = os.stat(root / path, follow_symlinks=rules.follows_links)
+    except (OSError, ValueError):
         return None
-    return Found(path, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+    if not stat.S_ISREG(found.st_mode) or not _is_named_so(root / path):
+        return None
+    return Found(path, found.st_size, found.st_mtime_ns)
+
+
+def is_folder(root: Path, path: str, *, rules: Rules = PLAIN) -> bool:
+    """A folder stands at a path below `root`; a link to one does if links are followed."""
+    try:
+        return stat.S_ISDIR(os.stat(root / path, follow_symlinks=rules.follows_links).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_named_so(path: Path) -> bool:
+    """Where "A.md" opens "a.md", only the name as listed counts, so that a change of case is a move."""
+    if sys.platform not in ("darwin", "win32"):
+        return True
+    try:
+        return path.name in os.listdir(path.parent)
+    except OSError:
+        return False
 
 
 def compare(known: Mapping[str, tuple[int, int]], found: Sequence[Found | Unreadable], *, below: str) -> Difference:
@@ -174,4 +224,5 @@ def compare(known: Mapping[str, tuple[int, int]], found: Sequence[Found | Unread
         changed=tuple(sorted(changed, key=lambda entry: entry.path)),
         vanished=tuple(sorted(vanished)),
         unchanged=len(here) - len(new) - len(changed),
+        unreadable=tuple(entry for entry in found if isinstance(entry, Unreadable)),
     )

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
 from ingest.chunk import Places
+from ingest.scan import Rules
 from rag_lifelong import sync, verify
-from rag_lifelong.changes import Hold
+from rag_lifelong.changes import Hold, Restore
 from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.errors import NoSuchPath, NothingToUndo
+from rag_lifelong.follow import SWEEP_S, Happening, Watcher, follower_of
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, joined, relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.quote import Evidence, Quotation, quote
+from rag_lifelong.reading import Settings, document_of, ignored_by
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
@@ -32,6 +35,7 @@ from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDo
 REFUSAL = "Your sources do not say."
 EVIDENCE = 12  # passages an answer is looked for in
 NEAREST = 3  # passages shown with a refusal
+BATCH_S = 2.0  # of reading between two commits, so that ^C and a crash lose little
 ANSWER_TOKENS = 512  # a language model may write this many
 
 
@@ -45,11 +49,40 @@ class Narrowing(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A root as shown: its path, how many documents stand in it, when it was last compared with the disk."""
+    """A root as shown: its path, how many documents stand in it, when it was last compared with the disk.
+
+    following: "added", "followed", "left" or "files" (single files of it were added). pid: of the process that follows
+    it now, None if none does. way: how that hears of changes. held: paths left as they are by forget and undo.
+    """
 
     path: str
     documents: int
     checked_at: datetime | None
+    following: str
+    pid: int | None
+    way: str
+    blocked: str | None
+    queued: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndoLine:
+    """One document that an undo concerns: what, where it stands and would stand; obstacle: why not, or ""."""
+
+    what: str
+    path: str
+    path_then: str
+    obstacle: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """What taking back a version would do."""
+
+    version: Version
+    lines: tuple[UndoLine, ...]
+    restores: tuple[Restore, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +153,12 @@ class Assistant:
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
         self._model = model
-        self._settings = sync.Settings(max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens)
+        self._settings = Settings(
+            max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens, batch_s=BATCH_S
+        )
         self._background: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._watchers: list[Watcher] = []
 
     def __enter__(self) -> Assistant:
         return self
@@ -131,8 +167,11 @@ class Assistant:
         self.close()
 
     def close(self) -> None:
-        """Stops background embedding at a batch border, and closes the knowledge base."""
+        """Stops watchers and background embedding at a batch border, and closes the knowledge base."""
         self._stopping.set()
+        for watcher in self._watchers:
+            watcher.stop()
+        self._watchers.clear()
         if self._background is not None:
             self._background.join()
             self._background = None
@@ -140,16 +179,124 @@ class Assistant:
 
     # -- what is kept
 
-    def add(self, *paths: str | Path, wait: bool = True, progress: Progress | None = None) -> ReadIn:
+    def add(
+        self,
+        *paths: str | Path,
+        wait: bool = True,
+        progress: Progress | None = None,
+        rules: Rules | None = None,
+        may_retire: bool = False,
+    ) -> ReadIn:
         """Makes the knowledge base equal to these folders and files.
 
         wait: return when vectors are there too; else they follow in the background.
-        Raises NoSuchPath, MissingFile, StorageFull, KnowledgeBaseBusy.
+        rules: how folders are read, from now on; None leaves what was set.
+        may_retire: believe it that over a fifth of a folder's documents are gone.
+        Raises NoSuchPath, MissingFile, TooManyGone, StorageFull, KnowledgeBaseBusy.
         """
         if not paths:
             raise ValueError("add() needs at least one path")
+        return self._read_in([Path(path) for path in paths], "add", wait, progress, rules, may_retire)
+
+    def sync(
+        self, *folders: str | Path, wait: bool = True, progress: Progress | None = None, may_retire: bool = False
+    ) -> ReadIn:
+        """Makes the knowledge base equal to these folders, or to all that are followed or were added.
+
+        A folder that is not there is left as it is. Arguments and errors as `add`.
+        """
+        chosen = [Path(folder) for folder in folders] or [
+            Path(root.path) for root in self.followed() if os.path.isdir(root.path)
+        ]
+        return self._read_in(chosen, "sync", wait, progress, None, may_retire)
+
+    def followed(self) -> tuple[Root, ...]:
+        """The folders that `sync` and `watch` take when none is named."""
+        return tuple(root for root in self.knowledge_base.roots() if root.is_whole and root.following != "left")
+
+    def unfollow(self, folder: str | Path) -> None:
+        """The folder is no longer compared; its documents stay. Raises NoSuchPath."""
+        root = self._folder(folder)
+        self.knowledge_base.follow(root, "left", uses_gitignore=root.uses_gitignore, follows_links=root.follows_links)
+
+    def move_folder(self, old: str | Path, new: str | Path) -> None:
+        """The folder known as `old` stands at `new` now; nothing is read again. Raises NoSuchPath."""
+        root, place = self._folder(old), _absolute(new)
+        if any(other.path == place for other in self.knowledge_base.roots()):
+            raise NoSuchPath(f"{place} is known as a folder of its own; forget or unfollow it first")
+        self.knowledge_base.rename_root(root, place)
+
+    def watch(
+        self,
+        *folders: str | Path,
+        settle_ms: int | None = None,
+        sweep_s: float = SWEEP_S,
+        rules: Rules | None = None,
+        tell: Callable[[Happening], None] | None = None,
+    ) -> Watcher:
+        """Follows these folders, or all that were added, in the background until `stop()`; it is made equal first.
+
+        settle_ms: a file is read once it has not changed for so long; None for the setting. sweep_s: between two
+        comparisons of whole folders. tell: called with what happened, from the watcher's thread.
+        Raises NoSuchPath, FolderFollowed.
+        """
+        roots = [self._root_to_follow(folder, rules) for folder in folders] if folders else list(self.followed())
+        if not roots:
+            raise NoSuchPath("no folder to watch; name one: lifelong watch FOLDER")
+        watcher = Watcher(
+            self.knowledge_base,
+            roots,
+            settings=self._settings,
+            settle_ms=self.config.settle_ms if settle_ms is None else settle_ms,
+            sweep_s=sweep_s,
+            tell=tell or _untold,
+        )
+        watcher.start()
+        self._watchers.append(watcher)
+        return watcher
+
+    def _root_to_follow(self, folder: str | Path, rules: Rules | None) -> Root:
+        place = _absolute(folder)
+        known = next((root for root in self.knowledge_base.roots() if root.path == place and root.is_whole), None)
+        if known is None:
+            if not os.path.isdir(place):
+                raise NoSuchPath(f"no folder at {place}; check the spelling")
+            if relative_to(str(self.knowledge_base.path), place) == ".":
+                raise NoSuchPath(f"{place} is the knowledge base itself; name a folder with documents")
+            known = self.knowledge_base.ensure_root(place, is_whole=True)
+        chosen = rules or Rules(uses_gitignore=known.uses_gitignore, follows_links=known.follows_links)
+        self.knowledge_base.follow(
+            known, "followed", uses_gitignore=chosen.uses_gitignore, follows_links=chosen.follows_links
+        )
+        return next(root for root in self.knowledge_base.roots() if root.id == known.id)
+
+    def _folder(self, folder: str | Path) -> Root:
+        place = _absolute(folder)
+        for root in self.knowledge_base.roots():
+            if root.path == place:
+                return root
+        known = ", ".join(root.path for root in self.knowledge_base.roots() if root.is_whole) or "none"
+        raise NoSuchPath(f"{place} is no folder of this knowledge base; there are: {known}")
+
+    def _read_in(
+        self,
+        paths: Sequence[Path],
+        verb: str,
+        wait: bool,
+        progress: Progress | None,
+        rules: Rules | None,
+        may_retire: bool,
+    ) -> ReadIn:
         told = progress or Silent()
-        done = sync.read_in(self.knowledge_base, [Path(path) for path in paths], settings=self._settings, progress=told)
+        done = sync.read_in(
+            self.knowledge_base,
+            paths,
+            settings=self._settings,
+            progress=told,
+            verb=verb,
+            rules=rules,
+            may_retire=may_retire,
+        )
         if wait:
             self.wait(told)
         else:
@@ -170,7 +317,7 @@ class Assistant:
         for path in paths:
             place = _absolute(path)
             found = [
-                Hold(root.id, relative)
+                Hold(root.id, relative, place)
                 for root in roots.values()
                 for relative, state in self.knowledge_base.file_states(root).items()
                 if state.document_id is not None and _covers(place, joined(root.path, relative))
@@ -180,9 +327,46 @@ class Assistant:
                 hint = f"; did you mean {nearest[0]}?" if nearest else ""
                 raise NoSuchPath(f"nothing is stored at {place}{hint}")
             operations.extend(found)
-        version = self.knowledge_base.commit(operations, cause="forget " + " ".join(str(p) for p in paths))
-        assert version is not None  # a Hold always makes one
+        version = self.knowledge_base.commit(operations, cause="forget " + " ".join(str(p) for p in paths)).version
+        if version is None:  # another process was first
+            raise NoSuchPath(f"nothing is stored at {', '.join(_absolute(path) for path in paths)} any more")
         return version
+
+    def undo_plan(self, version: int | None = None) -> UndoPlan:
+        """What `undo` would do; nothing is done. Raises NothingToUndo, NoSuchVersion."""
+        base = self.knowledge_base
+        chosen = base.version_to_undo() if version is None else base.version(base.version_number(version))
+        if chosen is None:
+            raise NothingToUndo("no command has changed anything that could be taken back; see: lifelong versions")
+        roots = {root.id: root.path for root in base.roots()}
+        steps = base.undo_plan(chosen.number)
+        return UndoPlan(
+            version=chosen,
+            lines=tuple(
+                UndoLine(
+                    what=step.what,
+                    path="" if step.now is None else joined(roots[step.now.root_id], step.now.path),
+                    path_then="" if step.then is None else joined(roots[step.then.root_id], step.then.path),
+                    obstacle=step.obstacle,
+                )
+                for step in steps
+            ),
+            restores=tuple(step.restore for step in steps if step.restore is not None),
+        )
+
+    def undo(self, version: int | None = None) -> Version:
+        """Takes back a version, by default the newest that a command made and that was not taken back yet.
+
+        One more version; the disk is not touched, and its files are not read again until they change. What a later
+        version has changed again stays. Raises NothingToUndo, NoSuchVersion.
+        """
+        plan = self.undo_plan(version)
+        number = plan.version.number
+        if not plan.restores:
+            raise NothingToUndo(f"nothing of version {number} can be taken back: all of it has changed again since")
+        done = self.knowledge_base.commit(plan.restores, cause=f"undo {number}", undoes=number).version
+        assert done is not None  # a Restore always makes one
+        return done
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Makes the word index and the vector index again from what is stored, and missing vectors.
@@ -327,18 +511,33 @@ class Assistant:
             passages=sum(document.passages for document in documents),
             waiting=base.lag().passages,
             failures=self.failures(),
-            folders=tuple(
-                Folder(
-                    path=root.path,
-                    documents=sum(_covers(root.path, document.path) for document in documents),
-                    checked_at=root.compared_at,
-                )
-                for root in base.roots()
-            ),
+            folders=self.folders(),
             embedder=base.embedder.name,
             model=self.model_name,
             size_bytes=sum(f.stat().st_size for f in base.path.rglob("*") if f.is_file()),
         )
+
+    def folders(self) -> tuple[Folder, ...]:
+        """The folders known, who follows them, and how they stand."""
+        base = self.knowledge_base
+        documents = base.documents()
+        found = []
+        for root in base.roots():
+            lease = follower_of(base, root)
+            found.append(
+                Folder(
+                    path=root.path,
+                    documents=sum(_covers(root.path, document.path) for document in documents),
+                    checked_at=root.compared_at,
+                    following=root.following if root.is_whole else "files",
+                    pid=None if lease is None else lease.pid,
+                    way="" if lease is None else lease.way,
+                    blocked=root.blocked,
+                    queued=root.queued if lease is not None else 0,
+                    held=len(base.holds(root)),
+                )
+            )
+        return tuple(found)
 
     def status_of(self, path: str | Path) -> PathStatus:
         """Why a file is, or is not, found."""
@@ -393,7 +592,7 @@ class Assistant:
         for number, span in enumerate(quotation.spans, start=1):
             hit = evidence[span.evidence_index].hit
             revision = self.knowledge_base.revision_of(hit)
-            places = Places(sync.document_of(revision))
+            places = Places(document_of(revision))
             cited.append(
                 Citation(
                     number=number,
@@ -456,8 +655,12 @@ class Assistant:
         )
 
     def _state_below(self, root: Root, relative: str, place: str) -> PathStatus | None:
-        if relative in self.knowledge_base.holds(root):
-            message = f"held by forget: not read while it stays as it is; to take it back: lifelong add {place}"
+        held = self.knowledge_base.holds(root).get(relative)
+        if held is not None:
+            message = (
+                f"held by {held.cause}: left as it is until the file changes; "
+                f"to read what is on disk: lifelong add {place}"
+            )
             return PathStatus(place, "held", message, ())
         state = self.knowledge_base.file_states(root).get(relative)
         if state is not None and state.failure is not None:
@@ -467,7 +670,7 @@ class Assistant:
             return self._searchable(state.document_id, place)
         if not root.is_whole or relative == ".":
             return None
-        ignored = sync.ignored_by(root, relative)
+        ignored = ignored_by(root, relative)
         if ignored is not None:
             return PathStatus(place, "ignored", ignored, ())
         if os.path.isfile(place):
@@ -493,6 +696,10 @@ class Assistant:
         by_name = {os.path.basename(path): path for path in known}
         names = difflib.get_close_matches(os.path.basename(place), by_name, n=3, cutoff=0.6)
         return tuple(by_name[name] for name in names)
+
+
+def _untold(happening: Happening) -> None:
+    """Nobody is told."""
 
 
 def _absolute(path: str | Path) -> str:

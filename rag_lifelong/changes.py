@@ -2,6 +2,8 @@
 
 Rule: everything here runs inside the caller's transaction, and what is replaced dies in the same one. Insert, then
 retire. Paths are never deleted: locations, revisions and passages end with a version and stay for as-of answers.
+An operation was decided on outside the lock: one that no longer fits what another process has written meanwhile is
+left out, since the folder will be compared again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from hashlib import blake2b
 from ingest import Chunk, Document
 from rag_lifelong.store import documents, files, passages, vectors, versions, words
 from rag_lifelong.store.documents import Location, PlaceMark, Placement, Revision
-from rag_lifelong.store.files import FileState
+from rag_lifelong.store.files import FileState, Held
 from rag_lifelong.store.passages import PassageKey
 from rag_lifelong.types import HeaderField
 
@@ -33,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """The file at `place` has this text now. digest: of its bytes."""
+    """The file at `place` has this text now. digest: of its bytes. by_name: asked for by its path, so a hold ends."""
 
     place: Place
     digest: bytes
@@ -41,13 +43,16 @@ class Put:
     document: Document
     chunks: Sequence[Chunk]
     chunker_version: int
+    by_name: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The document now stands at `place`, with the same bytes."""
+    """The document that stood at `path` below `root_id` now stands at `place`, with the same bytes."""
 
     document_id: int
+    root_id: int
+    path: str
     place: Place
     digest: bytes
 
@@ -78,13 +83,50 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The user took the path out; the file stays on disk."""
+    """The user took the path out, naming it or a folder above it (`named`, absolute); the file stays on disk."""
 
     root_id: int
     path: str
+    named: str
 
 
-Operation = Put | Move | Gone | Fail | Touch | Hold
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The document stands where it did, with the text it had, at an earlier version; nowhere if it did not live."""
+
+    document_id: int
+    revision_id: int | None
+    location: Location | None
+
+
+Operation = Put | Move | Gone | Fail | Touch | Hold | Restore
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one operation did to a document. kind: added, changed, moved, removed, restored or failed.
+
+    root_id, path: where it stands now, or stood last. path_before: below the same or another root, if it moved.
+    born, died, kept: passages.
+    """
+
+    kind: str
+    root_id: int
+    path: str
+    document_id: int | None
+    path_before: str | None
+    born: int
+    died: int
+    kept: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch did. version: its number, None if no document changed."""
+
+    version: int | None
+    outcomes: tuple[Outcome, ...]
 
 
 def string_digest(context: str, text: str) -> bytes:
@@ -103,45 +145,88 @@ def apply(
     *,
     at: datetime,
     cause: str,
+    source: str,
+    undoes: int | None,
     embedder_id: int,
-) -> int | None:
-    """Writes a batch; gives the new version's number, or None if no document changed."""
-    makes_version = any(isinstance(operation, Put | Move | Gone | Hold) for operation in operations)
-    if not makes_version:
-        for operation in operations:
-            if isinstance(operation, Fail):
-                _fail(connection, operation, at)
-            elif isinstance(operation, Touch):
-                _touch(connection, operation)
-        return None
-    number = versions.begin(connection, at=at, cause=cause)
+) -> Applied:
+    """Writes a batch, as one version if any document changes. source, undoes: as of `store.versions.begin`."""
+    leaving = {(o.root_id, o.path) for o in operations if isinstance(o, Move | Gone)}
+    fitting = [operation for operation in operations if _fits(connection, operation, leaving)]
+    outcomes: list[Outcome] = []
+    changing = [operation for operation in fitting if not isinstance(operation, Fail | Touch)]
+    for operation in fitting:
+        if isinstance(operation, Fail):
+            outcomes.append(_fail(connection, operation, at))
+        elif isinstance(operation, Touch):
+            _touch(connection, operation)
+    if not changing:
+        return Applied(None, tuple(outcomes))
+    number = versions.begin(connection, at=at, cause=cause, source=source, undoes=undoes)
     writer = _Writer(connection, number, embedder_id)
     # Whatever leaves a place does so before anything settles there.
-    for operation in operations:
+    for operation in changing:
         if isinstance(operation, Move):
             writer.depart(operation)
-    for operation in sorted(operations, key=lambda operation: not isinstance(operation, Gone | Hold)):
+        elif isinstance(operation, Restore):
+            writer.vacate(operation)
+    for operation in sorted(changing, key=lambda operation: not isinstance(operation, Gone | Hold)):
         match operation:
             case Put():
-                writer.put(operation)
+                outcomes.append(writer.put(operation))
             case Move():
-                writer.move(operation)
+                outcomes.append(writer.move(operation))
             case Gone():
-                writer.gone(operation)
+                outcomes.append(writer.gone(operation))
             case Hold():
-                writer.hold(operation)
-            case Fail():
-                _fail(connection, operation, at)
-            case Touch():
-                _touch(connection, operation)
+                outcomes.append(writer.hold(operation))
+            case Restore():
+                outcomes.append(writer.restore(operation))
     versions.finish(connection, number, writer.counts)
-    return number
+    return Applied(number, tuple(outcomes))
 
 
-def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> None:
+def _fits(connection: sqlite3.Connection, operation: Operation, leaving: set[tuple[int, str]]) -> bool:
+    """What the operation rests on still holds."""
+    match operation:
+        case Put(place=place, digest=digest, by_name=by_name):
+            held = files.held(connection, place.root_id, place.path)
+            if held is not None and held.digest == digest and not by_name:
+                return False
+            return not _is_read_already(connection, operation)
+        case Move(root_id=root_id, path=path, place=place, document_id=document_id, digest=digest):
+            origin = files.state(connection, root_id, path)
+            if origin is None or origin.document_id != document_id or origin.digest != digest:
+                return False
+            target = files.state(connection, place.root_id, place.path)
+            held = files.held(connection, place.root_id, place.path)
+            is_free = target is None or target.document_id is None or (place.root_id, place.path) in leaving
+            return is_free and (held is None or held.digest != digest)
+        case Gone(root_id=root_id, path=path):
+            known = files.state(connection, root_id, path)
+            return known is not None and files.held(connection, root_id, path) is None
+        case Hold(root_id=root_id, path=path):
+            state = files.state(connection, root_id, path)
+            return state is not None and state.document_id is not None
+        case _:
+            return True
+
+
+def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:
+    state = files.state(connection, operation.place.root_id, operation.place.path)
+    if state is None or state.document_id is None or state.digest != operation.digest or state.failure is not None:
+        return False
+    document = operation.document
+    made_by = (document.parser, document.parser_version, operation.chunker_version)
+    same = documents.same_revision(connection, state.document_id, operation.digest, made_by)
+    now = versions.latest_number(connection)
+    return same is not None and same == documents.revision_at(connection, state.document_id, now)
+
+
+def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> Outcome:
     place = operation.place
     before = files.state(connection, place.root_id, place.path)
     is_same = before is not None and before.failure is not None and before.digest == operation.digest
+    document_id = None if before is None else before.document_id
     files.write(
         connection,
         FileState(
@@ -150,12 +235,14 @@ def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> None
             size_bytes=place.size_bytes,
             mtime_ns=place.mtime_ns,
             digest=operation.digest,
-            document_id=None if before is None else before.document_id,
+            document_id=document_id,
             failure=operation.reason,
             failed_at=before.failed_at if is_same and before is not None else at,
             tries=before.tries + 1 if is_same and before is not None else 1,
+            tried_at=at,
         ),
     )
+    return Outcome("failed", place.root_id, place.path, document_id, None, 0, 0, 0, operation.reason)
 
 
 def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
@@ -171,46 +258,134 @@ class _Writer:
         self.number = number
         self.embedder_id = embedder_id
         self.counts = versions.Counts()
+        self._stood: dict[int, Location] = {}  # where documents to be restored stood before this batch
 
-    def put(self, operation: Put) -> None:
+    def put(self, operation: Put) -> Outcome:
         place = operation.place
         before = files.state(self.connection, place.root_id, place.path)
         document_id = None if before is None else before.document_id
+        kind = "added" if document_id is None else "changed"
         if document_id is not None:
             self.counts.changed += 1
         else:
             self.counts.added += 1
             document_id = self._identity(place.root_id, place.path)
             documents.settle(self.connection, Location(document_id, place.root_id, place.path), self.number)
-        self._revise(document_id, operation)
+        born, died, kept = self._revise(document_id, operation)
         self._saw(place, operation.digest, document_id)
         files.release(self.connection, place.root_id, place.path)
+        return Outcome(kind, place.root_id, place.path, document_id, None, born, died, kept, "")
 
     def depart(self, operation: Move) -> None:
-        at = documents.location_of(self.connection, operation.document_id, self.number)
-        if at is not None:
-            files.forget(self.connection, at.root_id, at.path)
+        files.forget(self.connection, operation.root_id, operation.path)
         documents.leave(self.connection, operation.document_id, self.number)
 
-    def move(self, operation: Move) -> None:
+    def move(self, operation: Move) -> Outcome:
         place = operation.place
         documents.settle(self.connection, Location(operation.document_id, place.root_id, place.path), self.number)
         self._saw(place, operation.digest, operation.document_id)
+        files.release(self.connection, place.root_id, place.path)
         self.counts.moved += 1
+        return Outcome("moved", place.root_id, place.path, operation.document_id, operation.path, 0, 0, 0, "")
 
-    def gone(self, operation: Gone) -> None:
+    def gone(self, operation: Gone) -> Outcome:
         state = files.state(self.connection, operation.root_id, operation.path)
         files.forget(self.connection, operation.root_id, operation.path)
-        if state is not None and state.document_id is not None:
-            self._retire(state.document_id)
+        document_id = None if state is None else state.document_id
+        died = 0 if document_id is None else self._retire(document_id)
+        return Outcome("removed", operation.root_id, operation.path, document_id, None, 0, died, 0, "")
 
-    def hold(self, operation: Hold) -> None:
+    def hold(self, operation: Hold) -> Outcome:
         state = files.state(self.connection, operation.root_id, operation.path)
-        digest = None if state is None else state.digest
-        if state is not None and state.document_id is not None:
-            self._retire(state.document_id)
-            self._saw(Place(operation.root_id, operation.path, state.size_bytes, state.mtime_ns), digest, None)
-        files.hold(self.connection, operation.root_id, operation.path, digest=digest, version=self.number)
+        assert state is not None and state.document_id is not None  # _fits
+        held = files.held(self.connection, operation.root_id, operation.path)
+        digest = held.digest if held is not None else state.digest  # a document kept by an undo: what is on disk
+        died = self._retire(state.document_id)
+        place = Place(operation.root_id, operation.path, state.size_bytes, state.mtime_ns)
+        self._saw(place, digest, None)
+        held = Held(operation.path, digest, operation.named, "forget")
+        files.hold(self.connection, operation.root_id, held, version=self.number)
+        return Outcome("removed", operation.root_id, operation.path, state.document_id, None, 0, died, 0, "")
+
+    def vacate(self, operation: Restore) -> None:
+        document_id = operation.document_id
+        now = documents.location_of(self.connection, document_id, self.number)
+        if now is not None:
+            self._stood[document_id] = now
+            if operation.location != now:
+                documents.leave(self.connection, document_id, self.number)
+
+    def restore(self, operation: Restore) -> Outcome:
+        """Stands and reads as it did; every path concerned is held as the disk has it."""
+        document_id = operation.document_id
+        now = self._stood.get(document_id)
+        if operation.revision_id is None or operation.location is None:
+            assert now is not None  # undo.plan
+            died = self._retire(document_id)
+            self._stand(now.root_id, now.path, None, None)
+            return Outcome("removed", now.root_id, now.path, document_id, None, 0, died, 0, "")
+        born, died = self._live_as(document_id, operation.revision_id)
+        there = operation.location
+        if now is not None and now != there:
+            stands = files.state(self.connection, now.root_id, now.path)
+            if stands is None or stands.document_id == document_id:  # nobody has come back to it in this batch
+                self._stand(now.root_id, now.path, None, None)
+            self.counts.moved += 1
+        if now != there:
+            documents.settle(self.connection, there, self.number)
+        digest = documents.digest_of(self.connection, operation.revision_id)
+        self._stand(there.root_id, there.path, document_id, digest)
+        if now is None:
+            self.counts.added += 1
+        elif born or died:
+            self.counts.changed += 1
+        path_before = None if now is None or now.path == there.path else now.path
+        return Outcome("restored", there.root_id, there.path, document_id, path_before, born, died, 0, "")
+
+    def _stand(self, root_id: int, path: str, document_id: int | None, digest: bytes | None) -> None:
+        """The document (or none) stands at a path; its path is held unless its bytes lie there."""
+        state = files.state(self.connection, root_id, path)
+        held = files.held(self.connection, root_id, path)
+        # what lies there, as last seen; the digest of a row without a file is None
+        on_disk = held.digest if held is not None else (None if state is None else state.digest)
+        if state is not None or document_id is not None:
+            size_bytes, mtime_ns = (-1, 0) if state is None else (state.size_bytes, state.mtime_ns)
+            self._saw(Place(root_id, path, size_bytes, mtime_ns), on_disk, document_id)
+        if document_id is not None and on_disk == digest:
+            files.release(self.connection, root_id, path)
+        else:
+            files.hold(self.connection, root_id, Held(path, on_disk, "", "undo"), version=self.number)
+
+    def _live_as(self, document_id: int, revision_id: int) -> tuple[int, int]:
+        """The document has a revision it had before; (passages born, died)."""
+        revision = documents.read_revision(self.connection, revision_id)
+        old = self._living_revision(document_id)
+        if old is not None and old.id == revision_id:
+            return 0, 0
+        alive = passages.alive_in(self.connection, document_id)
+        placed = {p.passage_id: p for p in revision.placements}
+        raised = [
+            words.row(i, context=p.context, text=revision.text[p.start : p.end])
+            for i, p in sorted(placed.items())
+            if i not in alive
+        ]
+        words.raise_again(self.connection, raised)
+        born, died = placed.keys() - alive, alive - placed.keys()
+        passages.bear(self.connection, sorted(born), self.number)
+        if old is not None:
+            self._bury(old, died)
+        digests = passages.digests_of(self.connection, sorted(born))
+        vectors.enqueue(self.connection, self.embedder_id, [(digests[i], i) for i in sorted(born)])
+        self._succeed(document_id, None if old is None else old.id, revision_id)
+        self.counts.passages_born += len(born)
+        return len(born), len(died)
+
+    def _succeed(self, document_id: int, old_id: int | None, new_id: int) -> None:
+        """The living revision is packed whole, the one before it as what differs."""
+        documents.make_whole(self.connection, new_id)
+        documents.revive(self.connection, new_id, document_id, self.number)
+        if old_id is not None and old_id != new_id:
+            documents.tell_against(self.connection, old_id, new_id)
 
     def _identity(self, root_id: int, path: str) -> int:
         """A document that left this very path comes back as itself; else a new one."""
@@ -232,10 +407,12 @@ class _Writer:
                 failure=None,
                 failed_at=None,
                 tries=0,
+                tried_at=None,
             ),
         )
 
-    def _revise(self, document_id: int, operation: Put) -> None:
+    def _revise(self, document_id: int, operation: Put) -> tuple[int, int, int]:
+        """(passages born, died, kept)."""
         connection = self.connection
         old = self._living_revision(document_id)
         known = passages.known(connection, document_id)
@@ -268,10 +445,10 @@ class _Writer:
         if old is not None:
             self._bury(old, died)
         vectors.enqueue(connection, self.embedder_id, queued)
-        documents.revive(
-            connection, self._revision(document_id, operation, tuple(placements)), document_id, self.number
-        )
+        new_id = self._revision(document_id, operation, tuple(placements))
+        self._succeed(document_id, None if old is None else old.id, new_id)
         self.counts.passages_born += len(born)
+        return len(born), len(died), len(placed & alive)
 
     def _revision(self, document_id: int, operation: Put, placements: tuple[Placement, ...]) -> int:
         document = operation.document
@@ -304,13 +481,16 @@ class _Writer:
         revision_id = documents.revision_at(self.connection, document_id, self.number)
         return None if revision_id is None else documents.read_revision(self.connection, revision_id)
 
-    def _retire(self, document_id: int) -> None:
+    def _retire(self, document_id: int) -> int:
+        """The document lives no more; gives how many passages died."""
         revision = self._living_revision(document_id)
+        died = passages.alive_in(self.connection, document_id)
         if revision is not None:
-            self._bury(revision, passages.alive_in(self.connection, document_id))
+            self._bury(revision, died)
         documents.retire(self.connection, document_id, self.number)
         documents.leave(self.connection, document_id, self.number)
         self.counts.removed += 1
+        return len(died)
 
     def _bury(self, revision: Revision, passage_ids: set[int]) -> None:
         """These passages of the revision die, and their words leave the living."""

@@ -24,6 +24,7 @@ class Config:
 
     model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder.
     k: passages a search shows. chunk_tokens: mean size of new chunks. max_file_mb: larger files are not read.
+    settle_ms: a watched file is read once it has not changed for so long.
     editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
     color: "auto", "always" or "never".
     """
@@ -33,6 +34,7 @@ class Config:
     k: int
     chunk_tokens: int
     max_file_mb: int
+    settle_ms: int
     editor_uri: str
     color: str
 
@@ -43,11 +45,12 @@ DEFAULTS = Config(
     k=8,
     chunk_tokens=200,
     max_file_mb=100,
+    settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
 )
 
-_RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000)}
+_RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}
 _CHOICES = {"color": ("auto", "always", "never")}
 
 

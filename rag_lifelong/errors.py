@@ -9,6 +9,9 @@
     ├── ModelUnusable            the language model cannot be loaded or reached
     ├── StorageFull              no room left on the disk
     ├── BadSetting               a setting has an unknown name or an unusable value
+    ├── TooManyGone              a folder lost so much that it is not believed
+    ├── FolderFollowed           another process follows that folder
+    ├── NothingToUndo            no version that could be taken back
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
     └── NoSuchVersion            no version by that number or date
 
@@ -53,6 +56,18 @@ class StorageFull(LifelongError):
 
 class BadSetting(LifelongError):
     """A setting has an unknown name or an unusable value."""
+
+
+class TooManyGone(LifelongError):
+    """So many files are gone from a folder that it may be an absent drive."""
+
+
+class FolderFollowed(LifelongError):
+    """Another process follows that folder."""
+
+
+class NothingToUndo(LifelongError):
+    """There is no version that could be taken back."""
 
 
 class NoSuchPath(LifelongError):

@@ -12,14 +12,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from sqlite3 import Connection
 
 import numpy as np
 
-from rag_lifelong import changes, retrieve
-from rag_lifelong.changes import Operation, embedded_string
+from rag_lifelong import changes, retrieve, undo
+from rag_lifelong.changes import Operation, Outcome, embedded_string
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, NoSuchVersion
 from rag_lifelong.index import VectorIndex
@@ -27,9 +28,10 @@ from rag_lifelong.retrieve import Alive, Scope, Scored
 from rag_lifelong.store import documents, files, passages, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.documents import Revision
-from rag_lifelong.store.files import FileState, Root
+from rag_lifelong.store.files import FileState, Held, Lease, Root
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.types import Hit, Lag, StoredDocument, Vector, Version
+from rag_lifelong.undo import Step
 
 AsOf = int | str | date | datetime
 Dates = tuple[date | None, date | None]
@@ -40,6 +42,14 @@ _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for document
 def utc_now() -> datetime:
     """The time, aware, UTC."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did. version: None if no document changed."""
+
+    version: Version | None
+    outcomes: tuple[Outcome, ...]
 
 
 class KnowledgeBase:
@@ -84,11 +94,55 @@ class KnowledgeBase:
 
     # -- writing
 
-    def commit(self, operations: Sequence[Operation], *, cause: str) -> Version | None:
-        """One batch, one transaction; the new version, or None if no document changed."""
+    def commit(
+        self, operations: Sequence[Operation], *, cause: str, source: str = "command", undoes: int | None = None
+    ) -> Committed:
+        """One batch, one transaction. source: "command" or "watch". undoes: the version this takes back."""
         with self._database.transaction() as connection:
-            number = changes.apply(connection, operations, at=self._now(), cause=cause, embedder_id=self._embedder_id)
-            return None if number is None else versions.read(connection, number)
+            done = changes.apply(
+                connection,
+                operations,
+                at=self._now(),
+                cause=cause,
+                source=source,
+                undoes=undoes,
+                embedder_id=self._embedder_id,
+            )
+            made = None if done.version is None else versions.read(connection, done.version)
+            return Committed(made, done.outcomes)
+
+    def follow(self, root: Root, following: str, *, uses_gitignore: bool, follows_links: bool) -> None:
+        """How a folder is followed ("added", "followed" or "left"), and by which rules it is read."""
+        with self._database.transaction() as connection:
+            files.follow(connection, root.id, following, uses_gitignore=uses_gitignore, follows_links=follows_links)
+
+    def block(self, root: Root, reason: str | None) -> None:
+        """Notes why a folder is not made equal to the disk; None: it is."""
+        if root.blocked != reason:
+            with self._database.transaction() as connection:
+                files.block(connection, root.id, reason)
+
+    def queue(self, root: Root, count: int) -> None:
+        """Notes how many files of a folder were seen to change and are not yet read."""
+        with self._database.transaction() as connection:
+            files.queue(connection, root.id, count)
+
+    def rename_root(self, root: Root, path: str) -> None:
+        """The folder stands at another absolute path, with all that is in it."""
+        with self._database.transaction() as connection:
+            files.rename_root(connection, root.id, path)
+
+    def note_lease(self, lease: Lease | None, root: Root) -> None:
+        """Writes down who follows a folder; None: nobody."""
+        with self._database.transaction() as connection:
+            if lease is None:
+                files.end_lease(connection, root.id)
+            else:
+                files.lease(connection, lease)
+
+    def now(self) -> datetime:
+        """The clock that versions are dated by."""
+        return self._now()
 
     def ensure_root(self, path: str, *, is_whole: bool) -> Root:
         """The root at an absolute path, made if it is new."""
@@ -99,6 +153,22 @@ class KnowledgeBase:
         """Notes that the root was compared with the disk just now."""
         with self._database.transaction() as connection:
             files.compared(connection, root.id, self._now())
+
+    def undo_plan(self, number: int) -> tuple[Step, ...]:
+        """What taking back a version would do; nothing is done."""
+        with self._database.snapshot() as connection:
+            return undo.plan(connection, number)
+
+    def version_to_undo(self) -> Version | None:
+        """The newest version that a command made and that was not taken back."""
+        with self._database.snapshot() as connection:
+            number = versions.to_undo(connection)
+            return None if number is None else versions.read(connection, number)
+
+    def version(self, number: int) -> Version | None:
+        """Version `number`, None if there is none."""
+        with self._database.snapshot() as connection:
+            return versions.read(connection, number)
 
     def first_time(self, what: str) -> bool:
         """True the first time it is asked of `what`, for this knowledge base."""
@@ -295,8 +365,29 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             return files.states(connection, root.id)
 
-    def holds(self, root: Root) -> dict[str, bytes | None]:
-        """Relative path → digest of the paths taken out below a root."""
+    def file_states_of(self, root: Root, paths: Sequence[str]) -> dict[str, FileState]:
+        """Relative path → state, of those of `paths` that are known."""
+        with self._database.snapshot() as connection:
+            found = {path: files.state(connection, root.id, path) for path in paths}
+            return {path: state for path, state in found.items() if state is not None}
+
+    def paths_below(self, root: Root, path: str) -> tuple[str, ...]:
+        """The files known at `path` or below it, relative to the root."""
+        with self._database.snapshot() as connection:
+            return tuple(files.paths_below(connection, root.id, path))
+
+    def count_documents(self, root: Root, below: str) -> int:
+        """How many documents stand below a root, at `below` or below it; "" is all of it."""
+        with self._database.snapshot() as connection:
+            return files.count_documents(connection, root.id, below)
+
+    def leases(self) -> dict[int, Lease]:
+        """root id → who follows it, as last written; whether that process still lives, `follow` knows."""
+        with self._database.snapshot() as connection:
+            return files.leases(connection)
+
+    def holds(self, root: Root) -> dict[str, Held]:
+        """Relative path → what is held below a root."""
         with self._database.snapshot() as connection:
             return files.holds(connection, root.id)
 
@@ -311,12 +402,22 @@ class KnowledgeBase:
             found = documents.live_revision_with(connection, digest, parser)
             return None if found is None else self._revision(connection, found)
 
+    def outdated(self, root: Root, is_outdated: Callable[[str, int, int], bool]) -> frozenset[str]:
+        """Relative paths of the living documents whose (parser, its number, chunker's number) is outdated."""
+        with self._database.snapshot() as connection:
+            return frozenset(path for path, made_by in documents.makers(connection, root.id) if is_outdated(*made_by))
+
+    def made_by(self, document_id: int) -> tuple[str, int, int] | None:
+        """(parser, its number, chunker's number) of a document's living text."""
+        with self._database.snapshot() as connection:
+            return documents.maker(connection, document_id)
+
     def lag(self) -> Lag:
         """What has changed and cannot be found yet."""
         with self._database.snapshot() as connection:
             times = [root.compared_at for root in files.roots(connection) if root.compared_at is not None]
             return Lag(
-                files=files.count_unread_changes(connection),
+                files=files.count_unread_changes(connection) + sum(r.queued for r in files.roots(connection)),
                 passages=vectors.count_waiting(connection),
                 checked_at=min(times, default=None),
             )

@@ -21,11 +21,16 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The knowledge base after its n-th change: its number, when, why, and how much changed."""
+    """The knowledge base after its n-th change: its number, when, why, and how much changed.
+
+    source: "command", asked for by a person, or "watch", seen on disk. undoes: the version it took back, or None.
+    """
 
     number: int
     at: datetime
     cause: str
+    source: str
+    undoes: int | None
     added: int
     changed: int
     moved: int

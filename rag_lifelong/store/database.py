@@ -6,11 +6,12 @@ what to do; a transaction is whole or not there, also after `kill -9` or a full 
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -21,15 +22,13 @@ from rag_lifelong.errors import (
     StorageFull,
 )
 from rag_lifelong.store.glance import FILE_NAME
+from rag_lifelong.store.migrations import MIGRATIONS, Migration
 
-SCHEMA_VERSION = 1
+logger = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
-
-Migration = tuple[int, Callable[[sqlite3.Connection], None]]
-
-MIGRATIONS: tuple[Migration, ...] = ()
-"""(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""
 
 
 class Database:
@@ -159,9 +158,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             f"{path} was written by a newer rag-lifelong (format {version}, this one reads {newest}); "
             "it is left unchanged: upgrade rag-lifelong"
         )
+    if any(number > version for number, _ in migrations):
+        _copy_aside(connection, path, version)
     for number, change in migrations:
         if number > version:
             connection.execute("BEGIN IMMEDIATE")
+            if int(connection.execute("PRAGMA user_version").fetchone()[0]) >= number:
+                connection.execute("ROLLBACK")  # another process was first
+                continue
             try:
                 change(connection)
                 connection.execute(f"PRAGMA user_version = {number}")
@@ -169,6 +173,22 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+
+
+def _copy_aside(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """The store as it was, beside it: the way back to the program that wrote it."""
+    kept = path.with_name(f"{path.name}.format-{version}")
+    if kept.exists():
+        return
+    beside = kept.with_name(f".{kept.name}.{os.getpid()}")
+    try:
+        with closing(sqlite3.connect(beside)) as copy:
+            connection.backup(copy)
+        os.chmod(beside, 0o600)
+        os.replace(beside, kept)
+    finally:
+        beside.unlink(missing_ok=True)
+    logger.warning("%s has an older format (%d): copied to %s and brought up to date", path, version, kept.name)
 
 
 def _make_private_folder(folder: Path) -> None:

@@ -11,12 +11,42 @@ from rag_lifelong.store.clock import from_ms, to_ms
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A folder given by the user; `is_whole`: everything below it, else only files named one by one."""
+    """A folder given by the user; `is_whole`: everything below it, else only files named one by one.
+
+    following: "added", "followed" (it was watched once) or "left" (`unfollow`). blocked: why a comparison was not
+    carried out. queued: files its watcher has seen change and not yet read.
+    """
 
     id: int
     path: str
     is_whole: bool
     compared_at: datetime | None
+    following: str
+    uses_gitignore: bool
+    follows_links: bool
+    blocked: str | None
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A path left as it is. digest: of the bytes on disk, None if there was no file. named: what `forget` was given."""
+
+    path: str
+    digest: bytes | None
+    named: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Which process follows a root, since when, and how it hears of changes."""
+
+    root_id: int
+    pid: int
+    host: str
+    since: datetime
+    way: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +62,12 @@ class FileState:
     failure: str | None
     failed_at: datetime | None
     tries: int
+    tried_at: datetime | None
 
 
 def roots(connection: sqlite3.Connection) -> list[Root]:
     """All roots, in the order they were given."""
-    rows = connection.execute("SELECT id, path, is_whole, compared_ms FROM roots ORDER BY id")
+    rows = connection.execute(f"{_ROOT} ORDER BY id")
     return [_root(row) for row in rows]
 
 
@@ -45,13 +76,58 @@ def ensure_root(connection: sqlite3.Connection, path: str, *, is_whole: bool) ->
     connection.execute("INSERT OR IGNORE INTO roots (path, is_whole) VALUES (?, ?)", (path, int(is_whole)))
     if is_whole:
         connection.execute("UPDATE roots SET is_whole = 1 WHERE path = ?", (path,))
-    row = connection.execute("SELECT id, path, is_whole, compared_ms FROM roots WHERE path = ?", (path,)).fetchone()
+    row = connection.execute(f"{_ROOT} WHERE path = ?", (path,)).fetchone()
     return _root(row)
 
 
 def compared(connection: sqlite3.Connection, root_id: int, at: datetime) -> None:
-    """The root was compared with the disk."""
-    connection.execute("UPDATE roots SET compared_ms = ? WHERE id = ?", (to_ms(at), root_id))
+    """The root was compared with the disk, and is as it is there."""
+    connection.execute("UPDATE roots SET compared_ms = ?, blocked = NULL WHERE id = ?", (to_ms(at), root_id))
+
+
+def block(connection: sqlite3.Connection, root_id: int, reason: str | None) -> None:
+    """Why the root is not made equal to the disk; None: it is."""
+    connection.execute("UPDATE roots SET blocked = ? WHERE id = ?", (reason, root_id))
+
+
+def follow(
+    connection: sqlite3.Connection, root_id: int, following: str, *, uses_gitignore: bool, follows_links: bool
+) -> None:
+    """How the root is followed, and by which rules it is read."""
+    connection.execute(
+        "UPDATE roots SET following = ?, uses_gitignore = ?, follows_links = ? WHERE id = ?",
+        (following, int(uses_gitignore), int(follows_links), root_id),
+    )
+
+
+def queue(connection: sqlite3.Connection, root_id: int, count: int) -> None:
+    """So many files below the root were seen to change and are not yet read."""
+    connection.execute("UPDATE roots SET queued = ? WHERE id = ?", (count, root_id))
+
+
+def rename_root(connection: sqlite3.Connection, root_id: int, path: str) -> None:
+    """The folder stands at another path; all below it goes with it."""
+    connection.execute("UPDATE roots SET path = ? WHERE id = ?", (path, root_id))
+
+
+def lease(connection: sqlite3.Connection, lease: Lease) -> None:
+    """That process follows the root now."""
+    connection.execute(
+        "INSERT OR REPLACE INTO leases (root_id, pid, host, since_ms, way) VALUES (?, ?, ?, ?, ?)",
+        (lease.root_id, lease.pid, lease.host, to_ms(lease.since), lease.way),
+    )
+
+
+def end_lease(connection: sqlite3.Connection, root_id: int) -> None:
+    """Nobody follows the root."""
+    connection.execute("DELETE FROM leases WHERE root_id = ?", (root_id,))
+    connection.execute("UPDATE roots SET queued = 0 WHERE id = ?", (root_id,))
+
+
+def leases(connection: sqlite3.Connection) -> dict[int, Lease]:
+    """root id → who follows it, as last written; whether that process still lives is another question."""
+    rows = connection.execute("SELECT root_id, pid, host, since_ms, way FROM leases")
+    return {int(row[0]): Lease(row[0], row[1], row[2], from_ms(row[3]), row[4]) for row in rows}
 
 
 def states(connection: sqlite3.Connection, root_id: int) -> dict[str, FileState]:
@@ -66,6 +142,26 @@ def state(connection: sqlite3.Connection, root_id: int, path: str) -> FileState 
     return None if row is None else _state(row)
 
 
+def paths_below(connection: sqlite3.Connection, root_id: int, path: str) -> list[str]:
+    """The files known at `path` or below it; "" is the root."""
+    rows = connection.execute(
+        "SELECT path FROM files WHERE root_id = :root AND (:path = '' OR path = :path OR "
+        "(path >= :path || '/' AND path < :path || '0'))",  # "0" comes after "/"
+        {"root": root_id, "path": path},
+    )
+    return [str(row[0]) for row in rows]
+
+
+def count_documents(connection: sqlite3.Connection, root_id: int, below: str) -> int:
+    """How many of those are documents."""
+    row = connection.execute(
+        "SELECT count(*) FROM files WHERE root_id = :root AND document_id IS NOT NULL AND (:path = '' OR path = :path "
+        "OR (path >= :path || '/' AND path < :path || '0'))",
+        {"root": root_id, "path": below},
+    ).fetchone()
+    return int(row[0])
+
+
 def failures(connection: sqlite3.Connection) -> list[FileState]:
     """The files that did not become documents, or not anew, by root and path."""
     return [_state(row) for row in connection.execute(f"{_SELECT} WHERE failure IS NOT NULL ORDER BY root_id, path")]
@@ -74,7 +170,8 @@ def failures(connection: sqlite3.Connection) -> list[FileState]:
 def write(connection: sqlite3.Connection, state: FileState) -> None:
     """Keeps a file's state."""
     connection.execute(
-        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO files (root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, "
+        "tries, tried_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             state.root_id,
             state.path,
@@ -85,6 +182,7 @@ def write(connection: sqlite3.Connection, state: FileState) -> None:
             state.failure,
             None if state.failed_at is None else to_ms(state.failed_at),
             state.tries,
+            None if state.tried_at is None else to_ms(state.tried_at),
         ),
     )
 
@@ -108,9 +206,12 @@ def forget(connection: sqlite3.Connection, root_id: int, path: str) -> None:
     connection.execute("DELETE FROM files WHERE root_id = ? AND path = ?", (root_id, path))
 
 
-def hold(connection: sqlite3.Connection, root_id: int, path: str, *, digest: bytes | None, version: int) -> None:
-    """The path is not read again while its bytes stay the same (digest None: whatever they are)."""
-    connection.execute("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)", (root_id, path, digest, version))
+def hold(connection: sqlite3.Connection, root_id: int, held: Held, *, version: int) -> None:
+    """The path is left as it is while the bytes on disk stay the same."""
+    connection.execute(
+        "INSERT OR REPLACE INTO holds (root_id, path, digest, named, cause, version) VALUES (?, ?, ?, ?, ?, ?)",
+        (root_id, held.path, held.digest, held.named, held.cause, version),
+    )
 
 
 def release(connection: sqlite3.Connection, root_id: int, path: str) -> None:
@@ -118,20 +219,33 @@ def release(connection: sqlite3.Connection, root_id: int, path: str) -> None:
     connection.execute("DELETE FROM holds WHERE root_id = ? AND path = ?", (root_id, path))
 
 
-def holds(connection: sqlite3.Connection, root_id: int) -> dict[str, bytes | None]:
-    """path → digest held, below a root."""
-    rows = connection.execute("SELECT path, digest FROM holds WHERE root_id = ?", (root_id,))
-    return {str(path): digest for path, digest in rows}
+def holds(connection: sqlite3.Connection, root_id: int) -> dict[str, Held]:
+    """path → what is held, below a root."""
+    rows = connection.execute("SELECT path, digest, named, cause FROM holds WHERE root_id = ?", (root_id,))
+    return {str(row[0]): Held(*row) for row in rows}
 
 
-_SELECT = "SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tries FROM files"
+def held(connection: sqlite3.Connection, root_id: int, path: str) -> Held | None:
+    """What is held at one path."""
+    row = connection.execute(
+        "SELECT path, digest, named, cause FROM holds WHERE root_id = ? AND path = ?", (root_id, path)
+    ).fetchone()
+    return None if row is None else Held(*row)
 
 
-def _root(row: tuple[int, str, int, int | None]) -> Root:
-    return Root(row[0], row[1], bool(row[2]), None if row[3] is None else from_ms(row[3]))
+_ROOT = "SELECT id, path, is_whole, compared_ms, following, uses_gitignore, follows_links, blocked, queued FROM roots"
+_SELECT = (
+    "SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tries, tried_ms FROM files"
+)
+
+
+def _root(row: tuple[int, str, int, int | None, str, int, int, str | None, int]) -> Root:
+    compared_at = None if row[3] is None else from_ms(row[3])
+    return Root(row[0], row[1], bool(row[2]), compared_at, row[4], bool(row[5]), bool(row[6]), row[7], row[8])
 
 
 def _state(
-    row: tuple[int, str, int, int, bytes | None, int | None, str | None, int | None, int],
+    row: tuple[int, str, int, int, bytes | None, int | None, str | None, int | None, int, int | None],
 ) -> FileState:
-    return FileState(*row[:7], None if row[7] is None else from_ms(row[7]), row[8])
+    failed_at, tried_at = (None if ms is None else from_ms(ms) for ms in (row[7], row[9]))
+    return FileState(*row[:7], failed_at, row[8], tried_at)

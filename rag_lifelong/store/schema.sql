@@ -15,6 +15,8 @@ CREATE TABLE versions (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms         INTEGER NOT NULL,
     cause         TEXT NOT NULL,     -- what made it, for people: "add ~/notes", "forget old.md"
+    source        TEXT NOT NULL CHECK (source IN ('command', 'watch')),  -- asked for by a person, or seen on disk
+    undoes        INTEGER REFERENCES versions (id),  -- the version it took back, if it is an undo
     added         INTEGER NOT NULL,  -- documents
     changed       INTEGER NOT NULL,
     moved         INTEGER NOT NULL,
@@ -36,7 +38,22 @@ CREATE TABLE roots (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     path           TEXT NOT NULL UNIQUE,  -- absolute
     is_whole       INTEGER NOT NULL,      -- 1: all files below it; 0: only the files named one by one
-    compared_ms    INTEGER                -- when it was last compared with the disk; NULL: never
+    compared_ms    INTEGER,               -- when it was last compared with the disk; NULL: never
+    following      TEXT NOT NULL DEFAULT 'added' CHECK (following IN ('added', 'followed', 'left')),
+                                          -- followed: it was watched once; left: `unfollow`
+    uses_gitignore INTEGER NOT NULL DEFAULT 0,  -- its own .gitignore counts too
+    follows_links  INTEGER NOT NULL DEFAULT 0,  -- links in it are read
+    blocked        TEXT,                  -- why a comparison was not carried out, for people; NULL: it was
+    queued         INTEGER NOT NULL DEFAULT 0   -- files its watcher has seen change and not yet read
+);
+
+-- Who follows a root. The lock that says whether that process still lives is a file, released by the system.
+CREATE TABLE leases (
+    root_id  INTEGER PRIMARY KEY REFERENCES roots (id),
+    pid      INTEGER NOT NULL,
+    host     TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    way      TEXT NOT NULL             -- "events", or "polling every 10 s: …" and why
 );
 
 -- What stands on disk, as last seen: one row a file known, readable or not.
@@ -46,19 +63,23 @@ CREATE TABLE files (
     size_bytes  INTEGER NOT NULL,
     mtime_ns    INTEGER NOT NULL,
     digest      BLOB,              -- of the bytes; NULL if they could not be read
-    document_id INTEGER REFERENCES documents (id),  -- NULL: it did not become a document
+    document_id INTEGER REFERENCES documents (id),  -- NULL: it did not become a document, or was taken out
     failure     TEXT,              -- why not, for people
     failed_ms   INTEGER,           -- since when
+    tried_ms    INTEGER,           -- when it was tried last
     tries       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (root_id, path)
 ) WITHOUT ROWID;
 
--- Paths the user has taken out while the file stays on disk: not read until added by name or changed.
+-- Paths where the user has decided otherwise than the disk (forget, undo): left as they are until the bytes on
+-- disk are others, or the path is added by name.
 CREATE TABLE holds (
     root_id INTEGER NOT NULL REFERENCES roots (id),
     path    TEXT NOT NULL,
-    digest  BLOB,               -- the bytes that are held; NULL: whatever the bytes
-    version INTEGER NOT NULL REFERENCES versions (id),  -- the version that took it out
+    digest  BLOB,               -- of the bytes on disk that are held; NULL: there was no file
+    named   TEXT NOT NULL,      -- the absolute path that `forget` was given: adding it, or one below, ends the hold
+    cause   TEXT NOT NULL CHECK (cause IN ('forget', 'undo')),
+    version INTEGER NOT NULL REFERENCES versions (id),  -- the version that decided so
     PRIMARY KEY (root_id, path)
 ) WITHOUT ROWID;
 
@@ -80,7 +101,8 @@ CREATE UNIQUE INDEX locations_live ON locations (root_id, path) WHERE died IS NU
 CREATE INDEX locations_path ON locations (root_id, path, born);
 CREATE INDEX locations_document ON locations (document_id, born);
 
--- A document's text at some versions, with one layout.
+-- A document's text at some versions, with one layout. The newest is packed as it is, older ones as what differs from
+-- the one that followed (packing.py).
 CREATE TABLE revisions (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     document_id     INTEGER NOT NULL REFERENCES documents (id),
@@ -90,19 +112,21 @@ CREATE TABLE revisions (
     title           TEXT NOT NULL,     -- "" if it has none
     dated           TEXT,              -- ISO date the document itself bears
     fields          TEXT NOT NULL,     -- JSON [[name, value, start|null, end|null], …], the document's header
-    marks           BLOB NOT NULL,     -- zlib of JSON [[start, kind, label, level], …], the place names in it, in order
+    marks           BLOB NOT NULL,     -- packed JSON [[gap, kind, label, level], …], the place names in it, in order
     is_source       INTEGER NOT NULL,  -- 1: the text is the file's own, line for line
     parser          TEXT NOT NULL,     -- which parser and chunker made it, with their numbers
     parser_version  INTEGER NOT NULL,
     chunker_version INTEGER NOT NULL,
-    text            BLOB NOT NULL,     -- zlib of UTF-8
-    layout          BLOB NOT NULL      -- zlib of JSON [[passage id, start, end, label, page|null, context], …] in order
+    text            BLOB NOT NULL,     -- packed UTF-8
+    layout          BLOB NOT NULL,     -- packed JSON of where its passages stand, by columns (documents.py)
+    base_id         INTEGER REFERENCES revisions (id)  -- what marks, text and layout are told against; NULL: nothing
 );
+CREATE INDEX revisions_base ON revisions (base_id) WHERE base_id IS NOT NULL;
 CREATE INDEX revisions_document ON revisions (document_id, digest);
 CREATE INDEX revisions_digest ON revisions (digest);
 
 CREATE TABLE revision_lives (
-    revision_id INTEGER NOT NULL REFERENCES revisions (id),
+    revision_id INTEGER REFERENCES revisions (id),  -- NULL: pruned, that it was there is all that is known
     document_id INTEGER NOT NULL REFERENCES documents (id),
     born        INTEGER NOT NULL REFERENCES versions (id),
     died        INTEGER REFERENCES versions (id),

@@ -32,12 +32,15 @@ class LogEntry:
     last_id: int
 
 
-def begin(connection: sqlite3.Connection, *, at: datetime, cause: str) -> int:
-    """Opens the next version inside the running transaction; its counts follow with `finish`."""
+def begin(connection: sqlite3.Connection, *, at: datetime, cause: str, source: str, undoes: int | None) -> int:
+    """Opens the next version inside the running transaction; its counts follow with `finish`.
+
+    source: "command" or "watch". undoes: the version that it takes back.
+    """
     cursor = connection.execute(
-        "INSERT INTO versions (at_ms, cause, added, changed, moved, removed, passages_born, passages_died) "
-        "VALUES (?, ?, 0, 0, 0, 0, 0, 0)",
-        (to_ms(at), cause),
+        "INSERT INTO versions (at_ms, cause, source, undoes, added, changed, moved, removed, passages_born, "
+        "passages_died) VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0)",
+        (to_ms(at), cause, source, undoes),
     )
     number = int(cursor.lastrowid or 0)
     log(connection, "version", number, number)
@@ -68,13 +71,13 @@ def latest_number(connection: sqlite3.Connection) -> int:
 
 def read(connection: sqlite3.Connection, number: int) -> Version | None:
     """Version `number`, or None."""
-    row = connection.execute("SELECT * FROM versions WHERE id = ?", (number,)).fetchone()
+    row = connection.execute(f"SELECT {_COLUMNS} FROM versions WHERE id = ?", (number,)).fetchone()
     return None if row is None else _version(row)
 
 
 def newest(connection: sqlite3.Connection, limit: int) -> list[Version]:
     """The `limit` newest versions, newest first."""
-    rows = connection.execute("SELECT * FROM versions ORDER BY id DESC LIMIT ?", (limit,))
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM versions ORDER BY id DESC LIMIT ?", (limit,))
     return [_version(row) for row in rows]
 
 
@@ -109,5 +112,18 @@ def log_after(connection: sqlite3.Connection, position: int) -> list[LogEntry]:
     return [LogEntry(*row) for row in rows]
 
 
-def _version(row: tuple[int, int, str, int, int, int, int, int, int]) -> Version:
+def to_undo(connection: sqlite3.Connection) -> int | None:
+    """The newest version that a command made and that has not been taken back; undoing is not undone by itself."""
+    row = connection.execute(
+        "SELECT max(id) FROM versions WHERE source = 'command' AND undoes IS NULL AND id NOT IN "
+        "(SELECT u.undoes FROM versions u WHERE u.undoes IS NOT NULL "
+        "AND u.id NOT IN (SELECT undoes FROM versions WHERE undoes IS NOT NULL))"
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+_COLUMNS = "id, at_ms, cause, source, undoes, added, changed, moved, removed, passages_born, passages_died"
+
+
+def _version(row: tuple[int, int, str, str, int | None, int, int, int, int, int, int]) -> Version:
     return Version(row[0], from_ms(row[1]), *row[2:])

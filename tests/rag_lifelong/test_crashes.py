@@ -35,7 +35,7 @@ for step in range(10_000):
     else:
         path.write_text("\\n\\n".join(f"Paragraph {rng.randrange(60)} " + "word " * rng.randrange(10, 60) for _ in range(rng.randrange(1, 9))))
         os.utime(path, ns=(step * 10**9, step * 10**9))
-    done = sync.read_in(base, [notes], settings=sync.Settings(10**6, 40), progress=sync.Silent())
+    done = sync.read_in(base, [notes], settings=sync.Settings(10**6, 40, 2.0), progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     for version in done.versions:
         print(version.number, flush=True)
     base.embed_next(rng.choice([0, 3, 1_000]) or 1)
@@ -67,7 +67,15 @@ def assert_whole_after_kills(tmp_path: Path, kills: int, seed: int) -> None:
             assert base.version_number(None) >= said, "a version said to be committed is lost"
             faults = [finding for finding in verify.check(base) if not finding.is_well]
             assert not faults, faults
-            sync.read_in(base, [notes], settings=sync.Settings(10**6, 40), progress=sync.Silent())
+            sync.read_in(
+                base,
+                [notes],
+                settings=sync.Settings(10**6, 40, 2.0),
+                progress=sync.Silent(),
+                verb="add",
+                rules=None,
+                may_retire=True,
+            )
             stored = {Path(d.path).name: base.document_at(d.path) for d in base.documents()}
             assert {name: r.text for name, r in stored.items() if r is not None} == {
                 path.name: path.read_text() for path in notes.glob("*.md")

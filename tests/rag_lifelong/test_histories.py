@@ -20,7 +20,7 @@ from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.types import Vectors
 
-SETTINGS = sync.Settings(max_file_bytes=1_000_000, chunk_tokens=40)
+SETTINGS = sync.Settings(max_file_bytes=1_000_000, chunk_tokens=40, batch_s=2.0)
 WORDS = (
     "amber birch cedar delta ember fjord grove heron islet juniper kestrel lagoon meadow nectar osprey poplar".split()
 )
@@ -118,7 +118,9 @@ class History:
         os.utime(path, ns=(before + 1_000_000, before + 1_000_000))  # a later time, however fast the test is
 
     def follow(self) -> None:
-        sync.read_in(self.base, [self.folder], settings=SETTINGS, progress=sync.Silent())
+        sync.read_in(
+            self.base, [self.folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True
+        )
         number = self.base.version_number(None)
         self.at_version[number] = {str(path): path.read_text() for path in self.files()}
 
@@ -185,7 +187,9 @@ def assert_as_of_answers_hold(history: History) -> None:
 
 def assert_equal_to_one_built_from_scratch(history: History, folder: Path, clock: Callable[[], datetime]) -> None:
     with KnowledgeBase(folder / "fresh", embedder=HashEmbedder(64), now=clock) as fresh:
-        sync.read_in(fresh, [history.folder], settings=SETTINGS, progress=sync.Silent())
+        sync.read_in(
+            fresh, [history.folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True
+        )
         while fresh.embed_next(100):
             pass
         for i in range(0, len(WORDS) - 1, 2):
@@ -201,7 +205,7 @@ def test_equal_texts_in_two_files_are_two_documents_and_share_vectors(base: Know
     folder.mkdir()
     for name in ("a.md", "b.md"):
         (folder / name).write_text("The dead-letter queue is owned by Ana.\n")
-    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     assert base.embed_next(100) == 1
     hits = base.search("dead-letter queue", 5)
     assert [Path(hit.path).name for hit in hits] == ["a.md", "b.md"]
@@ -214,12 +218,14 @@ def test_a_moved_folder_embeds_nothing_and_keeps_identity(base: KnowledgeBase, t
     (folder / "old").mkdir(parents=True)
     for i in range(20):
         (folder / "old" / f"{i}.md").write_text(f"Note {i} is about topic {i}.\n")
-    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     while base.embed_next(100):
         pass
     before = {Path(d.path).name: d.document_id for d in base.documents()}
     (folder / "old").rename(folder / "new")
-    done = sync.read_in(base, [folder], settings=SETTINGS, progress=sync.Silent())
+    done = sync.read_in(
+        base, [folder], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True
+    )
     assert (done.moved, done.added, done.removed, done.waiting) == (20, 0, 0, 0)
     assert {Path(d.path).name: d.document_id for d in base.documents()} == before
     assert {Path(d.path).parent.name for d in base.documents()} == {"new"}
@@ -231,10 +237,12 @@ def test_an_insertion_at_the_top_touches_no_other_passage(base: KnowledgeBase, t
     note = tmp_path / "note.md"
     paragraphs = [" ".join(rng.choice(WORDS) for _ in range(30)) + "." for _ in range(30)]
     note.write_text("\n\n".join(paragraphs))
-    sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent())
+    sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     before = base.passages()
     note.write_text("A new first paragraph.\n\n" + "\n\n".join(paragraphs))
-    done = sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent())
+    done = sync.read_in(
+        base, [note], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True
+    )
     version = done.versions[0]
     assert before > 15
     assert version.passages_born <= 2, "only the neighbourhood of the insertion is cut anew"
@@ -244,10 +252,10 @@ def test_an_insertion_at_the_top_touches_no_other_passage(base: KnowledgeBase, t
 def test_a_deleted_passage_is_in_no_answer_about_now_and_stays_in_the_past(base: KnowledgeBase, tmp_path: Path) -> None:
     note = tmp_path / "note.md"
     note.write_text("The password of the vault is xyzzy.\n")
-    sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent())
+    sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     base.embed_next(100)
     note.write_text("Nothing to see here.\n")
-    sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent())
+    sync.read_in(base, [note], settings=SETTINGS, progress=sync.Silent(), verb="add", rules=None, may_retire=True)
     assert [hit.text for hit in base.search("xyzzy vault password", 5)] == ["Nothing to see here."] or not base.search(
         "xyzzy vault password", 5
     )

@@ -49,7 +49,7 @@ def put(base: KnowledgeBase, name: str, text: str, *, title: str = "") -> None:
     chunk = Chunk(0, len(text), text, title, "", None)
     document = Document(text, title, None, (), (), True, "text", 1)
     base.commit(
-        [Put(Place(root.id, name, len(text), 0), name.encode(), utc_now(), document, [chunk], 1)],
+        [Put(Place(root.id, name, len(text), 0), name.encode(), utc_now(), document, [chunk], 1, by_name=False)],
         cause="test",
     )
 

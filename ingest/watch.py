@@ -1,0 +1,167 @@
+"""What happens in folders, heard as hints, and when a path has come to rest.
+
+Rule: an event is a hint that a path is worth a look, never the truth: whoever hears it compares the disk with what is
+known. Where the system gives no events, a reason comes back, and comparing again and again takes their place.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import warnings
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ingest.scan import shown_name
+
+if TYPE_CHECKING:
+    from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import BaseObserver, ObservedWatch
+
+GONE_PATIENCE_S = 1.0  # a path that vanished waits this much longer while others move: it may be half of a rename
+YOUNG_S = 2.0  # a path hinted at for longer than this is being written slowly, and nobody waits for it
+
+Hint = Callable[[str, str, bool], None]
+"""Told (root, path below it or "" for the root itself, a folder was merely touched), from a thread of its own.
+
+A folder is touched whenever something in it comes or goes, which has a hint of its own, and when its rights change.
+"""
+
+
+class Events:
+    """The operating system's events below some folders, as hints; close it when done."""
+
+    def __init__(self, hint: Hint) -> None:
+        self._hint = hint
+        self._observer: BaseObserver | None = None
+        self._watches: dict[str, ObservedWatch] = {}
+
+    def follow(self, root: Path) -> str:
+        """Listens below `root`; gives "" or, where there are no events to be had, why, for people."""
+        from watchdog.events import FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        hint = self._hint
+        place = str(root)
+
+        class _Handler(FileSystemEventHandler):
+            def on_any_event(self, event: FileSystemEvent) -> None:
+                if event.event_type in ("opened", "closed_no_write"):
+                    return  # our own reading
+                is_touch = event.is_directory and event.event_type == "modified"
+                for path in (event.src_path, event.dest_path):
+                    below = _below(os.fsdecode(path), place) if path else None
+                    if below is not None:
+                        hint(place, below, is_touch)
+
+        # a folder that was renamed is watched again under its new name, which the library warns of
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
+        try:
+            if self._observer is None:
+                observer = Observer()
+                observer.start()
+                self._observer = observer
+            self.leave(root)
+            self._watches[place] = self._observer.schedule(_Handler(), place, recursive=True)
+        except OSError as error:
+            return _reason(error)
+        return ""
+
+    def leave(self, root: Path) -> None:
+        """Listens no more below `root`."""
+        watch = self._watches.pop(str(root), None)
+        if watch is not None and self._observer is not None:
+            try:
+                self._observer.unschedule(watch)
+            except (KeyError, OSError):
+                return  # the folder is gone, and its watch with it
+
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(timeout=5)
+            self._observer = None
+        self._watches.clear()
+
+
+def _below(path: str, root: str) -> str | None:
+    if path == root:
+        return ""
+    if not path.startswith(root.rstrip("/") + "/"):
+        return None  # the other side of a move into or out of the folder
+    return "/".join(shown_name(part) for part in Path(path).relative_to(root).parts)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the system's limit of watched folders is reached (fs.inotify.max_user_watches)"
+    if error.errno == errno.EMFILE:
+        return "the system's limit of watchers is reached (fs.inotify.max_user_instances)"
+    return f"the system gives no events here ({(error.strerror or str(error)).lower()})"
+
+
+Key = TypeVar("Key", bound=Hashable)
+Sign = TypeVar("Sign")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Sign]):
+    """What was seen at a path, since when it looks so, and when it was first hinted at. Times in seconds."""
+
+    sign: Sign | None
+    is_seen: bool
+    since: float
+    hinted: float
+
+
+class Settling(Generic[Key, Sign]):
+    """Paths hinted at, each until it has looked the same for `settle_ms`. A sign is None where nothing is."""
+
+    def __init__(self, *, settle_ms: int) -> None:
+        self._settle_s = settle_ms / 1000
+        self._waiting: dict[Key, _Waiting[Sign]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def waiting(self) -> list[Key]:
+        """What waits."""
+        return list(self._waiting)
+
+    def hint(self, keys: Iterable[Key], now: float) -> None:
+        """They are worth a look. One that waits already goes on waiting."""
+        for key in keys:
+            self._waiting.setdefault(key, _Waiting(None, False, now, now))
+
+    def drop(self, key: Key) -> None:
+        """No longer worth a look."""
+        self._waiting.pop(key, None)
+
+    def at_rest(self, look: Callable[[Key], Sign | None], now: float) -> dict[Key, Sign | None]:
+        """key → sign of those that rest, taken out; empty while the others that were hinted at with them still move.
+
+        So both halves of a rename, or all files of a moved folder, come together.
+        """
+        for key, waiting in self._waiting.items():
+            sign = look(key)
+            if not waiting.is_seen or sign != waiting.sign:
+                waiting.sign, waiting.is_seen, waiting.since = sign, True, now
+        resting = {key: w for key, w in self._waiting.items() if now - w.since >= self._settle_s}
+        is_moving = any(
+            key not in resting and now - w.hinted < YOUNG_S + self._settle_s for key, w in self._waiting.items()
+        )
+        oldest_gone = min((w.since for w in resting.values() if w.sign is None), default=None)
+        if is_moving and oldest_gone is not None and now - oldest_gone < self._settle_s + GONE_PATIENCE_S:
+            return {}
+        for key in resting:
+            del self._waiting[key]
+        return {key: w.sign for key, w in resting.items()}
+
+    def next_at(self, now: float) -> float | None:
+        """When the next look is due; None if nothing waits."""
+        if not self._waiting:
+            return None
+        return max(now + 0.01, min(w.since for w in self._waiting.values()) + self._settle_s)

@@ -1,0 +1,552 @@
+"""Folders followed for as long as it is asked for: hints, and a sweep now and then, become versions.
+
+Rule: events are hints. Whatever they say, the disk is compared with what is known, and a path is read once it has come
+to rest. A folder has one follower, known by a lock that the system releases when its process ends. A folder that is
+away, or has lost much without anybody having told, is waited for, never emptied.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest import MissingFile
+from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
+from ingest.watch import Events, Settling
+from rag_lifelong.errors import FolderFollowed, LifelongError
+from rag_lifelong.knowledge_base import KnowledgeBase, joined, relative_to
+from rag_lifelong.reading import FEW_GONE, Batch, Part, Reader, Settings, rules_of
+from rag_lifelong.store.files import FileState, Lease, Root
+from rag_lifelong.sync import EMBED_BATCH
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
+POLL_S = 10.0  # … where there are no events
+ABSENT_S = 2.0  # between two looks whether a folder that was away is back
+BATCH_S = 0.5  # of reading between two commits: others write in between
+RETRY_S = 5.0  # a file that could not be opened is tried again after this long, four times as long after each failure …
+RETRY_MOST_S = 21_600.0  # … at most every six hours …
+RETRIES = 10  # … and so often; then only when it changes, or is added by name
+TROUBLE_S = 5.0  # after a full disk or a busy store
+
+_Key = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something a person may want to see. kind: added, changed, moved, removed, failed, embedded, blocked, polling,
+    trouble or ready. path: absolute, or "". seconds: from the first hint to the commit. version: None without one.
+    """
+
+    at: datetime
+    kind: str
+    path: str
+    path_before: str
+    born: int
+    died: int
+    kept: int
+    seconds: float
+    version: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a watcher is. queued: files seen and not yet read. waiting: passages without a vector."""
+
+    documents: int
+    queued: int
+    waiting: int
+    embedded_per_s: float
+    is_ready: bool
+
+
+class Watcher:
+    """Follows folders in threads of its own until `stop()`."""
+
+    def __init__(
+        self,
+        knowledge_base: KnowledgeBase,
+        roots: Sequence[Root],
+        *,
+        settings: Settings,
+        settle_ms: int,
+        sweep_s: float,
+        tell: Callable[[Happening], None],
+    ) -> None:
+        self._base = knowledge_base
+        self._roots = {root.id: root for root in roots}
+        self._ids = {root.path: root.id for root in roots}
+        self._settings = Settings(settings.max_file_bytes, settings.chunk_tokens, BATCH_S)
+        self._settling: Settling[_Key, Found] = Settling(settle_ms=settle_ms)
+        self._sweep_s = sweep_s
+        self._tell = tell
+        self._stopping = threading.Event()
+        self._condition = threading.Condition()
+        self._hints: list[tuple[str, str, bool]] = []
+        self._is_busy = True
+        self._swept: set[_Key] = set()  # hinted at by a sweep alone
+        self._first_hint: dict[_Key, float] = {}
+        self._ignores: dict[int, Ignore] = {}
+        self._unreadable: set[_Key] = set()
+        self._every: dict[int, float] = {}
+        self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
+        self._absent: set[int] = set()
+        self._queued: dict[int, int] = {}
+        self._queue_at = 0.0
+        self._retry_at = 0.0
+        self._rate = 0.0
+        self._locks: list[FileLock] = []
+        self._to_embed = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._is_ready = False
+        self._is_deaf = False
+
+    # -- from outside
+
+    def start(self) -> None:
+        """Takes the folders' leases and begins. Raises FolderFollowed."""
+        self._take_leases()
+        for name, target in (("watching", self._run), ("embedding", self._embed)):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends at the next batch border; what was committed stays, what was not is found at the next start."""
+        self._stopping.set()
+        self._to_embed.set()
+        with self._condition:
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        for root in self._roots.values():
+            with suppress(LifelongError):  # a note for others; the lock below is what counts
+                self._base.note_lease(None, root)
+        for lock in self._locks:
+            lock.release()
+        self._locks.clear()
+
+    def standing(self) -> Standing:
+        """How far it is, now."""
+        return Standing(
+            documents=sum(self._base.count_documents(root, "") for root in self._roots.values()),
+            queued=len(self._settling),
+            waiting=self._base.lag().passages,
+            embedded_per_s=self._rate,
+            is_ready=self._is_ready,
+        )
+
+    def wait(self, timeout_s: float, *, for_vectors: bool) -> bool:
+        """Returns when nothing that was heard of is left to do (True), or after `timeout_s` (False)."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until and not self._stopping.is_set():
+            with self._condition:
+                is_quiet = not self._hints and not self._is_busy
+            if is_quiet and not (for_vectors and self._base.lag().passages):
+                return True
+            time.sleep(0.005)
+        return False
+
+    def sweep(self) -> None:
+        """Compares the whole folders soon."""
+        with self._condition:
+            self._is_busy = True
+            self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)
+            self._condition.notify_all()
+
+    def ignore_events(self, is_deaf: bool) -> None:
+        """Hears nothing while True, as on a drive that gives no events; for tests and benchmarks."""
+        self._is_deaf = is_deaf
+
+    # -- the thread that watches
+
+    def _run(self) -> None:
+        events = Events(self._heard)
+        try:
+            with Reader(self._base, self._settings) as reader:
+                for root in self._roots.values():
+                    self._listen(events, root)
+                while not self._stopping.is_set():
+                    try:
+                        self._turn(events, reader)
+                    except LifelongError as error:
+                        self._say("trouble", message=str(error))
+                        self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
+                        self._stopping.wait(TROUBLE_S)
+        finally:
+            events.close()
+
+    def _turn(self, events: Events, reader: Reader) -> None:
+        """One round: sweep what is due, take the hints, read what rests, and sleep until something is to do."""
+        self._look_for_absent(events)
+        now = time.monotonic()
+        for root_id, due in list(self._sweep_at.items()):
+            if now >= due and root_id not in self._absent:
+                self._sweep(self._roots[root_id], reader)
+                self._sweep_at[root_id] = time.monotonic() + self._every.get(root_id, self._sweep_s)
+        if now >= self._retry_at:
+            self._retry()
+            self._retry_at = now + RETRY_S
+        self._take_hints()
+        resting = self._settling.at_rest(self._look, time.monotonic())
+        if resting:
+            self._read(resting, reader)
+        self._note_queue()
+        with self._condition:
+            if self._hints or self._stopping.is_set():
+                return
+            self._is_busy = bool(len(self._settling)) or self._next_sweep() <= time.monotonic()
+            if not self._is_busy and not self._is_ready:
+                self._is_ready = True
+                self._say("ready")
+            self._condition.wait(self._idle_s())
+
+    def _idle_s(self) -> float:
+        now = time.monotonic()
+        due = [self._retry_at, self._next_sweep(), now + ABSENT_S]
+        rest_at = self._settling.next_at(now)
+        if rest_at is not None:
+            due.append(rest_at)
+        return max(0.005, min(due) - now)
+
+    def _next_sweep(self) -> float:
+        due = [at for root_id, at in self._sweep_at.items() if root_id not in self._absent]
+        return min(due, default=time.monotonic() + ABSENT_S)
+
+    def _heard(self, root: str, path: str, is_touch: bool) -> None:
+        if self._is_deaf:
+            return
+        with self._condition:
+            self._hints.append((root, path, is_touch))
+            self._is_busy = True
+            self._condition.notify_all()
+
+    def _take_hints(self) -> None:
+        with self._condition:
+            hints, self._hints = self._hints, []
+        for place, path, is_touch in dict.fromkeys(hints):
+            root = self._roots[self._ids[place]]
+            if path in ("", IGNORE_FILE, ".gitignore"):
+                if not is_touch or path:
+                    self._sweep_at[root.id] = 0.0
+                continue
+            if is_touch and (root.id, path) not in self._unreadable:
+                continue
+            self._hint(root, path, is_swept=False)
+
+    def _hint(self, root: Root, path: str, *, is_swept: bool) -> None:
+        """A path is worth a look; a folder: all that is in it, and all that was."""
+        if self._ignore(root).holds(path) or self._is_elsewhere(root, path):
+            return
+        paths = [path]
+        if is_folder(Path(root.path), path, rules=rules_of(root)):
+            if self._ignore(root).holds(path, is_folder=True):
+                return
+            self._unreadable.discard((root.id, path))
+            paths = list(self._base.paths_below(root, path))
+            try:
+                for entry in scan(Path(root.path), below=path, skip=self._skipped(root), rules=rules_of(root)):
+                    if isinstance(entry, Unreadable):
+                        self._unreadable.add((root.id, entry.path))
+                    else:
+                        paths.append(entry.path)
+            except MissingFile:
+                paths.append(path)  # gone again
+        now = time.monotonic()
+        keys = [(root.id, one) for one in paths]
+        self._settling.hint(keys, now)
+        for key in keys:
+            self._first_hint.setdefault(key, now)
+            if is_swept:
+                self._swept.add(key)
+            else:
+                self._swept.discard(key)
+
+    def _look(self, key: _Key) -> Found | None:
+        root = self._roots[key[0]]
+        return look(Path(root.path), key[1], rules=rules_of(root))
+
+    def _sweep(self, root: Root, reader: Reader) -> None:
+        """Compares a whole folder; what differs is looked at until it rests, as if it had been told."""
+        self._ignores.pop(root.id, None)
+        try:
+            difference = reader.difference(Part(root, "", None, frozenset()))
+        except MissingFile:
+            self._lost(root)
+            return
+        self._unreadable.update((root.id, entry.path) for entry in difference.unreadable)
+        paths = [f.path for f in (*difference.new, *difference.changed)] + list(difference.vanished)
+        paths = [path for path in paths if not self._is_given_up(root, path)]
+        now = time.monotonic()
+        for key in ((root.id, path) for path in paths):
+            if key not in self._first_hint:
+                self._first_hint[key] = now
+                self._swept.add(key)
+        self._settling.hint(((root.id, path) for path in paths), now)
+        if not paths:
+            self._equal(root)
+
+    def _read(self, resting: dict[_Key, Found | None], reader: Reader) -> None:
+        """Compares what rests with what is known, and commits the difference."""
+        differences = []
+        for root_id, root in self._roots.items():
+            mine = {path: found for (owner, path), found in resting.items() if owner == root_id}
+            if not mine:
+                continue
+            if not os.path.isdir(root.path):
+                self._lost(root)
+                continue
+            part = Part(root, "", None, frozenset())
+            differences.append((part, self._difference(root, mine)))
+        cause = "watch " + ", ".join(part.root.path for part, _ in differences)
+        for batch in reader.bring(
+            differences, cause=cause, source="watch", counted=_uncounted, may_retire=self._may_retire
+        ):
+            self._report(batch)
+            if batch.unsettled:
+                self._settling.hint(batch.unsettled, time.monotonic())
+            self._to_embed.set()
+        left = {key[0] for key in self._settling.waiting()}
+        for part, _ in differences:
+            if part.root.id not in left and self._roots[part.root.id].blocked is None:
+                self._equal(part.root)
+        for key in resting:
+            self._first_hint.pop(key, None)
+            self._swept.discard(key)
+
+    def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
+        present = [found for found in resting.values() if found is not None]
+        known = self._base.file_states_of(root, [found.path for found in present])
+        held = self._base.holds(root)
+        vanished: set[str] = set()
+        for path, found in resting.items():
+            if found is None and is_folder(Path(root.path), path, rules=rules_of(root)):
+                vanished.update(self._base.file_states_of(root, [path]))  # a file has become a folder
+                self._hint(root, path, is_swept=False)
+            elif found is None:
+                vanished.update(self._base.paths_below(root, path))
+        return Difference(
+            new=tuple(found for found in present if found.path not in known),
+            changed=tuple(found for found in present if found.path in known),
+            vanished=tuple(sorted(vanished - held.keys())),
+            unchanged=0,
+            unreadable=(),
+        )
+
+    def _may_retire(self, root: Root, going: Sequence[str], standing: int) -> bool:
+        """Told by events, and not all of it: somebody deletes. Found by a sweep, or the folder empty: who knows."""
+        is_told = not any((root.id, path) in self._swept for path in going)
+        if is_told and (len(going) < standing or len(going) <= FEW_GONE):
+            return True
+        self._block(
+            root,
+            f"{len(going):,} of {standing:,} documents are gone from {root.path}; they are kept, in case the drive is "
+            f"away. If they are gone for good: lifelong sync --yes {root.path}",
+        )
+        return False
+
+    def _retry(self) -> None:
+        """Files that could not be opened are tried again, ever more rarely, and not for ever."""
+        for state in self._base.failures():
+            root = self._roots.get(state.root_id)
+            if root is None or state.digest is not None or state.tried_at is None or state.tries >= RETRIES:
+                continue
+            if (self._base.now() - state.tried_at).total_seconds() >= _pause_s(state):
+                self._settling.hint([(root.id, state.path)], time.monotonic())
+
+    def _is_given_up(self, root: Root, path: str) -> bool:
+        """It could not be opened, has not changed since, and its next try is not due."""
+        state = self._base.file_states_of(root, [path]).get(path)
+        if state is None or state.failure is None or state.digest is not None:
+            return False
+        found = self._look((root.id, path))
+        return found is not None and (found.size_bytes, found.mtime_ns) == (state.size_bytes, state.mtime_ns)
+
+    # -- folders that are away
+
+    def _look_for_absent(self, events: Events) -> None:
+        for root_id, root in self._roots.items():
+            is_there = os.path.isdir(root.path)
+            if not is_there and root_id not in self._absent:
+                self._lost(root)
+            elif is_there and root_id in self._absent:
+                self._absent.discard(root_id)
+                self._listen(events, root)
+                self._sweep_at[root_id] = 0.0
+
+    def _lost(self, root: Root) -> None:
+        self._absent.add(root.id)
+        for key in self._settling.waiting():
+            if key[0] == root.id:
+                self._settling.drop(key)
+        self._block(root, f"{root.path} is not there; its documents are kept until it is back")
+
+    def _block(self, root: Root, reason: str) -> None:
+        if self._roots[root.id].blocked != reason:
+            self._base.block(root, reason)
+            self._refresh(root)
+            self._say("blocked", path=root.path, message=reason)
+
+    def _equal(self, root: Root) -> None:
+        self._base.compared(root)
+        self._refresh(root)
+
+    def _refresh(self, root: Root) -> None:
+        self._roots[root.id] = next(known for known in self._base.roots() if known.id == root.id)
+
+    # -- the thread that embeds
+
+    def _embed(self) -> None:
+        while not self._stopping.is_set():
+            self._to_embed.wait(TROUBLE_S)
+            self._to_embed.clear()
+            began, done = time.monotonic(), 0
+            try:
+                while not self._stopping.is_set():
+                    count = self._base.embed_next(EMBED_BATCH)
+                    if count == 0:
+                        break
+                    done += count
+                    self._rate = done / max(time.monotonic() - began, 1e-3)
+                if done:
+                    self._base.settle_index()
+                    self._say("embedded", born=done, seconds=time.monotonic() - began)
+            except LifelongError as error:
+                self._say("trouble", message=str(error))
+                self._stopping.wait(TROUBLE_S)
+
+    # -- inside
+
+    def _take_leases(self) -> None:
+        from filelock import Timeout
+
+        for root in self._roots.values():
+            lock = _lock(self._base, root)
+            try:
+                lock.acquire(timeout=1.0)  # `status` holds it for a moment when it looks
+            except Timeout:
+                holder = self._base.leases().get(root.id)
+                for taken in self._locks:
+                    taken.release()
+                self._locks.clear()
+                who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
+                raise FolderFollowed(f"{root.path} is followed already, by {who}; one is enough") from None
+            self._locks.append(lock)
+
+    def _listen(self, events: Events, root: Root) -> None:
+        reason = events.follow(Path(root.path)) if os.path.isdir(root.path) else ""
+        way = "events"
+        self._every.pop(root.id, None)
+        if reason:
+            self._every[root.id] = min(POLL_S, self._sweep_s)
+            way = f"comparing every {self._every[root.id]:.0f} s: {reason}"
+            self._say("polling", path=root.path, message=way)
+        self._base.note_lease(Lease(root.id, os.getpid(), socket.gethostname(), self._base.now(), way), root)
+
+    def _note_queue(self) -> None:
+        """Other processes learn once a second how many files wait, so that answers can say so."""
+        now = time.monotonic()
+        if now < self._queue_at:
+            return
+        counts = dict.fromkeys(self._roots, 0)
+        for (root_id, _), hinted in self._first_hint.items():
+            if now - hinted > 1.0:
+                counts[root_id] += 1
+        for root_id, count in counts.items():
+            if count != self._queued.get(root_id, 0):
+                self._base.queue(self._roots[root_id], count)
+                self._queued[root_id] = count
+                self._queue_at = now + 1.0
+
+    def _ignore(self, root: Root) -> Ignore:
+        if root.id not in self._ignores:
+            self._ignores[root.id] = Ignore(Path(root.path), rules_of(root))
+        return self._ignores[root.id]
+
+    def _skipped(self, root: Root) -> list[Path]:
+        others = [other.path for other in self._base.roots() if other.id != root.id]
+        inner = [Path(path) for path in others if relative_to(path, root.path) is not None]
+        return [*inner, self._base.path]
+
+    def _is_elsewhere(self, root: Root, path: str) -> bool:
+        """It belongs to the knowledge base itself, or to a folder within this one that is known on its own."""
+        place = joined(root.path, path)
+        return any(relative_to(place, str(other)) is not None for other in self._skipped(root))
+
+    def _report(self, batch: Batch) -> None:
+        version = batch.committed.version
+        now = time.monotonic()
+        for outcome in batch.committed.outcomes:
+            root = self._roots[outcome.root_id]
+            hinted = self._first_hint.get((outcome.root_id, outcome.path), now)
+            before = outcome.path_before
+            self._say(
+                outcome.kind,
+                path=joined(root.path, outcome.path),
+                path_before="" if before is None else joined(root.path, before),
+                born=outcome.born,
+                died=outcome.died,
+                kept=outcome.kept,
+                seconds=now - hinted,
+                version=None if version is None else version.number,
+                message=outcome.reason,
+            )
+
+    def _say(
+        self,
+        kind: str,
+        *,
+        path: str = "",
+        path_before: str = "",
+        born: int = 0,
+        died: int = 0,
+        kept: int = 0,
+        seconds: float = 0.0,
+        version: int | None = None,
+        message: str = "",
+    ) -> None:
+        self._tell(Happening(self._base.now(), kind, path, path_before, born, died, kept, seconds, version, message))
+
+
+def follower_of(knowledge_base: KnowledgeBase, root: Root) -> Lease | None:
+    """Who follows a folder now; None if nobody, or whoever did has died."""
+    from filelock import Timeout
+
+    lease = knowledge_base.leases().get(root.id)
+    if lease is None:
+        return None
+    lock = _lock(knowledge_base, root)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return lease
+    lock.release()
+    return None
+
+
+def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
+    from filelock import FileLock
+
+    folder = knowledge_base.path / "leases"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
+
+
+def _pause_s(state: FileState) -> float:
+    return min(RETRY_S * 4.0 ** (state.tries - 1), RETRY_MOST_S)
+
+
+def _uncounted(done: int, total: int, passages: int) -> None:
+    """Nobody counts."""

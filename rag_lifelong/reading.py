@@ -1,0 +1,342 @@
+"""Files that differ from what is known → operations on the knowledge base, in batches.
+
+Rule: the whole comparison comes before any decision, so that a file moved is one document moved. One file that
+cannot be read harms no other, and is recorded with its reason. What the user decided otherwise (holds) stays.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+from ingest import Chunk, Document, Field, IngestError, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
+from ingest.apart import ParserProcess
+from ingest.chunk import CHUNKER_VERSION, split
+from ingest.parsers import parser_for, parser_version
+from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
+from rag_lifelong.changes import Fail, Gone, Move, Operation, Place, Put, Touch
+from rag_lifelong.knowledge_base import Committed, KnowledgeBase, relative_to
+from rag_lifelong.store.documents import Revision
+from rag_lifelong.store.files import FileState, Held, Root
+
+BATCH_FILES = 2_000  # a batch is committed after this many files, so that it fits in memory
+PARSE_TIMEOUT_S = 60.0  # a file whose parser takes longer is recorded as unreadable
+PARSE_MEMORY_BYTES = 4_000_000_000  # of address space: 150 MB of Word XML, the limit, take about 1.5 GB
+MOST_GONE = 0.2  # of a folder's documents may go in one comparison without being asked for …
+FEW_GONE = 2  # … or this many, however small the folder
+_TRIES = 3  # for a file that is written while it is read
+
+
+class Unsettled(IngestError):
+    """The file was written while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How files are read. chunk_tokens: the mean chunk aimed at. batch_s: of reading between two commits."""
+
+    max_file_bytes: int
+    chunk_tokens: int
+    batch_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is compared in one go: a root, and a subfolder or one file of it.
+
+    released: the holds below it that end because the user named them.
+    """
+
+    root: Root
+    below: str
+    file: str | None
+    released: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit did, and after how many files of how many. unsettled: (root id, path) of files still written."""
+
+    committed: Committed
+    done: int
+    total: int
+    seconds: float
+    unsettled: tuple[tuple[int, str], ...]
+
+
+Counted = Callable[[int, int, int], None]
+"""Told (files done, files in all, passages cut from them) after each file."""
+
+MayRetire = Callable[[Root, Sequence[str], int], bool]
+"""Asked with (root, paths to go, documents in what was compared) where many would go, or all."""
+
+
+class Reader:
+    """Reads the files that differ, and commits them; close it when done."""
+
+    def __init__(self, knowledge_base: KnowledgeBase, settings: Settings) -> None:
+        self.knowledge_base = knowledge_base
+        self.settings = settings
+        self._parser = ParserProcess(timeout_s=PARSE_TIMEOUT_S, memory_bytes=PARSE_MEMORY_BYTES)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process that parses."""
+        self._parser.close()
+
+    def difference(self, part: Part) -> Difference:
+        """How the disk differs from what is known. Raises MissingFile if the folder cannot be listed."""
+        root = part.root
+        states = self.knowledge_base.file_states(root)
+        rules = rules_of(root)
+        if part.file is not None:
+            seen = look(Path(root.path), part.file, rules=rules)
+            found: list[Found | Unreadable] = [] if seen is None else [seen]
+            states = {path: state for path, state in states.items() if path == part.file}
+        else:
+            others = [Path(other.path) for other in self.knowledge_base.roots() if other.id != root.id]
+            inner = [path for path in others if relative_to(str(path), root.path) is not None]
+            skip = [*inner, self.knowledge_base.path]
+            found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
+        outdated = self.knowledge_base.outdated(root, _made_by_older)
+        known = {
+            path: (-1, -1) if _wants_another_try(state) or path in outdated else (state.size_bytes, state.mtime_ns)
+            for path, state in states.items()
+        }
+        for path in part.released:
+            known.pop(path, None)
+        held = self.knowledge_base.holds(root).keys() - part.released
+        difference = compare(known, found, below=part.file or part.below)
+        vanished = tuple(path for path in difference.vanished if path not in held)
+        return replace(difference, vanished=vanished)
+
+    def bring(
+        self,
+        differences: Sequence[tuple[Part, Difference]],
+        *,
+        cause: str,
+        source: str,
+        counted: Counted,
+        may_retire: MayRetire,
+    ) -> Iterator[Batch]:
+        """Commits the differences of several roots, in batches; what vanished comes last, after all moves are known.
+
+        may_retire: asked where many documents would go; False leaves them.
+        A KeyboardInterrupt commits what was read and goes on its way. The cost is that of the differences.
+        """
+        known = {part.root.id: self._known(part.root, difference) for part, difference in differences}
+        holds = {part.root.id: self.knowledge_base.holds(part.root) for part, _ in differences}
+        left = {
+            (part.root.id, path): known[part.root.id][path]
+            for part, difference in differences
+            for path in difference.vanished
+            if path in known[part.root.id]
+        }
+        origins = {s.digest: s for s in left.values() if s.digest is not None and s.document_id is not None}
+        todo = [(part, found) for part, difference in differences for found in (*difference.new, *difference.changed)]
+        operations: list[Operation] = []
+        unsettled: list[tuple[int, str]] = []
+        done = 0
+        began = started = time.monotonic()
+        passages = 0
+        counted(0, len(todo), passages)
+
+        def commit() -> Batch:
+            committed = Committed(None, ())
+            if operations:
+                committed = self.knowledge_base.commit(operations, cause=cause, source=source)
+            return Batch(committed, done, len(todo), time.monotonic() - began, tuple(unsettled))
+
+        try:
+            for done, (part, found) in enumerate(todo, start=1):
+                try:
+                    state, held = known[part.root.id].get(found.path), holds[part.root.id].get(found.path)
+                    operation = self._read(part, found, state=state, held=held, origins=origins)
+                except Unsettled:
+                    unsettled.append((part.root.id, found.path))
+                    operation = None
+                if isinstance(operation, Move):
+                    left.pop((operation.root_id, operation.path), None)
+                if isinstance(operation, Put):
+                    passages += len(operation.chunks)
+                if operation is not None:
+                    operations.append(operation)
+                counted(done, len(todo), passages)
+                is_long = time.monotonic() - started > self.settings.batch_s and not _may_be_moves(operations)
+                if is_long or len(operations) >= BATCH_FILES:
+                    yield commit()
+                    operations, started = [], time.monotonic()
+        except KeyboardInterrupt:
+            if operations:
+                commit()
+            raise
+        operations.extend(self._departures(differences, left, may_retire))
+        yield commit()
+
+    def _departures(
+        self,
+        differences: Sequence[tuple[Part, Difference]],
+        left: Mapping[tuple[int, str], FileState],
+        may_retire: MayRetire,
+    ) -> Iterator[Gone]:
+        for part, _ in differences:
+            going = [path for root_id, path in left if root_id == part.root.id]
+            documents = sum(left[part.root.id, path].document_id is not None for path in going)
+            standing = self.knowledge_base.count_documents(part.root, part.file or part.below) if documents else 0
+            is_much = documents > FEW_GONE and documents > MOST_GONE * standing
+            is_all = part.file is None and documents > 0 and documents == standing
+            if not (is_much or is_all) or may_retire(part.root, going, standing):
+                yield from (Gone(part.root.id, path) for path in sorted(going))
+
+    def _known(self, root: Root, difference: Difference) -> dict[str, FileState]:
+        """path → state of the paths that differ."""
+        paths = [*(f.path for f in difference.new), *(f.path for f in difference.changed), *difference.vanished]
+        return self.knowledge_base.file_states_of(root, paths)
+
+    def _read(
+        self,
+        part: Part,
+        found: Found,
+        *,
+        state: FileState | None,
+        held: Held | None,
+        origins: dict[bytes, FileState],
+    ) -> Operation | None:
+        root = part.root
+        place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)
+        digest: bytes | None = None
+        by_name = found.path in part.released
+        try:
+            if parser_for(found.path.rsplit("/", 1)[-1]) is None:
+                raise UnsupportedFile(f"no parser for {Path(found.path).suffix or 'this kind of file'} files")
+            data = self._bytes(Path(root.path) / found.path, found.size_bytes)
+            digest = blake2b(data, digest_size=16).digest()
+            if held is not None and not by_name and held.digest == digest:
+                return Touch(place)
+            if not by_name and self._is_same(state, digest):
+                return Touch(place)
+            origin = origins.get(digest)
+            if origin is not None and origin.document_id is not None and (state is None or state.document_id is None):
+                del origins[digest]
+                return Move(origin.document_id, origin.root_id, origin.path, place, digest)
+            document, chunks = self._text(data, digest, found.path)
+        except Unsettled:
+            raise
+        except IngestError as error:
+            return Fail(place, digest, str(error))
+        changed_at = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
+        return Put(place, digest, changed_at, document, chunks, CHUNKER_VERSION, by_name)
+
+    def _bytes(self, path: Path, size_bytes: int) -> bytes:
+        limit = self.settings.max_file_bytes
+        if size_bytes > limit:
+            raise TooLarge(
+                f"{size_bytes / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: raise max_file_mb in lifelong.toml"
+            )
+        try:
+            for _ in range(_TRIES):
+                with path.open("rb") as file:
+                    before = os.fstat(file.fileno())
+                    data = file.read(limit + 1)
+                    after = os.fstat(file.fileno())
+                there = os.stat(path)
+                if _mark(before) == _mark(after) == _mark(there):
+                    break
+            else:
+                raise Unsettled("still being written")
+        except OSError as error:
+            if "\ufffd" in str(path):
+                raise MissingFile("its name is not valid UTF-8: rename it") from error
+            raise MissingFile(f"{(error.strerror or str(error)).lower()}: check its permissions") from error
+        if len(data) > limit:
+            raise TooLarge(f"over the limit of {limit / 1e6:.0f} MB: raise max_file_mb in lifelong.toml")
+        return data
+
+    def _text(self, data: bytes, digest: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
+        """Parsed and cut, or taken from a document with the same bytes."""
+        name = path.rsplit("/", 1)[-1]
+        twin = self.knowledge_base.copy_of(digest, parser_for(name))
+        if twin is not None and not _made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
+            return _copied(twin)
+        document = self._parser.parse(data, name=name)
+        chunks = split(
+            document,
+            count_tokens=self.knowledge_base.embedder.count_tokens,
+            target_tokens=self.settings.chunk_tokens,
+        )
+        return document, chunks
+
+    def _is_same(self, state: FileState | None, digest: bytes) -> bool:
+        if state is None or state.digest != digest or state.document_id is None or state.failure is not None:
+            return False
+        made_by = self.knowledge_base.made_by(state.document_id)
+        return made_by is not None and not _made_by_older(*made_by)
+
+
+def rules_of(root: Root) -> Rules:
+    """By which rules a root is read."""
+    return Rules(uses_gitignore=root.uses_gitignore, follows_links=root.follows_links)
+
+
+def ignored_by(root: Root, path: str) -> str | None:
+    """Why a path below a root is not read, for people; None if it is."""
+    rule = Ignore(Path(root.path), rules_of(root)).rule_for(path)
+    if rule is None:
+        return None
+    where = f"{rule.source}:{rule.line}" if rule.line else "the default rules"
+    return f"ignored by {where} ({rule.pattern})"
+
+
+def is_at(path: str, place: str) -> bool:
+    """`path` is `place`, or below it; everything is below ""."""
+    return not place or path == place or path.startswith(place.rstrip("/") + "/")
+
+
+def _mark(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _may_be_moves(operations: Sequence[Operation]) -> bool:
+    """A row of moves is cheap to write, and one move of a folder is one version."""
+    return bool(operations) and all(isinstance(operation, Move | Touch) for operation in operations)
+
+
+def _wants_another_try(state: FileState) -> bool:
+    """What could not even be opened is tried again at each comparison; else only when the file changes."""
+    return state.failure is not None and state.digest is None
+
+
+def _made_by_older(parser: str, version: int, chunker_version: int) -> bool:
+    return (version, chunker_version) != (parser_version(parser), CHUNKER_VERSION)
+
+
+def document_of(revision: Revision) -> Document:
+    """The document a revision was made from."""
+    return Document(
+        text=revision.text,
+        title=revision.title,
+        dated=revision.dated,
+        fields=tuple(Field(f.name, f.value, f.start, f.end) for f in revision.fields),
+        marks=tuple(Mark(m.start, MarkKind(m.kind), m.label, m.level) for m in revision.marks),
+        is_source=revision.is_source,
+        parser=revision.parser,
+        parser_version=revision.parser_version,
+    )
+
+
+def _copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
+    document = document_of(revision)
+    chunks = [
+        Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page) for p in revision.placements
+    ]
+    return document, chunks

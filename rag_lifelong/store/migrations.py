@@ -1,0 +1,86 @@
+"""An older store → this program's format, one number at a time, each inside one transaction.
+
+Rule: `schema.sql` is what a new store gets; a store that went through every step here has the same tables and columns.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable
+
+from rag_lifelong.store import documents
+from rag_lifelong.store.documents import PlaceMark, Placement
+
+Migration = tuple[int, Callable[[sqlite3.Connection], None]]
+
+
+def to_2(connection: sqlite3.Connection) -> None:
+    """Following folders, undo, revisions told against the next, lives whose text was pruned (2026-11)."""
+    for statement in _TO_2.split(";"):
+        connection.execute(statement)
+    for document_id in documents.all_ids(connection):
+        ids = documents.revision_ids(connection, document_id)
+        for revision_id in ids:
+            row = connection.execute(
+                "SELECT marks, text, layout FROM revisions WHERE id = ?", (revision_id,)
+            ).fetchone()
+            marks, text, layout = (zlib.decompress(part) for part in row)
+            documents.write_parts(
+                connection,
+                revision_id,
+                marks=tuple(PlaceMark(*entry) for entry in json.loads(marks)),
+                text=text.decode(),
+                placements=tuple(Placement(*entry) for entry in json.loads(layout)),
+            )
+        for old_id, new_id in itertools.pairwise(ids):
+            documents.tell_against(connection, old_id, new_id)
+
+
+_TO_2 = """
+ALTER TABLE versions ADD COLUMN source TEXT NOT NULL DEFAULT 'command' CHECK (source IN ('command', 'watch'));
+ALTER TABLE versions ADD COLUMN undoes INTEGER REFERENCES versions (id);
+ALTER TABLE roots ADD COLUMN following TEXT NOT NULL DEFAULT 'added' CHECK (following IN ('added', 'followed', 'left'));
+ALTER TABLE roots ADD COLUMN uses_gitignore INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE roots ADD COLUMN follows_links INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE roots ADD COLUMN blocked TEXT;
+ALTER TABLE roots ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE leases (
+    root_id  INTEGER PRIMARY KEY REFERENCES roots (id),
+    pid      INTEGER NOT NULL,
+    host     TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    way      TEXT NOT NULL
+);
+ALTER TABLE files ADD COLUMN tried_ms INTEGER;
+ALTER TABLE holds RENAME TO holds_1;
+CREATE TABLE holds (
+    root_id INTEGER NOT NULL REFERENCES roots (id),
+    path    TEXT NOT NULL,
+    digest  BLOB,
+    named   TEXT NOT NULL,
+    cause   TEXT NOT NULL CHECK (cause IN ('forget', 'undo')),
+    version INTEGER NOT NULL REFERENCES versions (id),
+    PRIMARY KEY (root_id, path)
+) WITHOUT ROWID;
+INSERT INTO holds SELECT h.root_id, h.path, h.digest, r.path || '/' || h.path, 'forget', h.version
+    FROM holds_1 h JOIN roots r ON r.id = h.root_id;
+DROP TABLE holds_1;
+ALTER TABLE revisions ADD COLUMN base_id INTEGER REFERENCES revisions (id);
+CREATE INDEX revisions_base ON revisions (base_id) WHERE base_id IS NOT NULL;
+ALTER TABLE revision_lives RENAME TO revision_lives_1;
+CREATE TABLE revision_lives (
+    revision_id INTEGER REFERENCES revisions (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    born        INTEGER NOT NULL REFERENCES versions (id),
+    died        INTEGER REFERENCES versions (id),
+    PRIMARY KEY (document_id, born)
+) WITHOUT ROWID;
+INSERT INTO revision_lives SELECT revision_id, document_id, born, died FROM revision_lives_1;
+DROP TABLE revision_lives_1
+"""
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2),)
+"""(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""
