@@ -27,6 +27,7 @@ DENSE_WEIGHT = 0.7  # of a convex mix of min-max scores; benchmarks.retrieval
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
 NAMED_PASSAGES = 400  # of documents named: a long one has about 200
+_PAST_FACTOR = 10  # … and as many times that died over the years
 COMMON_SHARE = 0.2  # a term in more than this share of the passages …
 COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others are left: it costs most, tells least
 
@@ -54,11 +55,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The passages alive at a version; three aligned arrays, shape (n,). vector_ids: -1 where there is none yet."""
+    """The passages alive at a version; four aligned arrays, shape (n,), by passage id.
+
+    vector_ids: -1 where there is none yet. lengths: in search terms.
+    """
 
     passage_ids: Ids
     document_ids: Ids
     vector_ids: Ids
+    lengths: Ids
 
 
 def search(
@@ -82,9 +87,9 @@ def search(
     by_vector, by_words = candidates(
         connection, index, question=question, vector=vector, scope=scope, alive=alive, embedder_id=embedder_id
     )
-    named = _named(connection, question, scope)
+    named = _named(connection, question, scope, alive)
     if named:
-        by_words |= dict(words.search(connection, query_terms(question), len(named), among=named))
+        by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive))
         if vector is not None:
             found = vectors.by_passage(connection, embedder_id, [i for i in named if i not in by_vector])
             by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
@@ -97,18 +102,35 @@ def search(
     return spread([Scored(i, owners[i], scored[i]) for i in ranked], k)
 
 
-def _named(connection: sqlite3.Connection, question: str, scope: Scope) -> frozenset[int]:
-    """Living passages of the documents that the question names by a word and a number in their title: "PEP 572"."""
-    if not scope.is_present:
-        return frozenset()
+def _named(connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive]) -> frozenset[int]:
+    """Passages in scope of the documents that the question names by a word and a number in their title: "PEP 572"."""
     found: set[int] = set()
     for identifier in identifiers(question):
         phrase = [stem(identifier.word), identifier.number]
-        found.update(words.in_context(connection, phrase, NAMED_PASSAGES))
-    if found and scope.document_ids is not None:
+        found.update(words.in_context(connection, phrase, NAMED_PASSAGES, past=False))
+        if not scope.is_present:
+            found.update(words.in_context(connection, phrase, _PAST_FACTOR * NAMED_PASSAGES, past=True))
+    if found and not scope.is_present:
+        found.intersection_update(_allowed(alive(), scope).passage_ids.tolist())
+    elif found and scope.document_ids is not None:
         owners = passages.documents_of(connection, sorted(found))
         found = {passage_id for passage_id in found if owners[passage_id] in scope.document_ids}
     return frozenset(found)
+
+
+def _words_among(
+    connection: sqlite3.Connection,
+    wanted: Sequence[str],
+    among: frozenset[int],
+    scope: Scope,
+    alive: Callable[[], Alive],
+) -> list[tuple[int, float]]:
+    """(passage id, BM25) of those of `among`, with the statistics of all that live at the scope's version."""
+    if scope.is_present:
+        return words.search(connection, wanted, len(among), among=among)
+    then = alive()
+    ids = np.fromiter(sorted(among), dtype=np.int64, count=len(among))
+    return words.search_as_of(connection, wanted, len(among), alive=then.passage_ids, lengths=then.lengths, among=ids)
 
 
 def candidates(
@@ -181,15 +203,26 @@ def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:
 def _by_words(
     connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive]
 ) -> dict[int, float]:
-    wanted = _telling_terms(connection, query_terms(question))
-    if scope.is_present and scope.document_ids is None:
+    wanted = query_terms(question)
+    if not scope.is_present:
+        then = alive()
+        is_large = len(then.passage_ids) >= COMMON_FROM and len(wanted) > 1
+        return dict(
+            words.search_as_of(
+                connection,
+                wanted,
+                CANDIDATES,
+                alive=then.passage_ids,
+                lengths=then.lengths,
+                among=None if scope.document_ids is None else _allowed(then, scope).passage_ids,
+                common_share=COMMON_SHARE if is_large else 1.0,
+            )
+        )
+    wanted = _telling_terms(connection, wanted)
+    if scope.document_ids is None:
         return dict(words.search(connection, wanted, CANDIDATES))
     among = frozenset(_allowed(alive(), scope).passage_ids.tolist())
-    found = words.search(connection, wanted, CANDIDATES, among=among)
-    if not scope.is_present:
-        found += words.search(connection, wanted, CANDIDATES, among=among, past=True)
-        found = sorted(found, key=lambda pair: (-pair[1], pair[0]))[:CANDIDATES]
-    return dict(found)
+    return dict(words.search(connection, wanted, CANDIDATES, among=among))
 
 
 def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
@@ -241,4 +274,4 @@ def _allowed(alive: Alive, scope: Scope) -> Alive:
     if scope.document_ids is None:
         return alive
     inside = np.isin(alive.document_ids, np.fromiter(scope.document_ids, dtype=np.int64))
-    return Alive(alive.passage_ids[inside], alive.document_ids[inside], alive.vector_ids[inside])
+    return Alive(alive.passage_ids[inside], alive.document_ids[inside], alive.vector_ids[inside], alive.lengths[inside])

@@ -79,7 +79,9 @@ CREATE TABLE revision_lives (
     PRIMARY KEY (document_id, born)
 ) WITHOUT ROWID;
 INSERT INTO revision_lives SELECT revision_id, document_id, born, died FROM revision_lives_1;
-DROP TABLE revision_lives_1
+DROP TABLE revision_lives_1;
+CREATE VIRTUAL TABLE words_live_at USING fts5vocab (words_live, 'instance');
+CREATE VIRTUAL TABLE words_past_at USING fts5vocab (words_past, 'instance')
 """
 
 MIGRATIONS: tuple[Migration, ...] = ((2, to_2),)

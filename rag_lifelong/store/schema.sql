@@ -184,3 +184,6 @@ CREATE INDEX pending_newest ON pending (passage_id DESC);
 CREATE VIRTUAL TABLE words_live USING fts5 (context, body, content = '', tokenize = 'ascii');
 CREATE VIRTUAL TABLE words_past USING fts5 (context, body, content = '', tokenize = 'ascii');
 CREATE VIRTUAL TABLE words_live_terms USING fts5vocab (words_live, 'row');
+-- Every occurrence: what a search as of an earlier version counts.
+CREATE VIRTUAL TABLE words_live_at USING fts5vocab (words_live, 'instance');
+CREATE VIRTUAL TABLE words_past_at USING fts5vocab (words_past, 'instance');

@@ -121,21 +121,21 @@ def passages_with(connection: sqlite3.Connection, vector_ids: Sequence[int], ver
     return [(int(vector_id), int(passage_id)) for vector_id, passage_id in rows]
 
 
-def alive_at(connection: sqlite3.Connection, embedder_id: int, version: int) -> tuple[Ids, Ids, Ids]:
-    """(passage ids, document ids, vector ids or -1) of the passages alive at `version`, by passage id.
+def alive_at(connection: sqlite3.Connection, embedder_id: int, version: int) -> tuple[Ids, Ids, Ids, Ids]:
+    """(passage ids, document ids, vector ids or -1, lengths in terms) of those alive at `version`, by passage id.
 
-    Three aligned arrays, shape (n,); about 3 µs a row.
+    Four aligned arrays, shape (n,); about 3 µs a row.
     """
     rows = connection.execute(
-        "SELECT l.passage_id, p.document_id, coalesce(v.id, -1) FROM passage_lives l "
+        "SELECT l.passage_id, p.document_id, coalesce(v.id, -1), p.terms FROM passage_lives l "
         "JOIN passages p ON p.id = l.passage_id "
         "LEFT JOIN vectors v ON v.embedder_id = :embedder AND v.digest = p.digest "
         "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.passage_id",
         {"embedder": embedder_id, "version": version},
     ).fetchall()
-    table = np.asarray(rows, dtype=np.int64).reshape(-1, 3)  # (n, 3)
-    first, second, third = (np.ascontiguousarray(table[:, column]) for column in range(3))
-    return first, second, third
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 4)  # (n, 4)
+    first, second, third, fourth = (np.ascontiguousarray(table[:, column]) for column in range(4))
+    return first, second, third, fourth
 
 
 def count(connection: sqlite3.Connection, embedder_id: int) -> int:

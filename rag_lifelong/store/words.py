@@ -6,14 +6,19 @@ deleted by telling its exact content, so `terms.ANALYZER_VERSION` and the tables
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from rag_lifelong.store.passages import Ids
 from rag_lifelong.terms import terms
 
 CONTEXT_WEIGHT = 1.0
 BODY_WEIGHT = 1.0
+_K1, _B = 1.2, 0.75  # FTS5's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Row:
     @property
     def length(self) -> int:
         """Number of terms."""
-        return self.context.count(" ") + self.body.count(" ") + 2
+        return len(self.context.split()) + len(self.body.split())
 
 
 def row(passage_id: int, *, context: str, text: str) -> Row:
@@ -81,15 +86,14 @@ def search(
     k: int,
     *,
     among: Collection[int] | None = None,
-    past: bool = False,
 ) -> list[tuple[int, float]]:
-    """(passage id, BM25) of up to `k` passages with any of the terms, best first, ties by id.
+    """(passage id, BM25) of up to `k` living passages with any of the terms, best first, ties by id.
 
-    among: only these passages (the statistics stay those of the whole table). past: of the dead instead.
+    among: only these passages (the statistics stay those of all the living).
     """
     if not query_terms:
         return []
-    table = "words_past" if past else "words_live"
+    table = "words_live"
     expression = " OR ".join('"' + term.replace('"', '""') + '"' for term in query_terms)
     rows = connection.execute(
         f"SELECT rowid, -bm25({table}, {CONTEXT_WEIGHT}, {BODY_WEIGHT}) AS score FROM {table} "
@@ -108,11 +112,57 @@ def search(
     return found
 
 
-def in_context(connection: sqlite3.Connection, phrase: Sequence[str], limit: int) -> list[int]:
-    """Living passages whose context (title, headings) holds these terms side by side, in order of id."""
-    quoted = " ".join(term.replace('"', "") for term in phrase)
+def search_as_of(
+    connection: sqlite3.Connection,
+    query_terms: Sequence[str],
+    k: int,
+    *,
+    alive: Ids,
+    lengths: Ids,
+    among: Ids | None = None,
+    common_share: float = 1.0,
+) -> list[tuple[int, float]]:
+    """As `search`, of the passages alive at some version, with the statistics of exactly those.
+
+    alive: their ids, ascending, shape (n,); lengths: in terms, aligned. among: only these, ascending.
+    common_share: a term in a larger share of them is left out if others are left.
+    The same formula as FTS5's bm25 (Robertson's, k1 1.2, b 0.75, idf at least 1e-6), over both tables.
+    """
+    if not query_terms or not len(alive):
+        return []
+    found = [_postings(connection, term, alive) for term in query_terms]
+    telling = [posting for posting in found if len(posting[0]) <= common_share * len(alive)]
+    scores = np.zeros(len(alive))  # (n,)
+    mean = float(lengths.mean())
+    for at, counts in telling if any(len(posting[0]) for posting in telling) else found:
+        idf = max(math.log((len(alive) - len(at) + 0.5) / (len(at) + 0.5)), 1e-6)
+        scores[at] += idf * counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths[at] / mean))
+    if among is not None:
+        scores[~np.isin(alive, among, assume_unique=True)] = 0.0
+    hit = np.flatnonzero(scores)
+    best = hit[np.lexsort((alive[hit], -scores[hit]))][:k]
+    return [(int(alive[i]), float(scores[i])) for i in best]
+
+
+def _postings(connection: sqlite3.Connection, term: str, alive: Ids) -> tuple[Ids, Ids]:
+    """(positions in `alive`, how often the term stands there), aligned."""
     rows = connection.execute(
-        "SELECT rowid FROM words_live WHERE words_live MATCH ? ORDER BY rowid LIMIT ?",
+        "SELECT doc, count(*) FROM words_live_at WHERE term = :term GROUP BY doc "
+        "UNION ALL SELECT doc, count(*) FROM words_past_at WHERE term = :term GROUP BY doc",
+        {"term": term},
+    ).fetchall()
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (m, 2)
+    at = np.minimum(np.searchsorted(alive, table[:, 0]), len(alive) - 1)
+    inside = alive[at] == table[:, 0]
+    return at[inside], table[inside, 1]
+
+
+def in_context(connection: sqlite3.Connection, phrase: Sequence[str], limit: int, *, past: bool) -> list[int]:
+    """Passages whose context (title, headings) holds these terms side by side, in order of id; past: dead ones."""
+    quoted = " ".join(term.replace('"', "") for term in phrase)
+    table = "words_past" if past else "words_live"
+    rows = connection.execute(
+        f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY rowid LIMIT ?",
         (f'context : "{quoted}"', limit),
     )
     return [int(row[0]) for row in rows]
