@@ -23,7 +23,7 @@ from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.errors import NoSuchPath, NothingToUndo
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher, follower_of
 from rag_lifelong.generate import LanguageModel, open_model
-from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, joined, relative_to
+from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, Past, joined, relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import Settings, document_of, ignored_by
@@ -492,6 +492,24 @@ class Assistant:
             raise NoSuchPath(f"nothing is stored at {place}{hint}")
         return found.text
 
+    def history(self, path: str | Path) -> tuple[Past, ...]:
+        """Every state of the document at a path, oldest first, wherever it stood then. Raises NoSuchPath."""
+        found = self.knowledge_base.history(_absolute(path))
+        if not found:
+            nearest = self._nearest_paths(_absolute(path))
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise NoSuchPath(f"nothing was ever stored at {_absolute(path)}{hint}")
+        return found
+
+    def changed_between(self, first: AsOf, last: AsOf) -> tuple[tuple[Past | None, Past | None], ...]:
+        """(then, later) of each document that differs between two versions; None where it did not live.
+
+        Raises NoSuchVersion.
+        """
+        base = self.knowledge_base
+        older, newer = sorted((base.version_number(first), base.version_number(last)))
+        return base.changed_between(older, newer)
+
     def versions(self, limit: int = 20) -> tuple[Version, ...]:
         """The newest versions, newest first."""
         return self.knowledge_base.versions(limit)
@@ -686,7 +704,7 @@ class Assistant:
                 f"{found.without_vectors} of {found.passages} passages wait for vectors"
             )
             return PathStatus(place, "waiting", message, ())
-        message = f"searchable since version {found.version}, {found.passages} passages"
+        message = f"searchable since version {found.version}, {found.passages} passage{'' if found.passages == 1 else 's'}"
         return PathStatus(place, "searchable", message, ())
 
     def _nearest_paths(self, place: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ _BEGIN = """\
 No knowledge base yet. Begin with a folder:
   lifelong add ~/notes        read it in
   lifelong ask "…"            ask it
+  lifelong watch ~/notes      keep following it
 It will be kept in {path}. Nothing leaves this machine.
 """
 
@@ -71,6 +72,8 @@ def _run(words: list[str]) -> int:
         return _ask(options)
     if options.command == "chat":
         return _chat(options)
+    if options.command == "watch":
+        return _watch(options)
     return _other(options)
 
 
@@ -113,6 +116,31 @@ def _chat(options: Namespace) -> int:
     scope = scope_of(options)
     with _opened(options, with_model=True) as assistant:
         return chat(assistant, style=_style(assistant), scope=scope, k=options.k)
+
+
+def _watch(options: Namespace) -> int:
+    """Follows folders until ^C, or until a service manager ends it."""
+    from rag_lifelong.terminal.commands import missing, rules_of
+    from rag_lifelong.terminal.style import short_path
+    from rag_lifelong.terminal.watching import Watching, watch
+
+    missing(options.folders)
+    with _opened(options, create=bool(options.folders)) as assistant:
+        named = [os.path.abspath(os.path.expanduser(folder)) for folder in options.folders]
+        places = named or [root.path for root in assistant.followed()]
+        shown = Watching(sys.stdout, places, is_json=bool(options.json), is_quiet=bool(options.quiet))
+        watcher = assistant.watch(*options.folders, rules=rules_of(options), tell=shown.tell)
+        if not options.quiet:
+            where = ", ".join(short_path(place) for place in places)
+            sys.stderr.write(f"Following {where}. ^C stops, nothing is lost.\n")
+        try:
+            watch(watcher, shown)
+        except KeyboardInterrupt:
+            watcher.stop()
+            if not options.quiet:
+                sys.stderr.write("Stopped. What changes from now on is found by: lifelong watch, or lifelong sync\n")
+            return INTERRUPTED
+    return DONE
 
 
 def _other(options: Namespace) -> int:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -32,8 +32,8 @@ from rag_lifelong.store.files import FileState, Held, Lease, Root
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.types import Hit, Lag, StoredDocument, Vector, Version
 from rag_lifelong.undo import Step
+from rag_lifelong.when import AsOf, moment
 
-AsOf = int | str | date | datetime
 Dates = tuple[date | None, date | None]
 
 _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
@@ -42,6 +42,16 @@ _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for document
 def utc_now() -> datetime:
     """The time, aware, UTC."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A document at a version. path: absolute, None: it stood nowhere. text: None: it did not live, or was pruned."""
+
+    document_id: int
+    version: Version
+    path: str | None
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +232,14 @@ class KnowledgeBase:
     def version_number(self, as_of: AsOf | None) -> int:
         """The number of the version meant; the newest for None.
 
-        as_of: a number, a time (aware, or local), or a date, which means its end, local time; also as text.
-        Raises NoSuchVersion where there was none, and for text that is none of these.
+        as_of: a number, a time (aware, or local), or a date, which means its end, local time; also as text, as
+        `when.moment` reads it. Raises NoSuchVersion where there was none, and for text that is none of these.
         """
         with self._database.snapshot() as connection:
             newest = versions.latest_number(connection)
             if as_of is None:
                 return newest
-            wanted = _parsed(as_of)
+            wanted = moment(as_of, now=self._now())
             if isinstance(wanted, int):
                 if not 1 <= wanted <= newest:
                     raise NoSuchVersion(f"there is no version {wanted}; the newest is {newest}")
@@ -323,6 +333,56 @@ class KnowledgeBase:
                     revision_id = documents.revision_at(connection, last[0], last[1] - 1)
                     return None if revision_id is None else self._revision(connection, revision_id)
         return None
+
+    def history(self, path: str) -> tuple[Past, ...]:
+        """Every state of the document that stands, or stood last, at an absolute path; oldest first.
+
+        Empty if none ever stood there.
+        """
+        with self._database.snapshot() as connection:
+            now = versions.latest_number(connection)
+            paths = {root.id: root.path for root in files.roots(connection)}
+            for root_id, place in paths.items():
+                relative = relative_to(path, place)
+                if relative is None:
+                    continue
+                document_id = documents.owner(connection, root_id, relative, now)
+                if document_id is None:
+                    last = documents.last_location(connection, root_id, relative)
+                    document_id = None if last is None else last[0]
+                if document_id is not None:
+                    return tuple(self._pasts(connection, document_id, paths))
+        return ()
+
+    def changed_between(self, first: int, last: int) -> tuple[tuple[Past | None, Past | None], ...]:
+        """(state at `first`, state at `last`) of each document that differs; None where it did not live."""
+        with self._database.snapshot() as connection:
+            paths = {root.id: root.path for root in files.roots(connection)}
+            found = []
+            for document_id in documents.touched_between(connection, first, last):
+                before = self._past_at(connection, document_id, first, paths)
+                after = self._past_at(connection, document_id, last, paths)
+                if (before is None) != (after is None) or (
+                    before is not None and after is not None and (before.path, before.text) != (after.path, after.text)
+                ):
+                    found.append((before, after))
+            return tuple(found)
+
+    def _pasts(self, connection: Connection, document_id: int, paths: dict[int, str]) -> Iterator[Past]:
+        for number in documents.versions_of(connection, document_id):
+            past = self._past_at(connection, document_id, number, paths)
+            version = versions.read(connection, number)
+            if version is not None:
+                yield past if past is not None else Past(document_id, version, None, None)
+
+    def _past_at(self, connection: Connection, document_id: int, number: int, paths: dict[int, str]) -> Past | None:
+        location = documents.location_of(connection, document_id, number)
+        version = versions.read(connection, number)
+        if location is None or version is None:
+            return None
+        revision_id = documents.revision_at(connection, document_id, number)
+        text = None if revision_id is None else self._revision(connection, revision_id).text
+        return Past(document_id, version, joined(paths[location.root_id], location.path), text)
 
     def matching(self, pattern: str) -> frozenset[int]:
         """Ids of the living documents whose path matches a glob."""
@@ -645,24 +705,6 @@ def matches(pattern: str, root: str, relative: str) -> bool:
         fnmatch.fnmatchcase(candidate, pattern) or fnmatch.fnmatchcase(candidate, f"{prefix}/*")
         for candidate in candidates
     )
-
-
-def _parsed(as_of: AsOf) -> int | datetime:
-    if isinstance(as_of, str):
-        text = as_of.strip()
-        if text.isdecimal():
-            return int(text)
-        try:
-            as_of = date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-        except ValueError:
-            raise NoSuchVersion(
-                f"cannot read {as_of!r} as a version; give a number, or a date such as 2026-03-01"
-            ) from None
-    if isinstance(as_of, datetime):
-        return as_of.astimezone(UTC)
-    if isinstance(as_of, date):
-        return datetime.combine(as_of, time.max).astimezone(UTC)  # a bare day means its end, local time
-    return as_of
 
 
 __all__ = ["AsOf", "Dates", "KnowledgeBase", "Vector", "joined", "matches", "relative_to", "utc_now"]

@@ -183,7 +183,7 @@ class Conversation:
             done = self._assistant.add(*paths, progress=bars)
         except KeyboardInterrupt:
             bars.close()
-            print(what_is_kept(self._assistant, bars, paths).replace("lifelong add", "/add"))
+            print(what_is_kept(self._assistant, bars, "/add", paths))
             return True
         finally:
             bars.close()

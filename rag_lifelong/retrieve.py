@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.questions import identifiers
-from rag_lifelong.store import passages, vectors, words
-from rag_lifelong.terms import query_terms, stem
+from rag_lifelong.store import documents, passages, vectors, words
+from rag_lifelong.terms import query_terms, stem, terms
 from rag_lifelong.types import Scores, Vector
 
 Ids = NDArray[np.int64]
@@ -26,7 +26,9 @@ CANDIDATES = 100  # from words and from vectors each; more moved no figure of th
 DENSE_WEIGHT = 0.7  # of a convex mix of min-max scores; benchmarks.retrieval
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
+FIELD_BONUS = 1.0  # … and of it the header entry, if nothing but that is asked for
 NAMED_PASSAGES = 400  # of documents named: a long one has about 200
+_FEW_NAMED = 8  # documents whose headers are looked into
 _PAST_FACTOR = 10  # … and as many times that died over the years
 COMMON_SHARE = 0.2  # a term in more than this share of the passages …
 COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others are left: it costs most, tells least
@@ -94,10 +96,12 @@ def search(
             found = vectors.by_passage(connection, embedder_id, [i for i in named if i not in by_vector])
             by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
     scored = fuse(by_vector, by_words, dense_weight=dense_weight(unknown_share))
+    owners = passages.documents_of(connection, list(scored))
+    entries = _header_entries(connection, question, {owners[i] for i in named.intersection(scored)}, scope.version)
     for passage_id in named.intersection(scored):
         plain = scored[passage_id]
-        scored[passage_id] = Scores(plain.fused + NAMED_BONUS, plain.dense, plain.words)
-    owners = passages.documents_of(connection, list(scored))
+        bonus = NAMED_BONUS + (FIELD_BONUS if passage_id in entries else 0.0)
+        scored[passage_id] = Scores(plain.fused + bonus, plain.dense, plain.words)
     ranked = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))
     return spread([Scored(i, owners[i], scored[i]) for i in ranked], k)
 
@@ -115,6 +119,26 @@ def _named(connection: sqlite3.Connection, question: str, scope: Scope, alive: C
     elif found and scope.document_ids is not None:
         owners = passages.documents_of(connection, sorted(found))
         found = {passage_id for passage_id in found if owners[passage_id] in scope.document_ids}
+    return frozenset(found)
+
+
+def _header_entries(
+    connection: sqlite3.Connection, question: str, document_ids: Collection[int], version: int
+) -> frozenset[int]:
+    """The passages where the header entry stands that is asked of these documents: "PEP 572 Status", and no more."""
+    asked = set(query_terms(question))
+    for identifier in identifiers(question):
+        asked -= {stem(identifier.word), identifier.number}
+    if not asked or len(document_ids) > _FEW_NAMED:
+        return frozenset()
+    found: set[int] = set()
+    for document_id in document_ids:
+        revision_id = documents.revision_at(connection, document_id, version)
+        if revision_id is None:
+            continue
+        revision = documents.read_revision(connection, revision_id)
+        starts = [f.start for f in revision.fields if f.start is not None and asked <= set(terms(f.name))]
+        found.update(p.passage_id for p in revision.placements for start in starts if p.start <= start < p.end)
     return frozenset(found)
 
 

@@ -96,6 +96,28 @@ def touched(connection: sqlite3.Connection, version: int) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
+def touched_between(connection: sqlite3.Connection, first: int, last: int) -> list[int]:
+    """The documents whose place or text changed after version `first`, up to `last`, in order of id."""
+    rows = connection.execute(
+        "SELECT document_id FROM locations WHERE (born > :a AND born <= :b) OR (died > :a AND died <= :b) UNION "
+        "SELECT document_id FROM revision_lives WHERE (born > :a AND born <= :b) OR (died > :a AND died <= :b) "
+        "ORDER BY 1",
+        {"a": first, "b": last},
+    )
+    return [int(row[0]) for row in rows]
+
+
+def versions_of(connection: sqlite3.Connection, document_id: int) -> list[int]:
+    """The versions that changed the document's place or text, in order."""
+    rows = connection.execute(
+        "SELECT born FROM locations WHERE document_id = :d UNION SELECT died FROM locations WHERE document_id = :d "
+        "UNION SELECT born FROM revision_lives WHERE document_id = :d "
+        "UNION SELECT died FROM revision_lives WHERE document_id = :d ORDER BY 1",
+        {"d": document_id},
+    )
+    return [int(row[0]) for row in rows if row[0] is not None]
+
+
 def last_touched(connection: sqlite3.Connection, document_id: int) -> int:
     """The newest version that changed the document's place or text."""
     row = connection.execute(

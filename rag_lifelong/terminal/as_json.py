@@ -6,8 +6,10 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
-from rag_lifelong.assistant import PathStatus, Status
+from rag_lifelong.assistant import Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.config import Setting
+from rag_lifelong.follow import Happening
+from rag_lifelong.knowledge_base import Past
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
@@ -105,6 +107,8 @@ def version(found: Version) -> Json:
         "version": found.number,
         "at": found.at.isoformat(),
         "cause": found.cause,
+        "source": found.source,
+        "undoes": found.undoes,
         "added": found.added,
         "changed": found.changed,
         "moved": found.moved,
@@ -148,17 +152,73 @@ def status(found: Status) -> Json:
         "passages": found.passages,
         "waiting": found.waiting,
         "failures": [failure(f) for f in found.failures],
-        "folders": [
-            {
-                "path": f.path,
-                "documents": f.documents,
-                "checked_at": None if f.checked_at is None else f.checked_at.isoformat(),
-            }
-            for f in found.folders
-        ],
+        "folders": [folder(f) for f in found.folders],
         "embedder": found.embedder,
         "model": found.model,
         "size_bytes": found.size_bytes,
+    }
+
+
+def folder(found: Folder) -> Json:
+    """One entry of the JSON of `folders`."""
+    return {
+        "path": found.path,
+        "documents": found.documents,
+        "checked_at": None if found.checked_at is None else found.checked_at.isoformat(),
+        "following": found.following,
+        "pid": found.pid,
+        "way": found.way,
+        "blocked": found.blocked,
+        "queued": found.queued,
+        "held": found.held,
+    }
+
+
+def history(found: Sequence[Past]) -> list[Json]:
+    """The JSON of `history`: each state with its whole text."""
+    return [_past(past) for past in found]
+
+
+def differences(found: Sequence[tuple[Past | None, Past | None]]) -> list[Json]:
+    """The JSON of `diff`."""
+    return [{"before": None if a is None else _past(a), "after": None if b is None else _past(b)} for a, b in found]
+
+
+def undo_plan(plan: UndoPlan, done: Version | None) -> Json:
+    """The JSON of `undo`. done: the version it made, None for a dry run."""
+    return {
+        "undoes": version(plan.version),
+        "documents": [
+            {"what": line.what, "path": line.path, "path_then": line.path_then, "obstacle": line.obstacle}
+            for line in plan.lines
+        ],
+        "version": None if done is None else version(done),
+    }
+
+
+def happening(found: Happening) -> Json:
+    """One line of `watch --json`."""
+    return {
+        "at": found.at.isoformat(),
+        "kind": found.kind,
+        "path": found.path,
+        "path_before": found.path_before,
+        "born": found.born,
+        "died": found.died,
+        "kept": found.kept,
+        "seconds": round(found.seconds, 3),
+        "version": found.version,
+        "message": found.message,
+    }
+
+
+def _past(found: Past) -> Json:
+    return {
+        "version": found.version.number,
+        "at": found.version.at.isoformat(),
+        "cause": found.version.cause,
+        "path": found.path,
+        "text": found.text,
     }
 
 

@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from ingest.scan import Rules
 from rag_lifelong.assistant import Assistant, Narrowing
-from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.knowledge_base import utc_now
+from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal import as_json, overview, render
 from rag_lifelong.terminal.parser import Usage, globs_of
 from rag_lifelong.terminal.progress import Bars, Lines, Unseen, Watched
@@ -41,20 +43,113 @@ Command = Callable[[Assistant, Namespace, Style], Outcome]
 
 def add(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """Reads folders and files in. A KeyboardInterrupt leaves as `Stopped`, which says what is kept."""
+    rules = rules_of(options)
+
+    def work(bars: Watched, may_retire: bool) -> ReadIn:
+        return assistant.add(
+            *options.paths, wait=not options.no_wait, progress=bars, rules=rules, may_retire=may_retire
+        )
+
+    return _brought(assistant, options, "lifelong add", options.paths, work)
+
+
+def sync(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Makes the knowledge base equal to folders, once."""
+    if not options.folders and not assistant.followed():
+        raise NoSuchPath("no folder is known yet; begin with: lifelong add FOLDER")
+
+    def work(bars: Watched, may_retire: bool) -> ReadIn:
+        return assistant.sync(*options.folders, progress=bars, may_retire=may_retire)
+
+    return _brought(assistant, options, "lifelong sync", options.folders, work)
+
+
+def _brought(
+    assistant: Assistant,
+    options: Namespace,
+    name: str,
+    paths: Sequence[str],
+    work: Callable[[Watched, bool], ReadIn],
+) -> Outcome:
     bars = watched(is_quiet=options.quiet, is_verbose=options.verbose)
     try:
-        done = assistant.add(*options.paths, wait=not options.no_wait, progress=bars)
+        try:
+            done = work(bars, options.yes)
+        except TooManyGone as error:
+            bars.close()
+            if not _agreed(str(error)):
+                raise TooManyGone(
+                    f"{error}. If they are gone for good: {overview.command(name, paths)} --yes"
+                ) from error
+            bars = watched(is_quiet=options.quiet, is_verbose=options.verbose)
+            done = work(bars, True)
     except KeyboardInterrupt:
         bars.close()
-        raise Stopped(what_is_kept(assistant, bars, options.paths)) from None
+        raise Stopped(what_is_kept(assistant, bars, name, paths)) from None
     finally:
         bars.close()
     waiting = assistant.knowledge_base.lag().passages
     remark = ""
     if waiting:
         waits = f"{overview.count_of(waiting, 'passage')} {render.plural(waiting, 'waits', 'wait')} for vectors"
-        remark = f"All answer by words; {waits}. Go on with: {overview.command('lifelong add', options.paths)}"
+        remark = f"All answer by words; {waits}. Go on with: {overview.command(name, paths)}"
     return Outcome(overview.read_in(done), as_json.read_in(done, waiting=waiting), DONE, remark)
+
+
+def _agreed(question: str) -> bool:
+    """Asks on a terminal; elsewhere nobody agrees."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    sys.stderr.write(f"{safe(question)}.\nAre they gone for good? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def rules_of(options: Namespace) -> Rules | None:
+    """--gitignore and --follow-links; None if neither is given, which leaves what was set."""
+    if not (options.gitignore or options.follow_links):
+        return None
+    return Rules(uses_gitignore=options.gitignore, follows_links=options.follow_links)
+
+
+def history(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Every state of a document."""
+    found = assistant.history(options.path)
+    return Outcome(overview.history(found, style), as_json.history(found), DONE, "")
+
+
+def diff(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """What changed between two versions."""
+    found = assistant.changed_between(options.first, options.last or "now")
+    shown = overview.differing(found) if options.files else overview.differences(found, style)
+    return Outcome(shown, as_json.differences(found), DONE, "" if found else "Nothing differs.")
+
+
+def undo(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Takes a version back, after showing what that means."""
+    plan = assistant.undo_plan(options.version)
+    if options.dry_run:
+        return Outcome(overview.undo_plan(plan), as_json.undo_plan(plan, None), DONE, "")
+    done = assistant.undo(plan.version.number)
+    shown = f"{overview.undo_plan(plan)}\n{overview.undone(plan, done)}"
+    return Outcome(shown, as_json.undo_plan(plan, done), DONE, "")
+
+
+def folders(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The folders known, or one that has moved."""
+    if options.move:
+        assistant.move_folder(*options.move)
+    found = assistant.folders()
+    text = "\n".join(overview.folder(one, now=utc_now()) for one in found)
+    return Outcome(text, [as_json.folder(one) for one in found], DONE, "" if found else "No folder yet.")
+
+
+def unfollow(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """A folder is compared no longer."""
+    assistant.unfollow(options.folder)
+    place = short_path(os.path.abspath(os.path.expanduser(options.folder)))
+    text = f"{place} is no longer compared; its documents still answer. To follow it again: lifelong watch {place}"
+    return Outcome(text, {"path": options.folder, "following": "left"}, DONE, "")
 
 
 def search(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -166,6 +261,12 @@ COMMANDS: dict[str, Command] = {
     "check": check,
     "doctor": check,
     "rebuild": rebuild,
+    "sync": sync,
+    "history": history,
+    "diff": diff,
+    "undo": undo,
+    "folders": folders,
+    "unfollow": unfollow,
 }
 
 
@@ -181,7 +282,7 @@ def watched(*, is_quiet: bool, is_verbose: bool) -> Watched:
     return Lines(sys.stderr) if is_plain else Bars(sys.stderr)
 
 
-def what_is_kept(assistant: Assistant, bars: Watched, paths: Sequence[str]) -> str:
+def what_is_kept(assistant: Assistant, bars: Watched, name: str, paths: Sequence[str]) -> str:
     """After ^C: how much of the work is done, and the command that goes on."""
     done = bars.done
     told = overview.stopped(
@@ -191,7 +292,7 @@ def what_is_kept(assistant: Assistant, bars: Watched, paths: Sequence[str]) -> s
         documents=len(assistant.documents()),
         waiting=assistant.knowledge_base.lag().passages,
     )
-    return f"{told}\nGo on with: {overview.command('lifelong add', paths)}"
+    return f"{told}\nGo on with: {overview.command(name, paths)}"
 
 
 def forgotten(assistant: Assistant, paths: Sequence[str]) -> tuple[Version, list[str]]:

@@ -6,17 +6,19 @@ Rule: as in `render`: strings only, every text from outside made safe.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
-from rag_lifelong.assistant import PathStatus, Status
+from rag_lifelong.assistant import Folder, PathStatus, Status, UndoPlan
+from rag_lifelong.knowledge_base import Past
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural
 from rag_lifelong.terminal.style import Style, safe_line, short_path
 from rag_lifelong.types import Failure, Finding, StoredDocument, Version
 
 FAILURES_SHOWN = 5
+UNDO_SHOWN = 20
 _PATH_COLUMN = 48  # longer paths are not padded, nor cut
 
 
@@ -86,10 +88,116 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
         f"{style.bold(short_path(found.path))}   version {found.version.number}, {ago(found.version.at, now)}   "
         f"{count_of(found.documents, 'document')}, {count_of(found.passages, 'passage')}, {waiting}"
     ]
-    for folder in found.folders:
-        checked = "never compared" if folder.checked_at is None else f"compared {ago(folder.checked_at, now)}"
-        lines.append(f"{short_path(folder.path)}   {count_of(folder.documents, 'document')}, {checked}")
+    lines.extend(folder(one, now=now) for one in found.folders)
+    if any(one.following == "followed" and one.pid is None for one in found.folders):
+        lines.append("Nobody watches the folders followed. To go on: lifelong watch")
     return "\n".join([*lines, *failures(found.failures), style.dim(parts)])
+
+
+def folder(found: Folder, *, now: datetime) -> str:
+    """One line: who follows it, when it was compared, what waits; a second one if it is not believed."""
+    parts = [count_of(found.documents, "document")]
+    if found.pid is not None:
+        parts.append(f"followed by pid {found.pid}" + ("" if found.way == "events" else f" ({safe_line(found.way)})"))
+    elif found.following == "followed":
+        parts.append("watched by nobody now")
+    elif found.following == "left":
+        parts.append("not followed")
+    parts.append("never compared" if found.checked_at is None else f"compared {ago(found.checked_at, now)}")
+    if found.queued:
+        parts.append(f"{count_of(found.queued, 'file')} {plural(found.queued, 'waits', 'wait')} to be read")
+    if found.held:
+        parts.append(f"{count_of(found.held, 'path')} held by forget or undo")
+    line = f"{short_path(found.path)}   {', '.join(parts)}"
+    return line if found.blocked is None else f"{line}\n  {safe_line(found.blocked)}"
+
+
+def history(found: Sequence[Past], style: Style) -> str:
+    """Each state of a document: version, time, path where that changed, and what changed in its text."""
+    lines: list[str] = []
+    before: Past | None = None
+    for past in found:
+        what = _turn(before, past)
+        head = f"version {past.version.number}, {past.version.at.astimezone():%Y-%m-%d %H:%M}   {what}"
+        lines.append(f"{style.bold(head)}   {style.dim(safe_line(past.version.cause))}")
+        if before is not None and before.text is not None and past.text is not None and before.text != past.text:
+            lines.extend(_changed_lines(before.text, past.text, style))
+        before = past
+    return "\n".join(lines)
+
+
+def differing(found: Sequence[tuple[Past | None, Past | None]]) -> str:
+    """One line for each document that differs."""
+    return "\n".join(_differing(before, after) for before, after in found)
+
+
+def differences(found: Sequence[tuple[Past | None, Past | None]], style: Style) -> str:
+    """What differs, document by document, line by line."""
+    lines: list[str] = []
+    for before, after in found:
+        lines.append(style.bold(_differing(before, after)))
+        old, new = (past.text if past is not None and past.text is not None else "" for past in (before, after))
+        if before is not None and after is not None and old != new:
+            lines.extend(_changed_lines(old, new, style))
+    return "\n".join(lines)
+
+
+def undo_plan(plan: UndoPlan) -> str:
+    """What an undo does, one line a document."""
+    head = (
+        f"Version {plan.version.number}, {plan.version.at.astimezone():%Y-%m-%d %H:%M}: {safe_line(plan.version.cause)}"
+    )
+    lines = []
+    for line in plan.lines[:UNDO_SHOWN]:
+        place = short_path(line.path or line.path_then)
+        arrow = f" → {short_path(line.path_then)}" if line.what == "move back" else ""
+        lines.append(
+            f"  {line.what:<11}  {place}{arrow}" + (f"   left alone: {line.obstacle}" if line.obstacle else "")
+        )
+    more = len(plan.lines) - UNDO_SHOWN
+    if more > 0:
+        lines.append(f"  … and {more:,} more")
+    return "\n".join([head, *lines])
+
+
+def undone(plan: UndoPlan, done: Version) -> str:
+    """What an undo did, and how to take it back."""
+    return (
+        f"Version {done.number}: {count_of(len(plan.restores), 'document')} as before version {plan.version.number}. "
+        f"The disk is not touched; what lies there is left until it changes.\nTake it back: lifelong undo {done.number}"
+    )
+
+
+def _turn(before: Past | None, past: Past) -> str:
+    if past.path is None:
+        return "gone"
+    if before is None or before.path is None:
+        return f"{'first seen' if before is None else 'back'} at {short_path(past.path)}"
+    if past.text is None:
+        return "its text was pruned"
+    if before.path != past.path:
+        return f"moved to {short_path(past.path)}"
+    return "changed"
+
+
+def _differing(before: Past | None, after: Past | None) -> str:
+    if before is None or before.path is None:
+        return f"added    {short_path(after.path or '') if after is not None else ''}"
+    if after is None or after.path is None:
+        return f"gone     {short_path(before.path)}"
+    if before.path != after.path:
+        return f"moved    {short_path(before.path)} → {short_path(after.path)}"
+    return f"changed  {short_path(after.path)}"
+
+
+def _changed_lines(old: str, new: str, style: Style) -> Iterator[str]:
+    """Lines gone (-) and new (+), with the number of each in its own text, as a unified diff without file names."""
+    import difflib
+
+    rows = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1)
+    for row in list(rows)[2:]:
+        shown = safe_line(row)
+        yield f"    {style.dim(shown) if row[:1] in ' @' else shown}"
 
 
 def path_status(found: PathStatus) -> str:

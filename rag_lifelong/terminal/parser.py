@@ -22,18 +22,30 @@ GROUPS = (
             ("ask", "an answer from your files, with citations"),
             ("search", "the passages themselves, best first"),
             ("chat", "a conversation"),
+            ("watch", "follow folders: what changes in them can be asked at once"),
+            ("sync", "make the knowledge base equal to the folders, once"),
             ("status", "what is in it, what waits, what failed; or all about one file"),
             ("list", "the documents stored"),
             ("show", "a document's stored text, also when its file is gone"),
             ("forget", "take documents out of every answer about now"),
         ),
     ),
-    ("time", (("versions", "what changed when, newest first"),)),
+    (
+        "time",
+        (
+            ("versions", "what changed when, newest first"),
+            ("history", "every state of a document, with what changed"),
+            ("diff", "what changed between two versions"),
+            ("undo", "take back what a command changed; the disk is not touched"),
+        ),
+    ),
     (
         "care",
         (
             ("check", "is everything well, and what mends it (also: doctor)"),
             ("rebuild", "make the word and vector indexes again from what is stored"),
+            ("folders", "the folders known, who follows them; or one that has moved"),
+            ("unfollow", "compare a folder no longer; its documents stay"),
             ("config", "every setting, its value, and where that comes from"),
             ("completion", "completion for bash, zsh or fish"),
         ),
@@ -55,6 +67,8 @@ EXAMPLES = {
         "lifelong search --dated 2026-01-01.. --files retries",
     ),
     "chat": ("lifelong chat", "lifelong chat -m transformers:~/models/qwen"),
+    "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
+    "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
     "list": ("lifelong list", "lifelong list '*.pdf'", "lifelong list --failed", "lifelong list --pending"),
     "show": (
@@ -64,6 +78,11 @@ EXAMPLES = {
     ),
     "forget": ("lifelong forget ~/notes/old.md", "lifelong forget ~/notes/drafts"),
     "versions": ("lifelong versions", "lifelong versions -k 3 --json"),
+    "history": ("lifelong history ~/notes/plan.md", "lifelong history ~/notes/plan.md --json"),
+    "diff": ("lifelong diff 3 4", "lifelong diff yesterday now --files"),
+    "undo": ("lifelong undo --dry-run", "lifelong undo", "lifelong undo 7"),
+    "folders": ("lifelong folders", "lifelong folders --move ~/notes /mnt/big/notes"),
+    "unfollow": ("lifelong unfollow ~/archive",),
     "check": ("lifelong check", "lifelong check && echo well"),
     "rebuild": ("lifelong rebuild",),
     "config": ("lifelong config", "lifelong config --json"),
@@ -77,8 +96,7 @@ EXAMPLES = {
 ALIASES = {"check": "doctor"}
 
 LATER = frozenset(
-    "watch sync remember history diff undo conflicts prune folders unfollow chats backup restore export models service "
-    "distill adapters replay evaluate".split()
+    "remember conflicts prune chats backup restore export models service distill adapters replay evaluate".split()
 )
 """Commands that are to come; typing one says so."""
 
@@ -90,7 +108,7 @@ COMMON = (
     ),
     (("--json",), None, "print JSON, for scripts"),
     (("-m", "--model"), "SPEC", "who words the answer: quote, or transformers:PATH_OR_NAME"),
-    (("--as-of",), "WHEN", "ask what was known at a version (3), a day (2026-03-01: its end) or a time"),
+    (("--as-of",), "WHEN", "ask what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago"),
     (("--dated",), "FROM..TO", "only documents whose own date lies between; either end may be left out"),
     (("--in",), "GLOB", "only documents with such a path, or in such a folder (repeatable)"),
     (("-k",), "N", "how many passages, or versions"),
@@ -175,8 +193,9 @@ def synopsis(command: argparse.ArgumentParser) -> str:
         name = (
             action.option_strings[0] if action.option_strings else str(action.metavar or "|".join(action.choices or ()))
         )
-        more = "…" if action.nargs == "+" else ""
-        parts.append(f" [{name}]" if action.option_strings or action.nargs == "?" else f" {name}{more}")
+        more = "…" if action.nargs in ("+", "*") else ""
+        is_free = bool(action.option_strings) or action.nargs in ("?", "*")
+        parts.append(f" [{name}{more}]" if is_free else f" {name}{more}")
     return "".join(parts)
 
 
@@ -198,8 +217,29 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["add"].add_argument(
         "--no-wait",
         action="store_true",
-        help="return when all can be found by words; vectors follow at the next add",
+        help="return when all can be found by words; vectors follow at the next add or sync, or while watched",
     )
+    for name in ("add", "watch"):
+        made[name].add_argument("--gitignore", action="store_true", help="the folder's own .gitignore counts too")
+        made[name].add_argument(
+            "--follow-links", action="store_true", help="read links in the folder, and what they lead to"
+        )
+    for name in ("add", "sync"):
+        made[name].add_argument(
+            "--yes", action="store_true", help="believe it that over a fifth of a folder's documents are gone"
+        )
+    made["watch"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added")
+    made["sync"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added or followed")
+    made["history"].add_argument("path", metavar="PATH", help="a document, also one that is gone")
+    made["diff"].add_argument("first", metavar="WHEN", help="a version, a date, yesterday, 3 weeks ago")
+    made["diff"].add_argument("last", metavar="WHEN", nargs="?", help="as before; else now")
+    made["diff"].add_argument("--files", action="store_true", help="only which documents differ")
+    made["undo"].add_argument(
+        "version", metavar="VERSION", nargs="?", type=_positive, help="else the last a command made"
+    )
+    made["undo"].add_argument("--dry-run", action="store_true", help="only show what it would do")
+    made["folders"].add_argument("--move", nargs=2, metavar=("OLD", "NEW"), help="the folder OLD stands at NEW now")
+    made["unfollow"].add_argument("folder", metavar="FOLDER")
     made["ask"].add_argument("question", nargs="+", metavar="QUESTION", help="- reads it from standard input")
     made["search"].add_argument("query", nargs="+", metavar="QUERY", help="- reads it from standard input")
     made["search"].add_argument("--explain", action="store_true", help="show scores, and the terms found")

@@ -71,12 +71,12 @@ def test_help_is_grouped_and_offers_nothing_that_is_not_built(run: Run) -> None:
     assert [out.index(group) for group in ("every day:", "time:", "care:")] == sorted(
         out.index(group) for group in ("every day:", "time:", "care:")
     )
-    assert "watch" not in out
-    assert "undo" not in out
+    assert "prune" not in out
+    assert "distill" not in out
 
 
 def test_each_command_has_help_with_examples(run: Run) -> None:
-    for name in ("add", "ask", "search", "chat", "status", "list", "show", "forget", "versions", "check", "rebuild"):
+    for name in ("add", "ask", "search", "chat", "status", "list", "show", "forget", "versions", "check", "rebuild", "watch", "sync", "history", "diff", "undo", "folders", "unfollow"):
         code, out, _ = run(name, "--help")
         assert code == 0
         assert out.startswith(f"usage: lifelong {name}")
@@ -90,8 +90,8 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["watch"], "lifelong: watch is not built yet\n"),
-        (["--kb", "x", "undo", "3"], "lifelong: undo is not built yet\n"),
+        (["prune"], "lifelong: prune is not built yet\n"),
+        (["--kb", "x", "distill", "3"], "lifelong: distill is not built yet\n"),
         (["stauts"], "lifelong: there is no command 'stauts'; did you mean status?; see: lifelong --help\n"),
         (["ask"], "lifelong: the following arguments are required: QUESTION; see: lifelong ask --help\n"),
         (["search", "-k", "0", "x"], "lifelong: argument -k: must be a whole number from 1 on, not '0'; see: lifelong search --help\n"),

@@ -34,7 +34,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("words", "expected"),
     [
         (["st"], ["status"]),
-        (["s"], ["search", "show", "status"]),
+        (["s"], ["search", "show", "status", "sync"]),
         (["--kb", "show", "st"], ["status"]),  # the value of an option is no command
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["search", "--ex"], ["--explain"]),
@@ -44,7 +44,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ask", "-m", "q"], ["quote"]),
         (["ask", "hello"], []),
         (["add", ""], []),  # files on disk: the shell knows them
-        (["wat"], []),  # not built yet
+        (["prun"], []),  # not built yet
     ],
 )
 def test_commands_options_and_values(words: list[str], expected: list[str]) -> None:
@@ -53,8 +53,8 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
-        "add", "ask", "chat", "check", "completion", "config", "forget", "list", "rebuild", "search", "show",
-        "status", "versions",
+        "add", "ask", "chat", "check", "completion", "config", "diff", "folders", "forget", "history", "list", "rebuild",
+        "search", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 
 

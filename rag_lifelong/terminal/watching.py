@@ -1,0 +1,138 @@
+"""What `lifelong watch` shows: a line an event, and on a terminal one line that is redrawn, of how things stand.
+
+Rule: many events of one kind in one version are one line. `--json` is one object an event, unabridged.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TextIO
+
+from rag_lifelong.follow import Happening, Standing, Watcher
+from rag_lifelong.terminal import as_json
+from rag_lifelong.terminal.overview import count_of
+from rag_lifelong.terminal.progress import clock
+from rag_lifelong.terminal.style import json_safe, safe_line, short_path
+
+MANY = 6  # events of one kind in one version, from which on they are counted
+_REDRAW_S = 0.25
+_HINT = "^C stops, nothing is lost"
+
+
+class Watching:
+    """Collects what happens, and writes it from one thread."""
+
+    def __init__(self, stream: TextIO, folders: Sequence[str], *, is_json: bool, is_quiet: bool) -> None:
+        self._stream = stream
+        self._folders = folders
+        self._is_json = is_json
+        self._is_quiet = is_quiet
+        self._is_live = stream.isatty() and not is_json and not is_quiet
+        self._lock = threading.Lock()
+        self._happenings: list[Happening] = []
+
+    def tell(self, happening: Happening) -> None:
+        """Called by the watcher's threads."""
+        with self._lock:
+            self._happenings.append(happening)
+
+    def follow(self, watcher: Watcher, is_stopped: threading.Event) -> None:
+        """Writes until `is_stopped`, or a KeyboardInterrupt."""
+        try:
+            while not is_stopped.wait(_REDRAW_S):
+                self._write(watcher)
+        finally:
+            self._write(watcher)
+            if self._is_live:
+                self._stream.write("\r\x1b[2K")
+                self._stream.flush()
+
+    def _write(self, watcher: Watcher) -> None:
+        with self._lock:
+            happenings, self._happenings = self._happenings, []
+        if self._is_quiet:
+            happenings = [h for h in happenings if h.kind in ("blocked", "polling", "trouble", "failed")]
+        if self._is_json:
+            lines = [json_safe(json.dumps(as_json.happening(h), ensure_ascii=False)) for h in happenings]
+        else:
+            lines = list(_lines(happenings))
+        if not lines and not self._is_live:
+            return
+        head = "\r\x1b[2K" if self._is_live else ""
+        live = standing_line(watcher.standing(), self._folders) if self._is_live else ""
+        self._stream.write(head + "".join(f"{line}\n" for line in lines) + live)
+        self._stream.flush()
+
+
+def standing_line(found: Standing, folders: Sequence[str]) -> str:
+    """Following ~/notes · 409 documents · 3 files to read · embedding 1,200, 61/s, 0:20 left"""
+    where = ", ".join(short_path(folder) for folder in folders[:2]) + (" …" if len(folders) > 2 else "")
+    parts = [f"Following {where}", count_of(found.documents, "document")]
+    if found.queued:
+        parts.append(f"{count_of(found.queued, 'file')} to read")
+    if found.waiting:
+        rate = found.embedded_per_s
+        left = f", {rate:,.0f}/s, {clock(found.waiting / rate)} left" if rate > 0 else ""
+        parts.append(f"embedding {found.waiting:,}{left}")
+    if not found.queued and not found.waiting:
+        parts.append("up to date" if found.is_ready else "comparing")
+    return " · ".join(parts) + f"   {_HINT}"
+
+
+def _lines(happenings: Sequence[Happening]) -> list[str]:
+    lines = []
+    for (kind, version), group in groupby(happenings, key=lambda h: (h.kind, h.version)):
+        same = list(group)
+        if kind in ("ready", "embedded"):
+            continue
+        if len(same) >= MANY and version is not None:
+            lines.append(_counted(same))
+        else:
+            lines.extend(_line(h) for h in same)
+    return lines
+
+
+def _line(found: Happening) -> str:
+    place = short_path(found.path) if found.path else ""
+    if found.path_before:
+        place = f"{short_path(found.path_before)} → {place}"
+    head = f"{found.at.astimezone():%H:%M:%S}  {found.kind:<8} {place}".rstrip()
+    if found.version is None:
+        return f"{head}   {safe_line(found.message)}"
+    counts = [
+        f"{count_of(found.born, 'passage')} new" if found.born else "",
+        f"{found.died:,} retired" if found.died else "",
+        f"{found.kept:,} kept" if found.kept else "",
+    ]
+    parts = [", ".join(part for part in counts if part), f"{found.seconds:.1f} s", f"version {found.version}"]
+    return "   ".join([head, *(part for part in parts if part)])
+
+
+def _counted(same: Sequence[Happening]) -> str:
+    first = same[0]
+    head = (
+        f"{first.at.astimezone():%H:%M:%S}  {first.kind:<8} {count_of(len(same), 'file')}, {short_path(first.path)} …"
+    )
+    counts = [
+        f"{count_of(sum(h.born for h in same), 'passage')} new" if any(h.born for h in same) else "",
+        f"{sum(h.died for h in same):,} retired" if any(h.died for h in same) else "",
+    ]
+    shown = ", ".join(part for part in counts if part)
+    return "   ".join(
+        part for part in (head, shown, f"{max(h.seconds for h in same):.1f} s", f"version {first.version}") if part
+    )
+
+
+def watch(watcher: Watcher, shown: Watching) -> None:
+    """Shows what the watcher does until ^C (KeyboardInterrupt) or SIGTERM, which a service sends (returns)."""
+    import signal
+
+    is_stopped = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: is_stopped.set())
+    try:
+        shown.follow(watcher, is_stopped)
+    finally:
+        signal.signal(signal.SIGTERM, before)

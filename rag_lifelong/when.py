@@ -1,0 +1,62 @@
+"""What people write for a moment → a version's number, or a time.
+
+Rule: a bare day, week, month or year means its end, local time; "3 weeks ago" is counted back from now.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+from rag_lifelong.errors import NoSuchVersion
+
+AsOf = int | str | date | datetime
+
+_AGO = re.compile(r"(\d+|an?|one)\s+(second|minute|hour|day|week|month|year)s?\s+ago", re.IGNORECASE)
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_SPANS = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+}
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+HINT = "give a version's number, a date such as 2026-03-01, yesterday, or 3 weeks ago"
+
+
+def moment(as_of: AsOf, *, now: datetime) -> int | datetime:
+    """A version's number as it is, all else as an aware time. now: aware. Raises NoSuchVersion for other text.
+
+    "3 days ago" (weeks, months of 30 days, years of 365) is a day and means its end; hours and less are exact.
+    """
+    if isinstance(as_of, str):
+        as_of = _read(as_of.strip(), now)
+    if isinstance(as_of, datetime):
+        return as_of.astimezone(UTC)
+    if isinstance(as_of, date):
+        return datetime.combine(as_of, time.max).astimezone(UTC)
+    return as_of
+
+
+def _read(text: str, now: datetime) -> int | date | datetime:
+    today = now.astimezone().date()
+    lowered = " ".join(text.lower().split())
+    if text.isdecimal():
+        return int(text)
+    if lowered in ("now", "today", "yesterday"):
+        return now if lowered == "now" else today - timedelta(days=lowered == "yesterday")
+    ago = _AGO.fullmatch(lowered)
+    if ago is not None:
+        count = int(ago[1]) if ago[1].isdecimal() else 1
+        try:
+            return now - count * _SPANS[ago[2]] if ago[2] in _SPANS else today - timedelta(days=count * _DAYS[ago[2]])
+        except OverflowError:
+            raise NoSuchVersion(f"{text!r} is too long ago") from None
+    month = _MONTH.fullmatch(text)
+    try:
+        if month is not None:
+            year, number = int(month[1]), int(month[2])
+            return date(year, number, calendar.monthrange(year, number)[1])
+        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
+    except ValueError:
+        raise NoSuchVersion(f"cannot read {text!r} as a version; {HINT}") from None
