@@ -25,12 +25,14 @@ from rag_lifelong.follow import SWEEP_S, Happening, Watcher, follower_of
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, Past, joined, relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
+from rag_lifelong.pruning import Pruning
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import Settings, document_of, ignored_by
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
 from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDocument, Verdict, Version
+from rag_lifelong.when import moment
 
 REFUSAL = "Your sources do not say."
 EVIDENCE = 12  # passages an answer is looked for in
@@ -64,6 +66,20 @@ class Folder:
     blocked: str | None
     queued: int
     held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was removed for good. version: the one that took it out of answers, None if nothing of it still lived.
+
+    is_complete: False while a reader keeps old pages in the files; that is finished at a later opening.
+    left: copies of damaged stores, which may hold it still.
+    """
+
+    documents: int
+    version: Version | None
+    is_complete: bool
+    left: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +347,58 @@ class Assistant:
         if version is None:  # another process was first
             raise NoSuchPath(f"nothing is stored at {', '.join(_absolute(path) for path in paths)} any more")
         return version
+
+    def forget_everywhere(self, *paths: str | Path) -> Erased:
+        """Removes every document that ever stood at these paths from all versions, for good; the files stay on disk.
+
+        They are not read again while they stay as they are. Raises NoSuchPath if nothing ever stood at a path.
+        """
+        base = self.knowledge_base
+        found: dict[int, None] = {}
+        for path in paths:
+            here = base.documents_ever_at(_absolute(path))
+            if not here:
+                raise NoSuchPath(f"nothing was ever stored at {_absolute(path)}")
+            found.update(dict.fromkeys(here))
+        roots = {root.id: root for root in base.roots()}
+        # documents that have moved away go too, wherever they stand now: what they said here is in all their texts
+        living = [
+            Hold(root.id, relative, joined(root.path, relative))
+            for root in roots.values()
+            for relative, state in base.file_states(root).items()
+            if state.document_id in found
+        ]
+        version = base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
+        is_clean = base.erase(list(found))
+        return Erased(documents=len(found), version=version, is_complete=is_clean, left=self._copies_left())
+
+    def _copies_left(self) -> tuple[str, ...]:
+        """Files beside the store that hold what it once held, and that only the user may delete."""
+        return tuple(sorted(str(path) for path in self.knowledge_base.path.glob("lifelong.sqlite3.damaged-*")))
+
+    def prune(
+        self,
+        *,
+        keep_for: str | None = None,
+        keep_last: int | None = None,
+        within: Sequence[str] = (),
+        is_dry: bool = False,
+    ) -> Pruning:
+        """Lets go of former texts, for good; what went, or would. The present is not touched.
+
+        keep_for: a span such as "1 year": what was replaced or taken out longer ago goes; None: all that was.
+        keep_last: of each document, so many former texts stay. within: globs of paths.
+        Raises ValueError if both are None, NoSuchVersion for a span that cannot be read.
+        """
+        if keep_for is None and keep_last is None:
+            raise ValueError("prune() needs keep_for or keep_last")
+        base = self.knowledge_base
+        before = base.version_number(None)
+        if keep_for is not None:
+            then = moment(f"{keep_for} ago", now=base.now())
+            assert isinstance(then, datetime)  # "… ago" is never a number
+            before = base.number_at(then)
+        return base.prune(before=before, keep_last=keep_last or 0, within=within, is_dry=is_dry)
 
     def undo_plan(self, version: int | None = None) -> UndoPlan:
         """What `undo` would do; nothing is done. Raises NothingToUndo, NoSuchVersion."""
@@ -665,6 +733,7 @@ class Assistant:
                 superseded=False,
                 lag=self.knowledge_base.lag(),
                 supported_share=0.0 if is_refused else 1.0,
+                pruned=0 if as_of is None else self.knowledge_base.pruned_at(number),
             ),
             version=number,
             as_of=None if as_of is None else number,
@@ -704,7 +773,9 @@ class Assistant:
                 f"{found.without_vectors} of {found.passages} passages wait for vectors"
             )
             return PathStatus(place, "waiting", message, ())
-        message = f"searchable since version {found.version}, {found.passages} passage{'' if found.passages == 1 else 's'}"
+        message = (
+            f"searchable since version {found.version}, {found.passages} passage{'' if found.passages == 1 else 's'}"
+        )
         return PathStatus(place, "searchable", message, ())
 
     def _nearest_paths(self, place: str) -> tuple[str, ...]:

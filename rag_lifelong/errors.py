@@ -11,6 +11,7 @@
     ├── BadSetting               a setting has an unknown name or an unusable value
     ├── TooManyGone              a folder lost so much that it is not believed
     ├── FolderFollowed           another process follows that folder
+    ├── NotConfirmed             what cannot be undone was not agreed to
     ├── NothingToUndo            no version that could be taken back
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
     └── NoSuchVersion            no version by that number or date
@@ -64,6 +65,10 @@ class TooManyGone(LifelongError):
 
 class FolderFollowed(LifelongError):
     """Another process follows that folder."""
+
+
+class NotConfirmed(LifelongError):
+    """What cannot be undone was not agreed to."""
 
 
 class NothingToUndo(LifelongError):

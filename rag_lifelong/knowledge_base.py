@@ -19,11 +19,12 @@ from sqlite3 import Connection
 
 import numpy as np
 
-from rag_lifelong import changes, retrieve, undo
+from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.changes import Operation, Outcome, embedded_string
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, NoSuchVersion
 from rag_lifelong.index import VectorIndex
+from rag_lifelong.pruning import Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
 from rag_lifelong.store import documents, files, passages, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
@@ -36,6 +37,7 @@ from rag_lifelong.when import AsOf, moment
 
 Dates = tuple[date | None, date | None]
 
+_TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
 _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
 
 
@@ -84,6 +86,7 @@ class KnowledgeBase:
         self._alive: tuple[tuple[int, int], Alive] | None = None
         try:
             self._embedder_id = self._agree()
+            self._finish_scrubbing()
         except BaseException:
             self._database.close()
             raise
@@ -164,6 +167,11 @@ class KnowledgeBase:
         with self._database.transaction() as connection:
             files.compared(connection, root.id, self._now())
 
+    def number_at(self, moment: datetime) -> int:
+        """The version that was newest at a moment; 0 if none was yet."""
+        with self._database.snapshot() as connection:
+            return versions.number_at(connection, moment)
+
     def undo_plan(self, number: int) -> tuple[Step, ...]:
         """What taking back a version would do; nothing is done."""
         with self._database.snapshot() as connection:
@@ -216,6 +224,82 @@ class KnowledgeBase:
     def settle_index(self) -> None:
         """Brings the index along, and writes it if much was added."""
         self._follow()
+
+    def prune(self, *, before: int, keep_last: int, within: Sequence[str], is_dry: bool) -> Pruning:
+        """Lets go of the texts that were replaced or taken out in version `before` or earlier; what went.
+
+        keep_last: of each document, so many former texts stay. within: globs of the paths where documents stand, or
+        stood last. is_dry: nothing is done.
+        """
+        with self._database.snapshot() as connection:
+            chosen = self._ever_matching(connection, within) if within else None
+            found = pruning.plan(connection, before=before, keep_last=keep_last, document_ids=chosen)
+        if is_dry or not found.lives:
+            return found
+        with self._database.transaction() as connection:
+            found = pruning.plan(connection, before=before, keep_last=keep_last, document_ids=chosen)
+            pruning.carry_out(connection, found)
+            words.optimize(connection)
+        self._after_loss()
+        return found
+
+    def erase(self, document_ids: Sequence[int]) -> bool:
+        """Documents that live no more are removed from every version, for real.
+
+        True if nothing of them can be read out of the files any more; False if a reader stands in the way: then it is
+        finished at a later opening.
+        """
+        with self._database.transaction() as connection:
+            pruning.erase(connection, document_ids)
+            words.optimize(connection)
+            settings.write(connection, _TO_SCRUB, "1")
+        for copy in self.path.glob("lifelong.sqlite3.format-*"):
+            copy.unlink()  # the store as an older program wrote it
+        return self._after_loss()
+
+    def documents_ever_at(self, path: str) -> tuple[int, ...]:
+        """Every document that ever stood at an absolute path, or below it."""
+        with self._database.snapshot() as connection:
+            found: list[int] = []
+            for root in files.roots(connection):
+                relative = relative_to(path, root.path)
+                if relative is not None:
+                    found.extend(documents.ever_at(connection, root.id, "" if relative == "." else relative))
+            return tuple(found)
+
+    def pruned_at(self, number: int) -> int:
+        """How many documents lived at a version whose text of then was pruned."""
+        with self._database.snapshot() as connection:
+            return documents.count_pruned_at(connection, number)
+
+    def _ever_matching(self, connection: Connection, within: Sequence[str]) -> frozenset[int]:
+        paths = {root.id: root.path for root in files.roots(connection)}
+        patterns = [os.path.expanduser(pattern) for pattern in within]
+        return frozenset(
+            document_id
+            for document_id, root_id, path in documents.last_places(connection)
+            if any(matches(pattern, paths[root_id], path) for pattern in patterns)
+        )
+
+    def _after_loss(self) -> bool:
+        """The index without what is gone, and files without traces of it; False if those must wait."""
+        with self._revisions_lock:
+            self._revisions.clear()
+        self._alive = None
+        with self._index_lock:
+            self._index = None
+            for old in (self.path / "index").glob("*"):
+                if old.name != "writer.lock":
+                    old.unlink(missing_ok=True)
+        self._follow()
+        with self._index_lock:
+            if self._index is not None:
+                self._index.save(self.path / "index")
+        is_clean = self._database.scrub()
+        if is_clean:
+            with self._database.transaction() as connection:
+                settings.delete(connection, _TO_SCRUB)
+        return is_clean
 
     # -- reading
 
@@ -530,6 +614,13 @@ class KnowledgeBase:
         return self._database.damage()
 
     # -- inside
+
+    def _finish_scrubbing(self) -> None:
+        with self._database.snapshot() as connection:
+            is_due = settings.read(connection, _TO_SCRUB) is not None
+        if is_due and self._database.scrub():
+            with self._database.transaction() as connection:
+                settings.delete(connection, _TO_SCRUB)
 
     def _agree(self) -> int:
         """The embedder's id here; the store and this program agree on embedder and analyzer."""

@@ -126,6 +126,7 @@ class Verdict:
 
     newest_evidence: date of the newest document cited. supported_share: the share of the
     answer's sentences that a cited passage supports, 1.0 for quotations.
+    pruned: documents that lived at the version asked about, whose text of then is gone.
     """
 
     newest_evidence: date | None
@@ -133,6 +134,7 @@ class Verdict:
     superseded: bool
     lag: Lag
     supported_share: float
+    pruned: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,22 @@ class Database:
         with self._translated():
             return int(self.connection().execute("PRAGMA data_version").fetchone()[0])
 
+    def scrub(self) -> bool:
+        """Writes the file anew without its free pages, and empties the write-ahead log.
+
+        False if a reader or writer stood in the way: what was deleted may still be read out of the files.
+        """
+        try:
+            with self._write_lock:
+                connection = self.connection()
+                connection.execute("VACUUM")
+                blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                return not blocked
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                return False
+            raise _explained(error, self.folder) from error
+
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own integrity check finds wrong; empty if nothing. Reads the whole file."""
         try:

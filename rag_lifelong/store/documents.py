@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -79,6 +79,67 @@ class Location:
     document_id: int
     root_id: int
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A document had one text from version `born` until `died` (None: still). revision_id: None if it was pruned."""
+
+    document_id: int
+    revision_id: int | None
+    born: int
+    died: int | None
+
+
+def lives(connection: sqlite3.Connection, document_id: int) -> list[Life]:
+    """The document's lives, oldest first."""
+    rows = connection.execute(
+        "SELECT document_id, revision_id, born, died FROM revision_lives WHERE document_id = ? ORDER BY born",
+        (document_id,),
+    )
+    return [Life(*row) for row in rows]
+
+
+def empty_lives(connection: sqlite3.Connection, document_id: int, born: Collection[int]) -> None:
+    """Of the lives born then, it is only known that they were."""
+    connection.executemany(
+        "UPDATE revision_lives SET revision_id = NULL WHERE document_id = ? AND born = ?",
+        [(document_id, number) for number in sorted(born)],
+    )
+
+
+def delete_revision(connection: sqlite3.Connection, revision_id: int) -> None:
+    """The revision is no more; those told against it stand on their own from now on."""
+    rows = connection.execute("SELECT id FROM revisions WHERE base_id = ?", (revision_id,)).fetchall()
+    for (dependent,) in rows:
+        make_whole(connection, int(dependent))
+    connection.execute("DELETE FROM revisions WHERE id = ?", (revision_id,))
+
+
+def erase(connection: sqlite3.Connection, document_id: int) -> None:
+    """The document never stood anywhere; its revisions are gone already."""
+    connection.execute("DELETE FROM revision_lives WHERE document_id = ?", (document_id,))
+    connection.execute("DELETE FROM locations WHERE document_id = ?", (document_id,))
+    connection.execute("UPDATE files SET document_id = NULL WHERE document_id = ?", (document_id,))
+    connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+
+
+def count_pruned_at(connection: sqlite3.Connection, version: int) -> int:
+    """How many documents lived at `version` whose text of then was pruned."""
+    row = connection.execute(
+        f"SELECT count(*) FROM revision_lives WHERE revision_id IS NULL AND {ALIVE}", {"version": version}
+    ).fetchone()
+    return int(row[0])
+
+
+def ever_at(connection: sqlite3.Connection, root_id: int, path: str) -> list[int]:
+    """Every document that ever stood at `path` below a root, or below it."""
+    rows = connection.execute(
+        "SELECT DISTINCT document_id FROM locations WHERE root_id = :root AND (:path = '' OR path = :path "
+        "OR (path >= :path || '/' AND path < :path || '0')) ORDER BY 1",
+        {"root": root_id, "path": path},
+    )
+    return [int(row[0]) for row in rows]
 
 
 def new_document(connection: sqlite3.Connection) -> int:
@@ -418,6 +479,12 @@ def last_location(connection: sqlite3.Connection, root_id: int, path: str) -> tu
         (root_id, path),
     ).fetchone()
     return None if row is None else (int(row[0]), int(row[1]))
+
+
+def last_places(connection: sqlite3.Connection) -> list[tuple[int, int, str]]:
+    """(document id, root id, path) where each document stands, or stood last."""
+    rows = connection.execute("SELECT document_id, root_id, path, max(born) FROM locations GROUP BY document_id")
+    return [(int(row[0]), int(row[1]), str(row[2])) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

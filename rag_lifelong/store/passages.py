@@ -7,7 +7,7 @@ version intervals. Ids are never reused.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,34 @@ def end(connection: sqlite3.Connection, passage_ids: Iterable[int], version: int
             "UPDATE passage_lives SET died = ? WHERE passage_id = ? AND died IS NULL", (version, passage_id)
         )
         connection.execute("DELETE FROM passage_lives WHERE passage_id = ? AND born = died", (passage_id,))
+
+
+def rewrite_lives(
+    connection: sqlite3.Connection, document_id: int, stretches: Mapping[int, Sequence[tuple[int, int | None]]]
+) -> None:
+    """The document's passages live then, and only then: passage id → (born, died), oldest first."""
+    connection.execute(
+        "DELETE FROM passage_lives WHERE passage_id IN (SELECT id FROM passages WHERE document_id = ?)", (document_id,)
+    )
+    connection.executemany(
+        "INSERT INTO passage_lives (passage_id, born, died) VALUES (?, ?, ?)",
+        [(i, born, died) for i, lives in sorted(stretches.items()) for born, died in lives],
+    )
+
+
+def delete(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> None:
+    """These passages, which live no more, are gone; a string that waits for others is read from one of them."""
+    for passage_id in passage_ids:
+        row = connection.execute("SELECT digest FROM passages WHERE id = ?", (passage_id,)).fetchone()
+        if row is None:
+            continue
+        connection.execute("DELETE FROM pending WHERE passage_id = ?", (passage_id,))
+        connection.execute("DELETE FROM passages WHERE id = ?", (passage_id,))
+        connection.execute(
+            "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT digest, max(id) FROM passages WHERE digest = ? "
+            "AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.digest = passages.digest) GROUP BY digest",
+            (row[0],),
+        )
 
 
 def documents_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, int]:

@@ -14,3 +14,8 @@ def read(connection: sqlite3.Connection, name: str) -> str | None:
 def write(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Keeps `value` under `name`."""
     connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+
+def delete(connection: sqlite3.Connection, name: str) -> None:
+    """Nothing is kept under `name` any more."""
+    connection.execute("DELETE FROM settings WHERE name = ?", (name,))

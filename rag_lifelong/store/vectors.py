@@ -72,8 +72,10 @@ def write(connection: sqlite3.Connection, embedder_id: int, vectors: Mapping[byt
     new = 0
     for digest, vector in vectors.items():
         cursor = connection.execute(
-            "INSERT OR IGNORE INTO vectors (embedder_id, digest, data) VALUES (?, ?, ?)",
-            (embedder_id, digest, vector.astype(_STORED).tobytes()),
+            # a document may have been erased while its vectors were computed
+            "INSERT OR IGNORE INTO vectors (embedder_id, digest, data) SELECT :embedder, :digest, :data "
+            "WHERE EXISTS (SELECT 1 FROM passages WHERE digest = :digest)",
+            {"embedder": embedder_id, "digest": digest, "data": vector.astype(_STORED).tobytes()},
         )
         if cursor.rowcount == 1:
             last = int(cursor.lastrowid or 0)
@@ -166,3 +168,21 @@ def drop_all(connection: sqlite3.Connection, embedder_id: int) -> None:
         "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT digest, max(id) FROM passages GROUP BY digest"
     )
     versions.log(connection, "pruned", 0, 0)
+
+
+def drop_unused(connection: sqlite3.Connection) -> int:
+    """Deletes the vectors of strings that no passage holds; gives how many."""
+    cursor = connection.execute(
+        "DELETE FROM vectors WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.digest = vectors.digest)"
+    )
+    return cursor.rowcount
+
+
+def count_unused_without(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> int:
+    """How many vectors no passage would use if these passages were gone."""
+    row = connection.execute(
+        "SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM passages p WHERE p.digest = v.digest "
+        "AND p.id NOT IN (SELECT value FROM json_each(?)))",
+        (json.dumps([int(i) for i in passage_ids]),),
+    ).fetchone()
+    return int(row[0])

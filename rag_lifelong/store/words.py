@@ -66,6 +66,20 @@ def raise_again(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
     connection.executemany("INSERT INTO words_live (rowid, context, body) VALUES (?, ?, ?)", values)
 
 
+def delete_past(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Takes rows out of the past; each must be exactly what was inserted."""
+    connection.executemany(
+        "INSERT INTO words_past (words_past, rowid, context, body) VALUES ('delete', ?, ?, ?)",
+        [(r.passage_id, r.context, r.body) for r in rows],
+    )
+
+
+def optimize(connection: sqlite3.Connection) -> None:
+    """Merges both tables into one piece each; until then, FTS5 keeps the words of rows that were deleted."""
+    for table in ("words_live", "words_past"):
+        connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
+
+
 def clear(connection: sqlite3.Connection) -> None:
     """Empties both tables."""
     connection.execute("INSERT INTO words_live (words_live) VALUES ('delete-all')")

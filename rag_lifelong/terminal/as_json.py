@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
-from rag_lifelong.assistant import Folder, PathStatus, Status, UndoPlan
+from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.config import Setting
 from rag_lifelong.follow import Happening
 from rag_lifelong.knowledge_base import Past
+from rag_lifelong.pruning import Pruning
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
@@ -54,6 +55,7 @@ def answer(found: Answer) -> Json:
             "lag_passages": verdict.lag.passages,
             "checked_at": None if checked is None else checked.isoformat(),
             "supported_share": verdict.supported_share,
+            "pruned": verdict.pruned,
         },
         "version": found.version,
         "as_of": found.as_of,
@@ -193,6 +195,28 @@ def undo_plan(plan: UndoPlan, done: Version | None) -> Json:
             for line in plan.lines
         ],
         "version": None if done is None else version(done),
+    }
+
+
+def pruning(found: Pruning, *, is_dry: bool) -> Json:
+    """The JSON of `prune`."""
+    return {
+        "dry_run": is_dry,
+        "documents": found.documents,
+        "revisions": found.revisions,
+        "passages": found.passages,
+        "vectors": found.vectors,
+        "text_bytes": found.text_bytes,
+    }
+
+
+def erased(found: Erased) -> Json:
+    """The JSON of `forget --everywhere`."""
+    return {
+        "documents": found.documents,
+        "version": None if found.version is None else version(found.version),
+        "complete": found.is_complete,
+        "left": list(found.left),
     }
 
 

@@ -15,7 +15,7 @@ from datetime import date
 
 from ingest.scan import Rules
 from rag_lifelong.assistant import Assistant, Narrowing
-from rag_lifelong.errors import NoSuchPath, TooManyGone
+from rag_lifelong.errors import NoSuchPath, NotConfirmed, TooManyGone
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal import as_json, overview, render
@@ -206,8 +206,39 @@ def show(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 
 def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """Takes documents out of answers about now."""
+    if options.everywhere:
+        places = ", ".join(short_path(os.path.abspath(os.path.expanduser(path))) for path in options.paths)
+        _ask_first(options, f"This removes {places} from every version, for good")
+        gone = assistant.forget_everywhere(*options.paths)
+        return Outcome(overview.erased(gone), as_json.erased(gone), DONE, "")
     version, paths = forgotten(assistant, options.paths)
     return Outcome(overview.forgotten(version, paths), as_json.version(version), DONE, "")
+
+
+def prune(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Lets go of former texts, after showing what."""
+    if options.keep_for is None and options.keep_last is None:
+        sys.stderr.write("lifelong: say what to keep: --keep-for '1 year', or --keep-last 3\n")
+        raise Usage
+    within = globs_of(options)
+    found = assistant.prune(keep_for=options.keep_for, keep_last=options.keep_last, within=within, is_dry=True)
+    if options.dry_run or not found.lives:
+        return Outcome(overview.pruning(found, is_dry=True), as_json.pruning(found, is_dry=True), DONE, "")
+    _ask_first(options, overview.pruning(found, is_dry=True))
+    found = assistant.prune(keep_for=options.keep_for, keep_last=options.keep_last, within=within)
+    return Outcome(overview.pruning(found, is_dry=False), as_json.pruning(found, is_dry=False), DONE, "")
+
+
+def _ask_first(options: Namespace, what: str) -> None:
+    """Raises NotConfirmed unless --yes, or a yes on a terminal."""
+    if options.yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NotConfirmed(f"{what.removesuffix('.')}. Nothing was done; to do it: --yes")
+    sys.stderr.write(f"{safe(what).removesuffix('.')}. Go on? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise NotConfirmed("nothing was done")
 
 
 def versions(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -265,6 +296,7 @@ COMMANDS: dict[str, Command] = {
     "history": history,
     "diff": diff,
     "undo": undo,
+    "prune": prune,
     "folders": folders,
     "unfollow": unfollow,
 }

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
-from rag_lifelong.assistant import Folder, PathStatus, Status, UndoPlan
+from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.knowledge_base import Past
+from rag_lifelong.pruning import Pruning
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural
 from rag_lifelong.terminal.style import Style, safe_line, short_path
@@ -166,6 +167,29 @@ def undone(plan: UndoPlan, done: Version) -> str:
         f"Version {done.number}: {count_of(len(plan.restores), 'document')} as before version {plan.version.number}. "
         f"The disk is not touched; what lies there is left until it changes.\nTake it back: lifelong undo {done.number}"
     )
+
+
+def pruning(found: Pruning, *, is_dry: bool) -> str:
+    """What pruning lets go, or would."""
+    if not found.lives:
+        return "Nothing to let go: no former text is that old."
+    verb = "Would let go" if is_dry else "Let go"
+    return (
+        f"{verb}: {count_of(found.revisions, 'former text')} of {count_of(found.documents, 'document')} "
+        f"({size(found.text_bytes)}), with {count_of(found.passages, 'passage')} and "
+        f"{count_of(found.vectors, 'vector')} that nothing else uses. The present is not touched."
+    )
+
+
+def erased(found: Erased) -> str:
+    """What was removed for good."""
+    lines = [f"{count_of(found.documents, 'document')} removed from every version, for good. The files stay on disk."]
+    if not found.is_complete:
+        lines.append("Pending: a reader keeps old pages in the store; the rest is done when it is opened next.")
+    lines.extend(
+        f"A copy of a damaged store may still hold it; delete it yourself: {short_path(p)}" for p in found.left
+    )
+    return "\n".join(lines)
 
 
 def _turn(before: Past | None, past: Past) -> str:

@@ -36,6 +36,7 @@ GROUPS = (
             ("versions", "what changed when, newest first"),
             ("history", "every state of a document, with what changed"),
             ("diff", "what changed between two versions"),
+            ("prune", "let go of former texts, for good"),
             ("undo", "take back what a command changed; the disk is not touched"),
         ),
     ),
@@ -76,10 +77,15 @@ EXAMPLES = {
         "lifelong show ~/notes/old.md:40",
         "lifelong show old.md --as-of 3",
     ),
-    "forget": ("lifelong forget ~/notes/old.md", "lifelong forget ~/notes/drafts"),
+    "forget": (
+        "lifelong forget ~/notes/old.md",
+        "lifelong forget ~/notes/drafts",
+        "lifelong forget --everywhere ~/notes/secret.md",
+    ),
     "versions": ("lifelong versions", "lifelong versions -k 3 --json"),
     "history": ("lifelong history ~/notes/plan.md", "lifelong history ~/notes/plan.md --json"),
     "diff": ("lifelong diff 3 4", "lifelong diff yesterday now --files"),
+    "prune": ("lifelong prune --keep-for '1 year' --dry-run", "lifelong prune --keep-last 5 --in 'logs/*'"),
     "undo": ("lifelong undo --dry-run", "lifelong undo", "lifelong undo 7"),
     "folders": ("lifelong folders", "lifelong folders --move ~/notes /mnt/big/notes"),
     "unfollow": ("lifelong unfollow ~/archive",),
@@ -96,7 +102,7 @@ EXAMPLES = {
 ALIASES = {"check": "doctor"}
 
 LATER = frozenset(
-    "remember conflicts prune chats backup restore export models service distill adapters replay evaluate".split()
+    "remember conflicts chats backup restore export models service distill adapters replay evaluate".split()
 )
 """Commands that are to come; typing one says so."""
 
@@ -250,6 +256,14 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["list"].add_argument("--pending", action="store_true", help="only documents that wait for vectors")
     made["show"].add_argument("path", metavar="PATH[:LINE]", help="a stored document; from LINE on")
     made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
+    made["forget"].add_argument("--everywhere", action="store_true", help="remove from all versions, for good")
+    made["prune"].add_argument(
+        "--keep-for", metavar="SPAN", help="what was replaced longer ago goes: '90 days', '1 year'"
+    )
+    made["prune"].add_argument("--keep-last", metavar="N", type=_positive, help="of each document, N former texts stay")
+    made["prune"].add_argument("--dry-run", action="store_true", help="only show what would go")
+    for name in ("forget", "prune"):
+        made[name].add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
     made["completion"].add_argument("shell", choices=("bash", "zsh", "fish"))
 
 

@@ -78,6 +78,9 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
         parts.append("superseded since")
     if found.verdict.stale:
         parts.append("stale: past its time to live")
+    if found.verdict.pruned:
+        gone = plural(found.verdict.pruned, "document", "documents")
+        parts.append(f"{found.verdict.pruned:,} {gone} of then pruned")
     if lag.passages:
         parts.append(f"{lag.passages:,} {plural(lag.passages, 'passage waits', 'passages wait')} for vectors")
     if lag.files:

@@ -71,12 +71,31 @@ def test_help_is_grouped_and_offers_nothing_that_is_not_built(run: Run) -> None:
     assert [out.index(group) for group in ("every day:", "time:", "care:")] == sorted(
         out.index(group) for group in ("every day:", "time:", "care:")
     )
-    assert "prune" not in out
+    assert "conflicts" not in out
     assert "distill" not in out
 
 
 def test_each_command_has_help_with_examples(run: Run) -> None:
-    for name in ("add", "ask", "search", "chat", "status", "list", "show", "forget", "versions", "check", "rebuild", "watch", "sync", "history", "diff", "undo", "folders", "unfollow"):
+    for name in (
+        "add",
+        "ask",
+        "search",
+        "chat",
+        "status",
+        "list",
+        "show",
+        "forget",
+        "versions",
+        "check",
+        "rebuild",
+        "watch",
+        "sync",
+        "history",
+        "diff",
+        "undo",
+        "folders",
+        "unfollow",
+    ):
         code, out, _ = run(name, "--help")
         assert code == 0
         assert out.startswith(f"usage: lifelong {name}")
@@ -90,7 +109,7 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["prune"], "lifelong: prune is not built yet\n"),
+        (["conflicts"], "lifelong: conflicts is not built yet\n"),
         (["--kb", "x", "distill", "3"], "lifelong: distill is not built yet\n"),
         (["stauts"], "lifelong: there is no command 'stauts'; did you mean status?; see: lifelong --help\n"),
         (["ask"], "lifelong: the following arguments are required: QUESTION; see: lifelong ask --help\n"),

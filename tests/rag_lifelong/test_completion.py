@@ -44,7 +44,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ask", "-m", "q"], ["quote"]),
         (["ask", "hello"], []),
         (["add", ""], []),  # files on disk: the shell knows them
-        (["prun"], []),  # not built yet
+        (["conflic"], []),  # not built yet
     ],
 )
 def test_commands_options_and_values(words: list[str], expected: list[str]) -> None:
@@ -53,7 +53,7 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
-        "add", "ask", "chat", "check", "completion", "config", "diff", "folders", "forget", "history", "list", "rebuild",
+        "add", "ask", "chat", "check", "completion", "config", "diff", "folders", "forget", "history", "list", "prune", "rebuild",
         "search", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 
