@@ -1,0 +1,504 @@
+"""Folders followed by the real watcher: real files, the system's own events, and what stands in the knowledge base.
+
+Rule: what is waited for is a condition, and `all_well` closes each test. A sweep is called only where events are off.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from ingest.scan import Rules
+from rag_lifelong import open_assistant
+from rag_lifelong.assistant import Assistant, Folder
+from rag_lifelong.embed import Embedder, HashEmbedder
+from rag_lifelong.follow import Happening, Watcher
+from rag_lifelong.types import Vector, Vectors
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTLE_MS = 60
+LINKS = Rules(uses_gitignore=False, follows_links=True)
+
+Counts = tuple[int, int, int, int]
+"""Documents that a version added, changed, moved and removed."""
+
+
+class Counting:
+    """A HashEmbedder that counts the strings it is given; the border to the model."""
+
+    def __init__(self) -> None:
+        self._inner = HashEmbedder(64)
+        self.name, self.dim, self.fingerprint = self._inner.name, self._inner.dim, self._inner.fingerprint
+        self.max_tokens = self._inner.max_tokens
+        self.strings = 0
+
+    def count_tokens(self, text: str) -> int:
+        return self._inner.count_tokens(text)
+
+    def unknown_share(self, text: str) -> float:
+        return self._inner.unknown_share(text)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.strings += len(texts)
+        return self._inner.embed(texts)
+
+    def embed_query(self, text: str) -> Vector:
+        return self._inner.embed_query(text)
+
+
+def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    """Returns once the condition holds; fails after `timeout_s`."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+class Followed:
+    """A folder, an assistant and its watcher, with what they say of each other."""
+
+    def __init__(self, tmp_path: Path, embedder: str | Embedder = "hash") -> None:
+        self.folder = tmp_path / "notes"
+        self.folder.mkdir(exist_ok=True)
+        self.assistant: Assistant = open_assistant(tmp_path / "kb", embedder=embedder)
+        self.told: list[Happening] = []
+        self._watcher: Watcher | None = None
+
+    def start(
+        self, *, settle_ms: int = SETTLE_MS, rules: Rules | None = None, kinds: Sequence[str] = ("ready",)
+    ) -> None:
+        """Follows the folder, and returns when it has compared it once."""
+        self.told.clear()
+        self._watcher = self.assistant.watch(self.folder, settle_ms=settle_ms, rules=rules, tell=self.told.append)
+        until(lambda: any(happening.kind in kinds for happening in self.told))
+        self.rest()
+
+    @property
+    def watcher(self) -> Watcher:
+        assert self._watcher is not None
+        return self._watcher
+
+    def stop(self) -> None:
+        self.watcher.stop()
+
+    def rest(self) -> None:
+        """What was heard of is done, and has its vectors."""
+        assert self.watcher.wait(15.0, for_vectors=True)
+
+    def sweep(self) -> None:
+        self.watcher.sweep()
+        self.rest()
+
+    def write(self, name: str, text: str) -> Path:
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def paths(self) -> list[str]:
+        """The documents that live, below the folder."""
+        return sorted(os.path.relpath(document.path, self.folder) for document in self.assistant.documents())
+
+    def id_of(self, name: str) -> int:
+        return next(d.document_id for d in self.assistant.documents() if d.path == str(self.folder / name))
+
+    def found(self, word: str, as_of: int | None = None) -> list[str]:
+        """The files whose passages hold a word, as search gives them, below the folder."""
+        hits = self.assistant.search(word, 50, as_of=as_of)
+        return sorted({os.path.relpath(hit.path, self.folder) for hit in hits if word in hit.text})
+
+    def changes(self) -> list[Counts]:
+        """What each version did, oldest first."""
+        versions = reversed(self.assistant.versions(1_000))
+        return [(v.added, v.changed, v.moved, v.removed) for v in versions]
+
+    def has(self, *names: str) -> Callable[[], bool]:
+        return lambda: self.paths() == sorted(names)
+
+    def until_found(self, word: str, *names: str) -> None:
+        until(lambda: self.found(word) == sorted(names))
+        self.rest()
+
+    def until_has(self, *names: str) -> None:
+        until(self.has(*names))
+        self.rest()
+
+    def beacon(self) -> None:
+        """Events come in order: once this file is there and gone, all that was before it was heard."""
+        file = self.write("beacon.md", "beacon")
+        until(lambda: "beacon.md" in self.paths())
+        file.unlink()
+        until(lambda: "beacon.md" not in self.paths())
+        self.rest()
+
+    def state(self) -> Folder:
+        return next(folder for folder in self.assistant.folders() if folder.path == str(self.folder))
+
+    def kinds(self) -> list[str]:
+        return [happening.kind for happening in self.told if happening.kind not in ("embedded", "ready")]
+
+    def all_well(self) -> None:
+        assert [finding for finding in self.assistant.check() if not finding.is_well] == []
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Iterator[Followed]:
+    """An empty folder that is followed."""
+    made = Followed(tmp_path)
+    made.start()
+    yield made
+    made.assistant.close()
+
+
+@pytest.fixture
+def unwatched(tmp_path: Path) -> Iterator[Followed]:
+    """A folder that a test fills before it starts the watcher."""
+    made = Followed(tmp_path)
+    yield made
+    made.assistant.close()
+
+
+# -- one file
+
+
+def test_a_new_file_is_found(followed: Followed) -> None:
+    followed.write("sub/a.md", "zebra crossing")
+    followed.until_found("zebra", "sub/a.md")
+    assert (followed.paths(), followed.changes()) == (["sub/a.md"], [(1, 0, 0, 0)])
+    newest = followed.assistant.versions(1)[0]
+    assert (newest.source, newest.cause) == ("watch", f"watch {followed.folder}")
+    told = [h for h in followed.told if h.kind == "added"]
+    assert [(h.path, h.version, h.born) for h in told] == [(str(followed.folder / "sub/a.md"), 1, 1)]
+    followed.all_well()
+
+
+def test_a_file_edited_in_place_is_the_same_document(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    file.write_text("ocelot")
+    followed.until_found("ocelot", "a.md")
+    assert (followed.paths(), followed.id_of("a.md")) == (["a.md"], document_id)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 1, 0, 0)]
+    assert (followed.found("zebra"), followed.found("zebra", as_of=1)) == ([], ["a.md"])
+    followed.all_well()
+
+
+def test_many_flushes_of_one_save_are_one_version(unwatched: Followed) -> None:
+    unwatched.start(settle_ms=400)
+    with (unwatched.folder / "a.md").open("w") as file:
+        for number in range(30):
+            file.write(f"line{number} of the save\n")
+            file.flush()
+            time.sleep(0.01)
+    unwatched.until_found("line29", "a.md")
+    assert unwatched.changes() == [(1, 0, 0, 0)]
+    unwatched.all_well()
+
+
+def test_a_touched_file_makes_no_version(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    os.utime(file, (1, 1))
+    followed.beacon()
+    assert followed.changes() == [(1, 0, 0, 0), (1, 0, 0, 0), (0, 0, 0, 1)]
+    followed.all_well()
+
+
+def test_a_file_written_beside_and_put_in_place_keeps_its_history(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    beside = followed.write("a.md.tmp", "ocelot")
+    os.replace(beside, file)
+    followed.until_found("ocelot", "a.md")
+    assert (followed.paths(), followed.id_of("a.md")) == (["a.md"], document_id)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 1, 0, 0)]
+    assert (followed.found("zebra", as_of=1), followed.assistant.failures()) == (["a.md"], ())
+    followed.all_well()
+
+
+def test_a_file_put_in_place_from_another_folder_keeps_its_history(followed: Followed, tmp_path: Path) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    elsewhere = tmp_path / "elsewhere.md"
+    elsewhere.write_text("ocelot")
+    os.replace(elsewhere, file)
+    followed.until_found("ocelot", "a.md")
+    assert (followed.paths(), followed.id_of("a.md")) == (["a.md"], document_id)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 1, 0, 0)]
+    followed.all_well()
+
+
+def test_vim_saves_one_document(followed: Followed) -> None:
+    """As vim does with its defaults: a swap file, a probe, the old text aside as a backup, the new one written."""
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    for number in range(3):
+        swap = followed.write(".a.md.swp", "b0VIM")
+        probe = followed.write("4913", "")
+        probe.unlink()
+        file.rename(followed.folder / "a.md~")
+        with file.open("w") as new:
+            new.write(f"ocelot{number}")
+            new.flush()
+            os.fsync(new.fileno())
+        (followed.folder / "a.md~").unlink()
+        swap.unlink()
+        followed.until_found(f"ocelot{number}", "a.md")
+    assert (followed.paths(), followed.id_of("a.md")) == (["a.md"], document_id)
+    assert followed.changes() == [(1, 0, 0, 0), *[(0, 1, 0, 0)] * 3]
+    assert (followed.found("zebra", as_of=1), followed.assistant.failures()) == (["a.md"], ())
+    followed.all_well()
+
+
+def test_an_editors_backup_that_stays_is_no_document(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    file.rename(followed.folder / "a.md~")
+    file.write_text("ocelot")
+    followed.until_found("ocelot", "a.md")
+    assert (followed.paths(), followed.id_of("a.md"), followed.found("zebra")) == (["a.md"], document_id, [])
+    followed.all_well()
+
+
+def test_a_file_replaced_as_on_macos_keeps_its_history(followed: Followed) -> None:
+    """The old one is renamed aside, the new one moved in, the old one deleted."""
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    new = followed.write("(A Document Being Saved).sb-1/a.md", "ocelot")
+    aside = followed.folder / "a.sb-5b2c.md"
+    file.rename(aside)
+    new.rename(file)
+    aside.unlink()
+    new.parent.rmdir()
+    followed.until_found("ocelot", "a.md")
+    assert (followed.paths(), followed.id_of("a.md")) == (["a.md"], document_id)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 1, 0, 0)]
+    followed.all_well()
+
+
+def test_a_deleted_file_is_found_no_more(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    file.unlink()
+    followed.until_found("zebra")
+    assert (followed.paths(), followed.changes()) == ([], [(1, 0, 0, 0), (0, 0, 0, 1)])
+    assert followed.found("zebra", as_of=1) == ["a.md"]
+    followed.all_well()
+
+
+def test_a_file_that_comes_back_is_the_same_document(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    file.unlink()
+    followed.until_has()
+    followed.write("a.md", "ocelot")
+    followed.until_found("ocelot", "a.md")
+    assert followed.id_of("a.md") == document_id
+    followed.all_well()
+
+
+def test_a_file_that_becomes_a_folder_and_back(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.write("stays.md", "owl")
+    followed.until_has("a.md", "stays.md")
+    file.unlink()
+    followed.write("a.md/inner.md", "ocelot")
+    followed.until_has("a.md/inner.md", "stays.md")
+    (file / "inner.md").unlink()
+    file.rmdir()
+    followed.write("a.md", "lynx")
+    followed.until_has("a.md", "stays.md")
+    followed.until_found("lynx", "a.md")
+    followed.all_well()
+
+
+def test_a_file_that_grows_slowly_is_read_once_and_delays_no_other(unwatched: Followed) -> None:
+    unwatched.start(settle_ms=300)
+    stopping = Event()
+
+    def grow() -> None:
+        with (unwatched.folder / "big.md").open("w") as file:
+            while not stopping.is_set():
+                file.write("a line of the copy\n")
+                file.flush()
+                time.sleep(0.02)
+            file.write("walrus\n")
+
+    copy = Thread(target=grow)
+    copy.start()
+    try:
+        unwatched.write("a.md", "zebra")
+        until(lambda: unwatched.found("zebra") == ["a.md"])
+        assert unwatched.paths() == ["a.md"]
+        (unwatched.folder / "a.md").unlink()
+        until(unwatched.has())
+    finally:
+        stopping.set()
+        copy.join()
+    unwatched.until_found("walrus", "big.md")
+    assert unwatched.changes() == [(1, 0, 0, 0), (0, 0, 0, 1), (1, 0, 0, 0)]
+    unwatched.all_well()
+
+
+def test_names_of_any_letters_and_any_length(followed: Followed) -> None:
+    names = ["größe – naïve 東京 🦓.md", "n" * 197 + ".md", " spaced .md", "new\nline.md", "e\u0301.md", "\u00e9.md"]
+    for number, name in enumerate(names):
+        followed.write(name, f"zebra{number}")
+    followed.until_has(*names)
+    for number, name in enumerate(names):
+        assert followed.found(f"zebra{number}") == [name]
+    followed.all_well()
+
+
+# -- moves
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Iterator[tuple[Followed, Counting]]:
+    """A folder that is not watched yet, and how many strings were embedded."""
+    embedder = Counting()
+    made = Followed(tmp_path, embedder)
+    yield made, embedder
+    made.assistant.close()
+
+
+def test_a_renamed_file_is_the_same_document_and_nothing_is_embedded(counted: tuple[Followed, Counting]) -> None:
+    followed, embedder = counted
+    followed.start()
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id, strings = followed.id_of("a.md"), embedder.strings
+    assert strings == 1
+    file.rename(followed.folder / "b.md")
+    followed.until_found("zebra", "b.md")
+    assert (followed.id_of("b.md"), embedder.strings) == (document_id, strings)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 0, 1, 0)]
+    assert followed.found("zebra", as_of=1) == ["a.md"]  # the path of that day
+    moved = next(h for h in followed.told if h.kind == "moved")
+    assert (moved.path_before, moved.path) == (str(file), str(followed.folder / "b.md"))
+    followed.all_well()
+
+
+def test_a_change_of_case_is_a_move(followed: Followed) -> None:
+    file = followed.write("Read.md", "zebra")
+    followed.until_found("zebra", "Read.md")
+    document_id = followed.id_of("Read.md")
+    file.rename(followed.folder / "read.md")
+    followed.until_found("zebra", "read.md")
+    assert (followed.paths(), followed.id_of("read.md")) == (["read.md"], document_id)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 0, 1, 0)]
+    followed.all_well()
+
+
+def test_two_files_that_swap_their_names(followed: Followed) -> None:
+    one, two = followed.write("one.md", "zebra"), followed.write("two.md", "ocelot")
+    followed.until_has("one.md", "two.md")
+    one.rename(followed.folder / "three.md")
+    two.rename(one)
+    (followed.folder / "three.md").rename(two)
+    followed.until_found("zebra", "two.md")
+    followed.until_found("ocelot", "one.md")
+    assert followed.paths() == ["one.md", "two.md"]
+    followed.all_well()
+
+
+def test_a_copy_is_a_second_document_and_is_not_embedded(counted: tuple[Followed, Counting]) -> None:
+    followed, embedder = counted
+    followed.start()
+    followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    followed.write("b.md", "zebra")
+    followed.until_found("zebra", "a.md", "b.md")
+    assert followed.id_of("a.md") != followed.id_of("b.md")
+    assert (followed.changes(), embedder.strings) == ([(1, 0, 0, 0), (1, 0, 0, 0)], 1)
+    followed.all_well()
+
+
+def test_a_file_renamed_and_edited_at_once(followed: Followed) -> None:
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    file.rename(followed.folder / "b.md")
+    (followed.folder / "b.md").write_text("ocelot")
+    followed.until_found("ocelot", "b.md")
+    assert (followed.paths(), followed.found("zebra")) == (["b.md"], [])
+    followed.all_well()
+
+
+@pytest.mark.slow
+def test_a_folder_of_600_files_is_renamed_in_one_version(
+    counted: tuple[Followed, Counting], record_property: Callable[[str, object], None]
+) -> None:
+    followed, embedder = counted
+    for number in range(600):
+        followed.write(f"old/{number % 7}/{number}.md", f"zebra{number} and its herd\n\n" * 3)
+    followed.write("stays.md", "owl")
+    followed.start()
+    ids = {document.path: document.document_id for document in followed.assistant.documents()}
+    strings, before = embedder.strings, len(followed.changes())
+    began = time.monotonic()
+    (followed.folder / "old").rename(followed.folder / "new")
+    until(lambda: len(followed.changes()) > before, 60.0)
+    seconds = time.monotonic() - began
+    record_property("seconds", seconds)
+    print(f"a folder of 600 files renamed: {seconds:.2f} s")
+    followed.rest()
+    assert followed.changes()[before:] == [(0, 0, 600, 0)]
+    assert embedder.strings == strings
+    assert {d.path.replace("/new/", "/old/"): d.document_id for d in followed.assistant.documents()} == ids
+    assert followed.found("zebra599") == [f"new/{599 % 7}/599.md"]
+    assert seconds < 15.0
+    followed.write("new/6/late.md", "walrus")  # it is watched under its new name
+    followed.until_found("walrus", "new/6/late.md")
+    followed.all_well()
+
+
+def test_a_folder_moved_in_and_out_and_in(followed: Followed, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "a.md").write_text("zebra")
+    (outside / "deep" / "b.md").write_text("ocelot")
+    followed.write("stays.md", "owl")
+    followed.until_has("stays.md")
+    outside.rename(followed.folder / "in")
+    followed.until_has("in/a.md", "in/deep/b.md", "stays.md")
+    assert followed.found("ocelot") == ["in/deep/b.md"]
+    ids = followed.id_of("in/a.md"), followed.id_of("in/deep/b.md")
+    (followed.folder / "in").rename(outside)
+    followed.until_has("stays.md")
+    (outside / "deep" / "b.md").write_text("changed where nobody follows it")
+    outside.rename(followed.folder / "in")
+    followed.until_has("in/a.md", "in/deep/b.md", "stays.md")
+    assert (followed.id_of("in/a.md"), followed.id_of("in/deep/b.md")) == ids
+    followed.write("in/deep/c.md", "walrus")
+    followed.until_found("walrus", "in/deep/c.md")
+    assert followed.changes()[:3] == [(1, 0, 0, 0), (2, 0, 0, 0), (0, 0, 0, 2)]
+    # what is moved out is still heard of, so that the last may come in two rests
+    assert [sum(counts) for counts in zip(*followed.changes()[3:], strict=True)] == [3, 0, 0, 0]
+    followed.all_well()
+
+
+def test_a_tree_is_deleted_in_one_version(followed: Followed) -> None:
+    for name in ("tree/a.md", "tree/b/c.md", "tree/b/d/e.md", "tree/b/d/f.md", "stays.md"):
+        followed.write(name, f"words of {name}")
+    followed.until_has("tree/a.md", "tree/b/c.md", "tree/b/d/e.md", "tree/b/d/f.md", "stays.md")
+    before = len(followed.changes())
+    for folder, _, files in os.walk(followed.folder / "tree", topdown=False):
+        for file in files:
+            os.unlink(os.path.join(folder, file))
+        os.rmdir(folder)
+    followed.until_has("stays.md")
+    assert (followed.changes()[before:], followed.state().blocked) == ([(0, 0, 0, 4)], None)
+    assert "tree/b/d/f.md" in followed.found("words", as_of=before)
+    followed.all_well()
