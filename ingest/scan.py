@@ -175,13 +175,23 @@ def shown_name(name: str) -> str:
 
 def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
     """One file below `root` as it is now; None if there is no regular file."""
+    place = root / path
     try:
-        found = os.stat(root / path, follow_symlinks=rules.follows_links)
+        found = os.stat(_unshown(root, path) if "\ufffd" in path else place, follow_symlinks=rules.follows_links)
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode) or not _is_named_so(root / path):
+    if not stat.S_ISREG(found.st_mode) or not _is_named_so(place):
         return None
     return Found(path, found.st_size, found.st_mtime_ns)
+
+
+def _unshown(root: Path, path: str) -> Path:
+    """Where a path stands whose names are as shown: the first entry shown so. Raises OSError."""
+    place = root
+    for part in path.split("/"):
+        names = [part] if "\ufffd" not in part else sorted(n for n in os.listdir(place) if shown_name(n) == part)
+        place = place / (names[0] if names else part)
+    return place
 
 
 def is_folder(root: Path, path: str, *, rules: Rules = PLAIN) -> bool:

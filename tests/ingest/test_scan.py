@@ -100,3 +100,13 @@ def test_differences() -> None:
 def test_only_paths_below_the_part_compared_can_vanish() -> None:
     known = {"a/x.md": (1, 1), "ab/y.md": (1, 1), "b/z.md": (1, 1)}
     assert compare(known, [], below="a").vanished == ("a/x.md",)
+
+
+def test_a_name_that_is_no_utf8_is_looked_at_as_it_is_shown(tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")
+    with open(os.fsencode(tmp_path) + b"/caf\xe9/na\xefve.md", "wb") as file:
+        file.write(b"Words.")
+    found = list(scan(tmp_path))
+    assert [entry.path for entry in found] == ["caf\ufffd/na\ufffdve.md"]
+    assert look(tmp_path, "caf\ufffd/na\ufffdve.md") == found[0]
+    assert look(tmp_path, "caf\ufffd/other\ufffd.md") is None

@@ -362,6 +362,22 @@ def test_names_of_any_letters_and_any_length(followed: Followed) -> None:
     followed.all_well()
 
 
+def test_a_name_that_is_no_utf8_is_recorded_until_it_is_mended(followed: Followed) -> None:
+    place = os.fsencode(followed.folder) + b"/caf\xe9.md"
+    with open(place, "wb") as file:
+        file.write(b"zebra")
+    until(lambda: followed.assistant.failures() != ())
+    followed.sweep()
+    failure = followed.assistant.failures()[0]
+    assert failure.path == str(followed.folder / "caf\ufffd.md")
+    assert failure.reason == "its name is not valid UTF-8: rename it"
+    assert (followed.paths(), followed.changes()) == ([], [])
+    os.rename(place, followed.folder / "café.md")
+    followed.until_found("zebra", "café.md")
+    assert followed.assistant.failures() == ()
+    followed.all_well()
+
+
 # -- moves
 
 
