@@ -300,6 +300,7 @@ class Watcher:
 
     def _read(self, resting: dict[_Key, Found | None], reader: Reader) -> None:
         """Compares what rests with what is known, and commits the difference."""
+        self._wait_for_origins(resting)
         differences = []
         for root_id, root in self._roots.items():
             mine = {path: found for (owner, path), found in resting.items() if owner == root_id}
@@ -325,6 +326,31 @@ class Watcher:
         for key in resting:
             self._first_hint.pop(key, None)
             self._swept.discard(key)
+
+    def _wait_for_origins(self, resting: dict[_Key, Found | None]) -> None:
+        """Puts back the new files that look like a document whose file has just gone: the two rest together, as a move.
+
+        Its departure is told half a second late where the system tells only that half: a file moved into a folder that
+        is not listened to yet, or from one root to another.
+        """
+        signs: dict[tuple[int, int], list[_Key]] = {}
+        for key, found in resting.items():
+            if found is not None:
+                signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
+        here = [root for root in self._roots.values() if root.id not in self._absent and os.path.isdir(root.path)]
+        for root in here if signs else []:
+            held = self._base.holds(root)
+            for path in self._base.documents_looking(root, signs.keys()):
+                origin = (root.id, path)
+                if origin in resting or path in held or self._look(origin) is not None:
+                    continue
+                state = self._base.file_states_of(root, [path])[path]
+                back = [key for key in signs[state.size_bytes, state.mtime_ns] if key in resting]
+                now = time.monotonic()
+                self._settling.hint([origin, *back], now)
+                self._first_hint.setdefault(origin, now)
+                for key in back:
+                    del resting[key]
 
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
         present = [found for found in resting.values() if found is not None]

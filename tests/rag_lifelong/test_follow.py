@@ -407,6 +407,41 @@ def test_a_renamed_file_is_the_same_document_and_nothing_is_embedded(counted: tu
     followed.all_well()
 
 
+def test_a_file_moved_into_a_folder_just_made_is_the_same_document(counted: tuple[Followed, Counting]) -> None:
+    """The new folder is not listened to yet: half of the rename is told, half a second late."""
+    followed, embedder = counted
+    followed.start()
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    (followed.folder / "sub").mkdir()
+    file.rename(followed.folder / "sub" / "b.md")
+    followed.until_found("zebra", "sub/b.md")
+    assert (followed.id_of("sub/b.md"), embedder.strings) == (document_id, 1)
+    assert followed.changes() == [(1, 0, 0, 0), (0, 0, 1, 0)]
+    followed.all_well()
+
+
+def test_a_file_moved_to_another_folder_that_is_followed_is_the_same_document(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    (one / "a.md").write_text("zebra")
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        watcher = assistant.watch(one, two, settle_ms=SETTLE_MS)
+        until(lambda: len(assistant.documents()) == 1)
+        assert watcher.wait(15.0, for_vectors=True)
+        document_id = assistant.documents()[0].document_id
+        (one / "a.md").rename(two / "b.md")
+        until(lambda: [d.path for d in assistant.documents()] == [str(two / "b.md")])
+        assert assistant.documents()[0].document_id == document_id
+        newest = assistant.versions(1)[0]
+        assert (newest.added, newest.changed, newest.moved, newest.removed) == (0, 0, 1, 0)
+        assert [hit.path for hit in assistant.search("zebra", as_of=1)] == [str(one / "a.md")]
+        assert watcher.wait(15.0, for_vectors=True)
+        assert [finding for finding in assistant.check() if not finding.is_well] == []
+
+
 def test_a_change_of_case_is_a_move(followed: Followed) -> None:
     file = followed.write("Read.md", "zebra")
     followed.until_found("zebra", "Read.md")
