@@ -6,6 +6,7 @@ asked for.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -51,7 +52,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A folder below the root that could not be listed: what is in it is neither here nor gone."""
+    """A folder below the root, or a link, that could not be read: what is there or in it is neither here nor gone."""
 
     path: str
     reason: str
@@ -133,7 +134,18 @@ def scan(
         os.scandir(start).close()
     except OSError as error:
         raise MissingFile(f"cannot read folder {start}: {error.strerror or error}") from error
-    yield from walk.below(start, below, (os.path.realpath(start),))
+    above = tuple(os.path.realpath(place) for place in [root, *_between(root, below)])
+    if above[-1] in above[:-1]:
+        return  # a link to a folder that it lies in
+    yield from walk.below(start, below, above)
+
+
+def _between(root: Path, below: str) -> Iterator[Path]:
+    """The folders from `root`, without it, down to its subfolder `below`."""
+    place = root
+    for part in below.split("/") if below else ():
+        place = place / part
+        yield place
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,14 @@ class _Walk:
                     yield Found(path, found.st_size, found.st_mtime_ns)
             except FileNotFoundError:
                 continue  # gone since the folder was listed
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    continue  # a link to itself
+                reason = error.strerror or str(error)
+                if not entry.is_symlink():
+                    yield Unreadable(prefix, reason)  # a folder whose names can be listed, and nothing else
+                    return
+                yield Unreadable(path, reason)
 
 
 def shown_name(name: str) -> str:
@@ -227,7 +247,7 @@ def compare(known: Mapping[str, tuple[int, int]], found: Sequence[Found | Unread
     vanished = [
         path
         for path in known
-        if path not in here and path.startswith(scope) and not (hidden and path.startswith(hidden))
+        if path not in here and path.startswith(scope) and not (hidden and f"{path}/".startswith(hidden))
     ]
     return Difference(
         new=tuple(sorted(new, key=lambda entry: entry.path)),

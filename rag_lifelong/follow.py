@@ -263,7 +263,10 @@ class Watcher:
                     else:
                         paths.append(entry.path)
             except MissingFile:
-                paths.append(path)  # gone again
+                if is_folder(Path(root.path), path, rules=rules_of(root)):
+                    self._unreadable.add((root.id, path))
+                else:
+                    paths.append(path)  # gone again
         now = time.monotonic()
         keys = [(root.id, one) for one in paths]
         self._settling.hint(keys, now)
@@ -358,6 +361,8 @@ class Watcher:
         held = self._base.holds(root)
         vanished: set[str] = set()
         for path, found in resting.items():
+            if found is None and _is_barred(joined(root.path, path)):
+                continue
             if found is None and is_folder(Path(root.path), path, rules=rules_of(root)):
                 vanished.update(self._base.file_states_of(root, [path]))  # a file has become a folder
                 self._hint(root, path, is_swept=False)
@@ -568,6 +573,17 @@ def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
     folder = knowledge_base.path / "leases"
     folder.mkdir(mode=0o700, exist_ok=True)
     return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
+
+
+def _is_barred(place: str) -> bool:
+    """Whether anything is there cannot be told, for lack of permission."""
+    try:
+        os.lstat(place)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _pause_s(state: FileState) -> float:

@@ -5,9 +5,12 @@ Rule: what is waited for is a condition, and `all_well` closes each test. A swee
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -552,4 +555,160 @@ def test_a_tree_is_deleted_in_one_version(followed: Followed) -> None:
     followed.until_has("stays.md")
     assert (followed.changes()[before:], followed.state().blocked) == ([(0, 0, 0, 4)], None)
     assert "tree/b/d/f.md" in followed.found("words", as_of=before)
+    followed.all_well()
+
+
+# -- links
+
+
+def link(folder: Path, name: str, target: Path | str) -> None:
+    (folder / name).symlink_to(target)
+
+
+def test_links_are_not_followed_unless_asked_for(unwatched: Followed, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "o.md").write_text("ocelot")
+    unwatched.write("sub/a.md", "zebra")
+    link(unwatched.folder, "before", outside)
+    unwatched.start()
+    link(unwatched.folder, "file.md", unwatched.folder / "sub" / "a.md")
+    link(unwatched.folder, "leaves", outside)
+    link(unwatched.folder, "leaves.md", outside / "o.md")
+    link(unwatched.folder, "loop", unwatched.folder)
+    link(unwatched.folder, "self.md", "self.md")
+    link(unwatched.folder, "broken.md", "absent.md")
+    unwatched.beacon()
+    unwatched.sweep()
+    assert (unwatched.paths(), unwatched.found("ocelot")) == (["sub/a.md"], [])
+    assert unwatched.assistant.failures() == ()
+    unwatched.all_well()
+
+
+def test_links_are_followed_if_asked_for(unwatched: Followed, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "o.md").write_text("ocelot")
+    unwatched.write("sub/a.md", "zebra")
+    unwatched.start(rules=LINKS)
+    link(unwatched.folder, "file.md", unwatched.folder / "sub" / "a.md")
+    link(unwatched.folder, "leaves", outside)
+    unwatched.until_has("file.md", "leaves/o.md", "sub/a.md")
+    assert unwatched.found("ocelot") == ["leaves/o.md"]
+    (unwatched.folder / "leaves").unlink()
+    unwatched.until_has("file.md", "sub/a.md")
+    unwatched.all_well()
+
+
+def test_links_that_loop_end_where_they_began(unwatched: Followed) -> None:
+    unwatched.write("sub/a.md", "zebra")
+    link(unwatched.folder, "before", unwatched.folder)
+    link(unwatched.folder, "itself", "itself")
+    unwatched.start(rules=LINKS)
+    assert unwatched.paths() == ["sub/a.md"]
+    link(unwatched.folder, "loop", unwatched.folder)
+    link(unwatched.folder, "sub/up", unwatched.folder / "sub")
+    link(unwatched.folder, "self.md", "self.md")
+    unwatched.beacon()
+    assert unwatched.paths() == ["sub/a.md"]
+    unwatched.sweep()
+    assert unwatched.paths() == ["sub/a.md"]
+    unwatched.all_well()
+
+
+# -- what cannot be read
+
+DAC_OVERRIDE, DAC_READ_SEARCH = 1, 2
+
+
+@contextmanager
+def bound_by_permissions() -> Iterator[None]:
+    """Root goes without the right to read everything, as do the threads it starts meanwhile; others are bound anyway."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    kept, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    if libc.capget(header, kept) or libc.capget(header, less):
+        pytest.skip("no capabilities here")
+    less[0] &= ~(1 << DAC_OVERRIDE | 1 << DAC_READ_SEARCH)
+    assert libc.capset(header, less) == 0
+    try:
+        yield
+    finally:
+        libc.capset(header, kept)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root is bound by permissions with Linux capabilities")
+def test_permission_denied_then_granted(tmp_path: Path) -> None:
+    with bound_by_permissions():
+        followed = Followed(tmp_path)
+        followed.start()
+        file = followed.write("a.md", "zebra")
+        followed.write("b.md", "owl")
+        followed.until_has("a.md", "b.md")
+        file.write_text("ocelot")
+        file.chmod(0)
+        until(lambda: followed.assistant.failures() != ())
+        followed.rest()
+        assert followed.assistant.failures()[0].reason == "permission denied: check its permissions"
+        assert followed.paths() == ["a.md", "b.md"]
+        assert followed.found("zebra") == ["a.md"]  # its last readable text
+        assert followed.found("owl") == ["b.md"]
+        file.chmod(0o600)
+        followed.until_found("ocelot", "a.md")
+        assert followed.assistant.failures() == ()
+        followed.all_well()
+        followed.assistant.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root is bound by permissions with Linux capabilities")
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_a_folder_that_cannot_be_read_keeps_its_documents(tmp_path: Path, mode: int) -> None:
+    with bound_by_permissions():
+        followed = Followed(tmp_path)
+        followed.write("sub/a.md", "zebra")
+        followed.write("b.md", "owl")
+        followed.start()
+        (followed.folder / "sub").chmod(mode)
+        followed.sweep()
+        followed.beacon()
+        assert followed.paths() == ["b.md", "sub/a.md"]
+        (followed.folder / "sub").chmod(0o700)
+        followed.write("sub/c.md", "lynx")
+        followed.until_has("b.md", "sub/a.md", "sub/c.md")
+        assert followed.found("zebra") == ["sub/a.md"]
+        followed.all_well()
+        followed.assistant.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root is bound by permissions with Linux capabilities")
+def test_a_folder_made_readable_is_read_without_a_sweep(tmp_path: Path) -> None:
+    with bound_by_permissions():
+        followed = Followed(tmp_path)
+        followed.write("sub/a.md", "zebra")
+        (followed.folder / "sub").chmod(0)
+        followed.start()
+        assert followed.paths() == []
+        (followed.folder / "sub").chmod(0o700)
+        followed.until_found("zebra", "sub/a.md")
+        followed.all_well()
+        followed.assistant.close()
+
+
+def test_a_damaged_file_harms_no_other_and_is_mended(followed: Followed) -> None:
+    file = followed.folder / "bad.pdf"
+    file.write_bytes(b"%PDF-1.4 nothing")
+    followed.write("a.md", "zebra")
+    followed.until_has("a.md")
+    until(lambda: followed.assistant.failures() != ())
+    assert [(f.path, f.reason) for f in followed.assistant.failures()] == [
+        (str(file), "damaged PDF: open it in a viewer and save or print it anew")
+    ]
+    tries = followed.assistant.failures()[0].tries
+    followed.sweep()
+    assert followed.assistant.failures()[0].tries == tries  # not again while it is the same
+    file.unlink()
+    until(lambda: followed.assistant.failures() == ())
     followed.all_well()
