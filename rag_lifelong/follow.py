@@ -99,6 +99,7 @@ class Watcher:
         self._first_hint: dict[_Key, float] = {}
         self._ignores: dict[int, Ignore] = {}
         self._unreadable: set[_Key] = set()
+        self._unwanted: set[_Key] = set()  # still there, and by the rules no longer read
         self._every: dict[int, float] = {}
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
@@ -276,6 +277,7 @@ class Watcher:
                 self._swept.add(key)
             else:
                 self._swept.discard(key)
+                self._unwanted.discard(key)
 
     def _look(self, key: _Key) -> Found | None:
         root = self._roots[key[0]]
@@ -292,6 +294,10 @@ class Watcher:
         self._unreadable.update((root.id, entry.path) for entry in difference.unreadable)
         paths = [f.path for f in (*difference.new, *difference.changed)] + list(difference.vanished)
         paths = [path for path in paths if not self._is_given_up(root, path)]
+        self._unwanted = {key for key in self._unwanted if key[0] != root.id}
+        self._unwanted.update(
+            (root.id, path) for path in difference.vanished if self._look((root.id, path)) is not None
+        )
         now = time.monotonic()
         for key in ((root.id, path) for path in paths):
             if key not in self._first_hint:
@@ -356,10 +362,11 @@ class Watcher:
                     del resting[key]
 
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
-        present = [found for found in resting.values() if found is not None]
+        unwanted = {path for path in resting if (root.id, path) in self._unwanted}
+        present = [found for found in resting.values() if found is not None and found.path not in unwanted]
         known = self._base.file_states_of(root, [found.path for found in present])
         held = self._base.holds(root)
-        vanished: set[str] = set()
+        vanished = set(self._base.file_states_of(root, sorted(unwanted)))
         for path, found in resting.items():
             if found is None and _is_barred(joined(root.path, path)):
                 continue

@@ -712,3 +712,58 @@ def test_a_damaged_file_harms_no_other_and_is_mended(followed: Followed) -> None
     file.unlink()
     until(lambda: followed.assistant.failures() == ())
     followed.all_well()
+
+
+# -- what is ignored
+
+
+def test_ignore_rules_that_change_are_kept_at_once(followed: Followed) -> None:
+    followed.write("drafts/a.md", "zebra")
+    followed.write("drafts/b.md", "ocelot")
+    followed.write("drafts/c.md", "lynx")
+    followed.write("keep.md", "owl")
+    followed.until_has("drafts/a.md", "drafts/b.md", "drafts/c.md", "keep.md")
+    document_id = followed.id_of("drafts/a.md")
+    followed.write(".lifelongignore", "drafts/\n")
+    followed.until_has("keep.md")
+    assert (followed.found("zebra"), followed.state().blocked) == ([], None)
+    followed.write("drafts/d.md", "walrus")
+    followed.beacon()
+    assert followed.paths() == ["keep.md"]
+    followed.write(".lifelongignore", "drafts/b.md\n")
+    followed.until_has("drafts/a.md", "drafts/c.md", "drafts/d.md", "keep.md")
+    assert followed.id_of("drafts/a.md") == document_id
+    (followed.folder / ".lifelongignore").unlink()
+    followed.until_has("drafts/a.md", "drafts/b.md", "drafts/c.md", "drafts/d.md", "keep.md")
+    followed.all_well()
+
+
+def test_the_folders_own_gitignore_counts_only_on_request(unwatched: Followed) -> None:
+    unwatched.write("a.md", "zebra")
+    unwatched.write("b.md", "owl")
+    unwatched.write(".gitignore", "a.md\n")
+    unwatched.start()
+    assert unwatched.paths() == ["a.md", "b.md"]
+    unwatched.stop()
+    unwatched.start(rules=Rules(uses_gitignore=True, follows_links=False))
+    unwatched.until_has("b.md")
+    unwatched.write(".gitignore", "b.md\n")
+    unwatched.until_has("a.md")
+    unwatched.all_well()
+
+
+def test_what_lies_in_an_ignored_folder_or_the_knowledge_base_is_not_read(tmp_path: Path) -> None:
+    followed = Followed(tmp_path)
+    followed.folder = tmp_path  # the knowledge base lies in it
+    followed.write("node_modules/a.md", "zebra")
+    followed.start()
+    followed.write(".git/b.md", "zebra")
+    followed.write("node_modules/c/d.md", "zebra")
+    followed.write("kb/e.md", "zebra")
+    followed.write("f.md.part", "zebra")
+    followed.write("g.md", "zebra")
+    followed.until_has("g.md")
+    followed.beacon()
+    assert (followed.paths(), followed.assistant.failures()) == (["g.md"], ())
+    followed.all_well()
+    followed.assistant.close()
