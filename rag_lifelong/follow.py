@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -103,6 +104,8 @@ class Watcher:
         self._every: dict[int, float] = {}
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
+        self._places: dict[int, tuple[int, int] | None] = {}  # root id → the folder that is listened to
+        self._refused: set[int] = set()  # roots of which something was not believed in this read
         self._queued: dict[int, int] = {}
         self._queue_at = 0.0
         self._retry_at = 0.0
@@ -320,6 +323,7 @@ class Watcher:
                 continue
             part = Part(root, "", None, frozenset())
             differences.append((part, self._difference(root, mine)))
+        self._refused.clear()
         cause = "watch " + ", ".join(part.root.path for part, _ in differences)
         for batch in reader.bring(
             differences, cause=cause, source="watch", counted=_uncounted, may_retire=self._may_retire
@@ -330,8 +334,11 @@ class Watcher:
             self._to_embed.set()
         left = {key[0] for key in self._settling.waiting()}
         for part, _ in differences:
-            if part.root.id not in left and self._roots[part.root.id].blocked is None:
-                self._equal(part.root)
+            root = self._refreshed(part.root)
+            if root.blocked is None and root.id not in left:
+                self._equal(root)
+            elif root.blocked is not None and root.id not in self._refused:  # it moves: perhaps all is back
+                self._sweep_at[root.id] = min(self._sweep_at[root.id], time.monotonic() + ABSENT_S)
         for key in resting:
             self._first_hint.pop(key, None)
             self._swept.discard(key)
@@ -388,6 +395,7 @@ class Watcher:
         is_told = not any((root.id, path) in self._swept for path in going)
         if is_told and (len(going) < standing or len(going) <= FEW_GONE):
             return True
+        self._refused.add(root.id)
         self._block(
             root,
             f"{len(going):,} of {standing:,} documents are gone from {root.path}; they are kept, in case the drive is "
@@ -416,10 +424,10 @@ class Watcher:
 
     def _look_for_absent(self, events: Events) -> None:
         for root_id, root in self._roots.items():
-            is_there = os.path.isdir(root.path)
-            if not is_there and root_id not in self._absent:
+            place = _place(root.path)
+            if place is None and root_id not in self._absent:
                 self._lost(root)
-            elif is_there and root_id in self._absent:
+            elif place is not None and (root_id in self._absent or place != self._places[root_id]):
                 self._absent.discard(root_id)
                 self._listen(events, root)
                 self._sweep_at[root_id] = 0.0
@@ -432,17 +440,20 @@ class Watcher:
         self._block(root, f"{root.path} is not there; its documents are kept until it is back")
 
     def _block(self, root: Root, reason: str) -> None:
-        if self._roots[root.id].blocked != reason:
-            self._base.block(root, reason)
-            self._refresh(root)
+        known = self._refreshed(root)  # another process may have made it equal
+        if known.blocked != reason:
+            self._base.block(known, reason)
+            self._refreshed(root)
             self._say("blocked", path=root.path, message=reason)
 
     def _equal(self, root: Root) -> None:
         self._base.compared(root)
-        self._refresh(root)
+        self._refreshed(root)
 
-    def _refresh(self, root: Root) -> None:
+    def _refreshed(self, root: Root) -> Root:
+        """The root as stored now, which is the one held from here on."""
         self._roots[root.id] = next(known for known in self._base.roots() if known.id == root.id)
+        return self._roots[root.id]
 
     # -- the thread that embeds
 
@@ -484,7 +495,8 @@ class Watcher:
             self._locks.append(lock)
 
     def _listen(self, events: Events, root: Root) -> None:
-        reason = events.follow(Path(root.path)) if os.path.isdir(root.path) else ""
+        self._places[root.id] = _place(root.path)
+        reason = "" if self._places[root.id] is None else events.follow(Path(root.path))
         way = "events"
         self._every.pop(root.id, None)
         if reason:
@@ -580,6 +592,15 @@ def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
     folder = knowledge_base.path / "leases"
     folder.mkdir(mode=0o700, exist_ok=True)
     return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
+
+
+def _place(path: str) -> tuple[int, int] | None:
+    """Which folder stands at a path: another one once a drive was mounted there, or the folder made anew."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
 def _is_barred(place: str) -> bool:

@@ -17,9 +17,10 @@ from threading import Event, Thread
 import pytest
 
 from ingest.scan import Rules
-from rag_lifelong import open_assistant
+from rag_lifelong import follow, open_assistant
 from rag_lifelong.assistant import Assistant, Folder
 from rag_lifelong.embed import Embedder, HashEmbedder
+from rag_lifelong.errors import TooManyGone
 from rag_lifelong.follow import Happening, Watcher
 from rag_lifelong.types import Vector, Vectors
 
@@ -164,6 +165,12 @@ def unwatched(tmp_path: Path) -> Iterator[Followed]:
     made = Followed(tmp_path)
     yield made
     made.assistant.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks more often whether a folder is back."""
+    monkeypatch.setattr(follow, "ABSENT_S", 0.1)
 
 
 # -- one file
@@ -712,6 +719,170 @@ def test_a_damaged_file_harms_no_other_and_is_mended(followed: Followed) -> None
     file.unlink()
     until(lambda: followed.assistant.failures() == ())
     followed.all_well()
+
+
+# -- folders that are away, or have lost much
+
+
+def test_an_emptied_folder_keeps_its_documents_until_it_is_believed(followed: Followed) -> None:
+    names = [f"{number}.md" for number in range(4)]
+    for name in names:
+        followed.write(name, f"zebra {name}")
+    followed.until_has(*names)
+    for name in names:
+        (followed.folder / name).unlink()
+    until(lambda: followed.state().blocked is not None)
+    followed.rest()
+    assert followed.state().blocked == (
+        f"4 of 4 documents are gone from {followed.folder}; they are kept, in case the drive is away. "
+        f"If they are gone for good: lifelong sync --yes {followed.folder}"
+    )
+    assert (followed.paths(), followed.found("zebra")) == (names, names)
+    followed.sweep()
+    assert followed.paths() == names
+    with pytest.raises(TooManyGone):
+        followed.assistant.sync(followed.folder)
+    assert followed.assistant.sync(followed.folder, may_retire=True).removed == 4
+    assert (followed.paths(), followed.state().blocked) == ([], None)
+    followed.write("5.md", "ocelot")  # it is followed as before
+    followed.until_found("ocelot", "5.md")
+    assert followed.state().blocked is None
+    followed.all_well()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_emptied_folder_that_is_filled_again_is_no_longer_blocked(followed: Followed, tmp_path: Path) -> None:
+    names = [f"{number}.md" for number in range(4)]
+    for name in names:
+        followed.write(name, f"zebra {name}")
+    followed.until_has(*names)
+    versions = followed.changes()
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    for name in names:
+        (followed.folder / name).rename(aside / name)
+    until(lambda: followed.state().blocked is not None)
+    for name in names:
+        (aside / name).rename(followed.folder / name)
+    until(lambda: followed.state().blocked is None)
+    followed.rest()
+    assert (followed.paths(), followed.changes()) == (names, versions)
+    followed.all_well()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_folder_that_is_removed_and_back_keeps_its_documents(followed: Followed, tmp_path: Path) -> None:
+    followed.write("a.md", "zebra")
+    followed.write("b.md", "owl")
+    followed.until_has("a.md", "b.md")
+    versions = followed.changes()
+    followed.folder.rename(tmp_path / "away")
+    until(lambda: followed.state().blocked is not None)
+    assert followed.state().blocked == f"{followed.folder} is not there; its documents are kept until it is back"
+    assert (followed.paths(), followed.found("zebra")) == (["a.md", "b.md"], ["a.md"])
+    (tmp_path / "away" / "b.md").write_text("ocelot")
+    (tmp_path / "away").rename(followed.folder)
+    followed.until_found("ocelot", "b.md")
+    until(lambda: followed.state().blocked is None)
+    assert followed.changes() == [*versions, (0, 1, 0, 0)]
+    followed.write("c.md", "lynx")  # its events are heard again
+    followed.until_found("lynx", "c.md")
+    followed.all_well()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_folder_replaced_by_another_at_once_is_followed_on(followed: Followed, tmp_path: Path) -> None:
+    """As when a drive is mounted over it: there was no moment without a folder."""
+    followed.write("a.md", "zebra")
+    followed.write("b.md", "owl")
+    followed.until_has("a.md", "b.md")
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "a.md").write_text("ocelot")
+    (new / "b.md").write_text("owl")
+    followed.folder.rename(tmp_path / "old")
+    new.rename(followed.folder)
+    followed.until_found("ocelot", "a.md")
+    followed.write("c.md", "lynx")
+    followed.until_found("lynx", "c.md")
+    assert followed.paths() == ["a.md", "b.md", "c.md"]
+    (tmp_path / "old" / "a.md").write_text("heard of no more")
+    followed.beacon()
+    assert followed.found("ocelot") == ["a.md"]
+    followed.all_well()
+
+
+def test_what_no_event_told_is_found_by_a_sweep(followed: Followed) -> None:
+    for number in range(6):
+        followed.write(f"{number}.md", f"zebra{number}")
+    followed.until_has(*[f"{number}.md" for number in range(6)])
+    document_id, before = followed.id_of("1.md"), len(followed.changes())
+    followed.watcher.ignore_events(True)
+    followed.write("new.md", "ocelot")
+    followed.write("0.md", "walrus")
+    (followed.folder / "1.md").rename(followed.folder / "one.md")
+    (followed.folder / "2.md").unlink()
+    followed.sweep()
+    assert followed.paths() == ["0.md", "3.md", "4.md", "5.md", "new.md", "one.md"]
+    assert (followed.found("walrus"), followed.found("ocelot"), followed.found("zebra2")) == (["0.md"], ["new.md"], [])
+    assert followed.id_of("one.md") == document_id
+    assert [sum(c) for c in zip(*followed.changes()[before:], strict=True)] == [1, 1, 1, 1]
+    assert len(followed.changes()) == before + 1
+    followed.all_well()
+
+
+def test_a_sweep_that_misses_over_a_fifth_asks(followed: Followed) -> None:
+    names = [f"{number}.md" for number in range(10)]
+    for name in names:
+        followed.write(name, f"zebra {name}")
+    followed.until_has(*names)
+    followed.watcher.ignore_events(True)
+    for name in names[:3]:
+        (followed.folder / name).unlink()
+    followed.write("9.md", "ocelot")  # the rest goes on
+    followed.sweep()
+    assert followed.state().blocked == (
+        f"3 of 10 documents are gone from {followed.folder}; they are kept, in case the drive is away. "
+        f"If they are gone for good: lifelong sync --yes {followed.folder}"
+    )
+    assert (followed.paths(), followed.found("ocelot")) == (names, ["9.md"])
+    assert followed.kinds().count("blocked") == 1
+    followed.sweep()
+    assert (followed.paths(), followed.kinds().count("blocked")) == (names, 1)
+    assert followed.assistant.sync(followed.folder, may_retire=True).removed == 3
+    followed.sweep()
+    assert (followed.paths(), followed.state().blocked) == (names[3:], None)
+    followed.all_well()
+
+
+def test_a_sweep_that_misses_a_fifth_retires_it(followed: Followed) -> None:
+    names = [f"{number:02}.md" for number in range(15)]
+    for name in names:
+        followed.write(name, f"zebra {name}")
+    followed.until_has(*names)
+    followed.watcher.ignore_events(True)
+    for name in names[:3]:
+        (followed.folder / name).unlink()
+    followed.sweep()
+    assert (followed.paths(), followed.state().blocked) == (names[3:], None)
+    followed.all_well()
+
+
+def test_what_changed_while_nobody_followed_is_found_at_the_start(unwatched: Followed) -> None:
+    for number in range(6):
+        unwatched.write(f"{number}.md", f"zebra{number}")
+    unwatched.start()
+    document_id = unwatched.id_of("1.md")
+    unwatched.stop()
+    unwatched.write("new.md", "ocelot")
+    unwatched.write("0.md", "walrus")
+    (unwatched.folder / "1.md").rename(unwatched.folder / "one.md")
+    (unwatched.folder / "2.md").unlink()
+    unwatched.start()
+    assert unwatched.paths() == ["0.md", "3.md", "4.md", "5.md", "new.md", "one.md"]
+    assert (unwatched.found("walrus"), unwatched.id_of("one.md")) == (["0.md"], document_id)
+    assert unwatched.changes() == [(6, 0, 0, 0), (1, 1, 1, 1)]
+    unwatched.all_well()
 
 
 # -- what is ignored
