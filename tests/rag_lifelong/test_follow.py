@@ -6,7 +6,10 @@ Rule: what is waited for is a condition, and `all_well` closes each test. A swee
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +23,7 @@ from ingest.scan import Rules
 from rag_lifelong import follow, open_assistant
 from rag_lifelong.assistant import Assistant, Folder
 from rag_lifelong.embed import Embedder, HashEmbedder
-from rag_lifelong.errors import TooManyGone
+from rag_lifelong.errors import FolderFollowed, TooManyGone
 from rag_lifelong.follow import Happening, Watcher
 from rag_lifelong.types import Vector, Vectors
 
@@ -936,5 +939,277 @@ def test_what_lies_in_an_ignored_folder_or_the_knowledge_base_is_not_read(tmp_pa
     followed.until_has("g.md")
     followed.beacon()
     assert (followed.paths(), followed.assistant.failures()) == (["g.md"], ())
+    followed.all_well()
+    followed.assistant.close()
+
+
+# -- holds
+
+Decide = Callable[[Followed], None]
+
+
+def forget(followed: Followed) -> None:
+    followed.assistant.forget(followed.folder / "a.md")
+
+
+def undo_an_edit(followed: Followed) -> None:
+    followed.write("a.md", "walrus")
+    followed.until_found("walrus", "a.md")
+    followed.assistant.undo(followed.assistant.versions(1)[0].number)
+
+
+def undo_an_addition(followed: Followed) -> None:
+    followed.write("b.md", "walrus")
+    followed.until_found("walrus", "b.md")
+    followed.assistant.undo(followed.assistant.versions(1)[0].number)
+
+
+def undo_a_deletion(followed: Followed) -> None:
+    (followed.folder / "a.md").unlink()
+    followed.until_found("zebra")
+    followed.assistant.undo(followed.assistant.versions(1)[0].number)
+
+
+def undo_a_move(followed: Followed) -> None:
+    (followed.folder / "a.md").rename(followed.folder / "b.md")
+    followed.until_found("zebra", "b.md")
+    followed.assistant.undo(followed.assistant.versions(1)[0].number)
+
+
+@pytest.mark.parametrize(
+    ("decide", "stands", "held", "mends"),
+    [
+        pytest.param(forget, {"stays.md": "owl"}, 1, "a.md", id="forget"),
+        pytest.param(undo_an_edit, {"a.md": "zebra", "stays.md": "owl"}, 1, "a.md", id="edit"),
+        pytest.param(undo_an_addition, {"a.md": "zebra", "stays.md": "owl"}, 1, "b.md", id="addition"),
+        pytest.param(undo_a_deletion, {"a.md": "zebra", "stays.md": "owl"}, 1, "a.md", id="deletion"),
+        pytest.param(undo_a_move, {"a.md": "zebra", "stays.md": "owl"}, 2, "b.md", id="move"),
+    ],
+)
+def test_what_the_user_decided_holds_until_the_file_changes(
+    followed: Followed, decide: Decide, stands: dict[str, str], held: int, mends: str
+) -> None:
+    followed.write("a.md", "zebra")
+    followed.write("stays.md", "owl")
+    followed.until_has("a.md", "stays.md")
+    decide(followed)
+
+    def as_decided() -> None:
+        followed.rest()
+        assert followed.paths() == sorted(stands)
+        assert {name: followed.found(word) for name, word in stands.items()} == {name: [name] for name in stands}
+        assert followed.found("walrus") == []
+        assert followed.state().held == held
+
+    as_decided()
+    for number in range(2):  # edits elsewhere
+        followed.write("other.md", f"lynx{number}")
+        followed.until_found(f"lynx{number}", "other.md")
+    (followed.folder / "other.md").unlink()
+    followed.until_found("lynx1")
+    as_decided()
+    for name in ("a.md", "b.md"):  # touched, the bytes are the same
+        if (followed.folder / name).exists():
+            os.utime(followed.folder / name)
+    followed.beacon()
+    as_decided()
+    followed.sweep()
+    as_decided()
+    followed.assistant.sync(followed.folder)
+    as_decided()
+    followed.stop()
+    followed.start()
+    as_decided()
+    followed.all_well()
+    followed.write(mends, "capybara")  # other bytes end it
+    followed.until_found("capybara", mends)
+    assert followed.state().held == held - 1
+    followed.sweep()
+    assert mends in followed.paths()
+    followed.all_well()
+
+
+def test_a_forgotten_file_that_is_renamed_is_read_as_a_new_one(followed: Followed) -> None:
+    """The hold is on a path; a new name is a new file, which the user has not spoken of."""
+    file = followed.write("a.md", "zebra")
+    followed.until_has("a.md")
+    followed.assistant.forget(file)
+    file.rename(followed.folder / "b.md")
+    followed.until_found("zebra", "b.md")
+    followed.sweep()
+    assert followed.paths() == ["b.md"]
+    followed.all_well()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_hold_outlasts_an_absent_drive(followed: Followed, tmp_path: Path) -> None:
+    followed.write("a.md", "zebra")
+    followed.write("stays.md", "owl")
+    followed.until_has("a.md", "stays.md")
+    followed.assistant.forget(followed.folder / "a.md")
+    followed.folder.rename(tmp_path / "away")
+    until(lambda: followed.state().blocked is not None)
+    (tmp_path / "away").rename(followed.folder)
+    until(lambda: followed.state().blocked is None)
+    followed.rest()
+    assert (followed.paths(), followed.state().held) == (["stays.md"], 1)
+    followed.all_well()
+
+
+# -- several processes
+
+WATCHING = """
+import sys
+from rag_lifelong import open_assistant
+kb, folder, settle_ms = sys.argv[1:]
+with open_assistant(kb, embedder="hash") as assistant:
+    watcher = assistant.watch(folder, settle_ms=int(settle_ms), tell=lambda h: print(h.kind, flush=True))
+    sys.stdin.read()
+"""
+READING = """
+import json, sys, threading, time
+from rag_lifelong import open_assistant
+threading.Thread(target=lambda: (sys.stdin.read(), sys.exit), daemon=True).start()
+with open_assistant(sys.argv[1], embedder="hash") as assistant:
+    seen = -1
+    while True:
+        newest = assistant.versions(1)
+        number = newest[0].number if newest else 0
+        if number != seen:
+            seen = number
+            hits = [hit.text for hit in assistant.search("token", 50)]
+            print(json.dumps([number, time.monotonic(), hits]), flush=True)
+        time.sleep(0.01)
+"""
+
+
+@contextmanager
+def process(source: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    started = subprocess.Popen(
+        [sys.executable, "-c", source, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def read_until(running: subprocess.Popen[str], wanted: str) -> None:
+    assert running.stdout is not None
+    for line in running.stdout:
+        if line.strip() == wanted:
+            return
+    raise AssertionError(f"the process ended before {wanted!r}")
+
+
+def test_a_folder_has_one_follower_and_a_killed_one_is_none(unwatched: Followed, tmp_path: Path) -> None:
+    unwatched.write("a.md", "zebra")
+    with process(WATCHING, tmp_path / "kb", unwatched.folder, SETTLE_MS) as first:
+        read_until(first, "ready")
+        assert (unwatched.state().pid, unwatched.state().way) == (first.pid, "events")
+        with pytest.raises(FolderFollowed, match=f"is followed already, by process {first.pid} on "):
+            unwatched.start()
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    assert unwatched.state().pid is None
+    unwatched.write("b.md", "ocelot")
+    unwatched.start()
+    assert unwatched.paths() == ["a.md", "b.md"]
+    assert unwatched.state().pid == os.getpid()
+    unwatched.stop()
+    assert unwatched.state().pid is None
+    unwatched.all_well()
+
+
+def test_another_folder_of_the_same_knowledge_base_has_its_own_follower(followed: Followed, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "o.md").write_text("ocelot")
+    with process(WATCHING, tmp_path / "kb", other, SETTLE_MS) as second:
+        read_until(second, "ready")
+        followed.write("a.md", "zebra")
+        followed.until_found("zebra", "a.md")
+        (other / "p.md").write_text("lynx")
+        followed.until_found("lynx", "../other/p.md")
+        assert {f.path: f.pid for f in followed.assistant.folders()} == {
+            str(followed.folder): os.getpid(),
+            str(other): second.pid,
+        }
+        followed.all_well()
+
+
+@pytest.mark.slow
+def test_three_processes_commit_and_see_within_a_second(tmp_path: Path) -> None:
+    """One watches a folder that keeps changing, one reads, this one adds, forgets and takes back."""
+    followed = Followed(tmp_path)
+    single = tmp_path / "single"
+    single.mkdir()
+    for number in range(40):
+        followed.write(f"{number}.md", f"words {number}")
+    stopping = Event()
+
+    def edit() -> None:
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            followed.write(f"{number % 40}.md", f"words {number}\n\n" * 20)
+            stopping.wait(0.02)
+
+    editing = Thread(target=edit)
+    seen: dict[int, tuple[float, list[str]]] = {}
+
+    def listen(reading: subprocess.Popen[str]) -> None:
+        assert reading.stdout is not None
+        for line in reading.stdout:
+            number, at, hits = json.loads(line)
+            seen[number] = at, hits
+
+    def seen_after(number: int, at: float) -> float:
+        """Seconds until the reader has seen a version as new as `number`."""
+        until(lambda: any(known >= number for known in list(seen)), 5.0)
+        return min(when for known, (when, _) in list(seen.items()) if known >= number) - at
+
+    commits: list[float] = []
+    sights: list[float] = []
+    with (
+        process(WATCHING, tmp_path / "kb", followed.folder, SETTLE_MS) as watching,
+        process(READING, tmp_path / "kb") as reading,
+    ):
+        Thread(target=listen, args=(reading,), daemon=True).start()
+        read_until(watching, "ready")
+        Thread(target=lambda: [None for _ in watching.stdout or ()], daemon=True).start()
+        editing.start()
+        try:
+            for number in range(12):
+                file = single / f"{number}.md"
+                file.write_text(f"token {number:02} of this round")
+                for act in (
+                    lambda file=file: followed.assistant.add(file, wait=False).versions[-1],
+                    lambda file=file: followed.assistant.forget(file),
+                    followed.assistant.undo,
+                ):
+                    began = time.monotonic()
+                    version = act()
+                    done = time.monotonic()
+                    commits.append(done - began)
+                    sights.append(seen_after(version.number, done))
+        finally:
+            stopping.set()
+            editing.join()
+        sources = {version.source for version in followed.assistant.versions(1_000)}
+        assert sources == {"command", "watch"}
+        until(lambda: followed.state().queued == 0 and followed.assistant.status().waiting == 0)
+        newest = max(seen)
+        assert sorted(text for text in seen[newest][1] if "token" in text) == sorted(
+            f"token {number:02} of this round" for number in range(12)
+        )
+    print(f"commit: worst {max(commits):.3f} s; seen by the reader: worst {max(sights):.3f} s")
+    assert max(commits) < 1.0
+    assert max(sights) < 1.0
     followed.all_well()
     followed.assistant.close()
