@@ -249,6 +249,20 @@ def test_a_file_put_in_place_from_another_folder_keeps_its_history(followed: Fol
     followed.all_well()
 
 
+def test_a_file_replaced_again_and_again_is_one_document_with_its_last_text(followed: Followed) -> None:
+    """Also while it is being read."""
+    file = followed.write("a.md", "zebra")
+    followed.until_found("zebra", "a.md")
+    document_id = followed.id_of("a.md")
+    for number in range(60):
+        os.replace(followed.write("a.md.tmp", f"ocelot{number}\n\n" * (1 + number % 3 * 5_000)), file)
+        time.sleep(0.001 * (number % 50))
+    followed.until_found("ocelot59", "a.md")
+    assert (followed.paths(), followed.id_of("a.md")) == (["a.md"], document_id)
+    assert set(followed.changes()[1:]) == {(0, 1, 0, 0)}
+    followed.all_well()
+
+
 def test_vim_saves_one_document(followed: Followed) -> None:
     """As vim does with its defaults: a swap file, a probe, the old text aside as a backup, the new one written."""
     file = followed.write("a.md", "zebra")
@@ -415,6 +429,7 @@ def test_a_renamed_file_is_the_same_document_and_nothing_is_embedded(counted: tu
     assert (followed.id_of("b.md"), embedder.strings) == (document_id, strings)
     assert followed.changes() == [(1, 0, 0, 0), (0, 0, 1, 0)]
     assert followed.found("zebra", as_of=1) == ["a.md"]  # the path of that day
+    assert followed.kinds() == ["added", "moved"]
     moved = next(h for h in followed.told if h.kind == "moved")
     assert (moved.path_before, moved.path) == (str(file), str(followed.folder / "b.md"))
     followed.all_well()
@@ -912,6 +927,21 @@ def test_ignore_rules_that_change_are_kept_at_once(followed: Followed) -> None:
     followed.all_well()
 
 
+def test_what_is_ignored_goes_although_much_is_lost(followed: Followed) -> None:
+    names = [f"{number}.md" for number in range(9)]
+    for name in names:
+        followed.write(name, f"zebra {name}")
+    followed.until_has(*names)
+    followed.watcher.ignore_events(True)
+    for name in names[:3]:
+        (followed.folder / name).unlink()
+    followed.write(".lifelongignore", "8.md\n")
+    followed.sweep()
+    assert followed.paths() == names[:8]
+    assert followed.state().blocked is not None and followed.state().blocked.startswith("3 of 9 documents are gone")
+    followed.all_well()
+
+
 def test_the_folders_own_gitignore_counts_only_on_request(unwatched: Followed) -> None:
     unwatched.write("a.md", "zebra")
     unwatched.write("b.md", "owl")
@@ -1008,9 +1038,11 @@ def test_what_the_user_decided_holds_until_the_file_changes(
     (followed.folder / "other.md").unlink()
     followed.until_found("lynx1")
     as_decided()
-    for name in ("a.md", "b.md"):  # touched, the bytes are the same
+    for name in ("a.md", "b.md"):  # touched, the bytes are the same; or there for a moment, and gone again
         if (followed.folder / name).exists():
             os.utime(followed.folder / name)
+        else:
+            followed.write(name, "").unlink()
     followed.beacon()
     as_decided()
     followed.sweep()
