@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest import MissingFile
+from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
 from ingest.watch import Events, Settling
 from rag_lifelong.errors import FolderFollowed, LifelongError
@@ -185,7 +185,7 @@ class Watcher:
                 while not self._stopping.is_set():
                     try:
                         self._turn(events, reader)
-                    except LifelongError as error:
+                    except (LifelongError, IngestError, OSError) as error:  # OSError: a disk that fails
                         self._say("trouble", message=str(error))
                         self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
                         self._stopping.wait(TROUBLE_S)

@@ -6,6 +6,7 @@ Rule: what is waited for is a condition, and `all_well` closes each test. A swee
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -16,10 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
-from ingest.scan import Rules
+import ingest.scan
+from ingest.scan import Found, Rules, Unreadable
 from rag_lifelong import follow, open_assistant
 from rag_lifelong.assistant import Assistant, Folder
 from rag_lifelong.embed import Embedder, HashEmbedder
@@ -736,6 +739,27 @@ def test_a_damaged_file_harms_no_other_and_is_mended(followed: Followed) -> None
     assert followed.assistant.failures()[0].tries == tries  # not again while it is the same
     file.unlink()
     until(lambda: followed.assistant.failures() == ())
+    followed.all_well()
+
+
+def test_a_disk_that_fails_for_a_moment_does_not_end_the_watching(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = True
+
+    def scan(*arguments: Any, **named: Any) -> Iterator[Found | Unreadable]:
+        """The border to the disk, which no test can make fail."""
+        if failing:
+            raise OSError(errno.EIO, "I/O error")
+        return ingest.scan.scan(*arguments, **named)
+
+    monkeypatch.setattr(follow, "scan", scan)
+    monkeypatch.setattr(follow, "TROUBLE_S", 0.1)
+    followed.write("sub/a.md", "zebra")
+    until(lambda: "trouble" in followed.kinds())
+    assert next(h.message for h in followed.told if h.kind == "trouble") == f"[Errno {errno.EIO}] I/O error"
+    failing = False
+    followed.until_found("zebra", "sub/a.md")
     followed.all_well()
 
 
