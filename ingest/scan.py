@@ -6,6 +6,7 @@ asked for.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -51,7 +52,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A folder below the root that could not be listed: what is in it is neither here nor gone."""
+    """A folder below the root, or a link, that could not be read: what is there or in it is neither here nor gone."""
 
     path: str
     reason: str
@@ -133,7 +134,18 @@ def scan(
         os.scandir(start).close()
     except OSError as error:
         raise MissingFile(f"cannot read folder {start}: {error.strerror or error}") from error
-    yield from walk.below(start, below, (os.path.realpath(start),))
+    above = tuple(os.path.realpath(place) for place in [root, *_between(root, below)])
+    if above[-1] in above[:-1]:
+        return  # a link to a folder that it lies in
+    yield from walk.below(start, below, above)
+
+
+def _between(root: Path, below: str) -> Iterator[Path]:
+    """The folders from `root`, without it, down to its subfolder `below`."""
+    place = root
+    for part in below.split("/") if below else ():
+        place = place / part
+        yield place
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,14 @@ class _Walk:
                     yield Found(path, found.st_size, found.st_mtime_ns)
             except FileNotFoundError:
                 continue  # gone since the folder was listed
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    continue  # a link to itself
+                reason = error.strerror or str(error)
+                if not entry.is_symlink():
+                    yield Unreadable(prefix, reason)  # a folder whose names can be listed, and nothing else
+                    return
+                yield Unreadable(path, reason)
 
 
 def shown_name(name: str) -> str:
@@ -175,13 +195,23 @@ def shown_name(name: str) -> str:
 
 def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
     """One file below `root` as it is now; None if there is no regular file."""
+    place = root / path
     try:
-        found = os.stat(root / path, follow_symlinks=rules.follows_links)
+        found = os.stat(_unshown(root, path) if "\ufffd" in path else place, follow_symlinks=rules.follows_links)
     except (OSError, ValueError):
         return None
-    if not stat.S_ISREG(found.st_mode) or not _is_named_so(root / path):
+    if not stat.S_ISREG(found.st_mode) or not _is_named_so(place):
         return None
     return Found(path, found.st_size, found.st_mtime_ns)
+
+
+def _unshown(root: Path, path: str) -> Path:
+    """Where a path stands whose names are as shown: the first entry shown so. Raises OSError."""
+    place = root
+    for part in path.split("/"):
+        names = [part] if "\ufffd" not in part else sorted(n for n in os.listdir(place) if shown_name(n) == part)
+        place = place / (names[0] if names else part)
+    return place
 
 
 def is_folder(root: Path, path: str, *, rules: Rules = PLAIN) -> bool:
@@ -217,7 +247,7 @@ def compare(known: Mapping[str, tuple[int, int]], found: Sequence[Found | Unread
     vanished = [
         path
         for path in known
-        if path not in here and path.startswith(scope) and not (hidden and path.startswith(hidden))
+        if path not in here and path.startswith(scope) and not (hidden and f"{path}/".startswith(hidden))
     ]
     return Difference(
         new=tuple(sorted(new, key=lambda entry: entry.path)),

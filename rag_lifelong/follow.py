@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest import MissingFile
+from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
 from ingest.watch import Events, Settling
 from rag_lifelong.errors import FolderFollowed, LifelongError
@@ -99,9 +100,12 @@ class Watcher:
         self._first_hint: dict[_Key, float] = {}
         self._ignores: dict[int, Ignore] = {}
         self._unreadable: set[_Key] = set()
+        self._unwanted: set[_Key] = set()  # still there, and by the rules no longer read
         self._every: dict[int, float] = {}
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
+        self._places: dict[int, tuple[int, int] | None] = {}  # root id → the folder that is listened to
+        self._refused: set[int] = set()  # roots of which something was not believed in this read
         self._queued: dict[int, int] = {}
         self._queue_at = 0.0
         self._retry_at = 0.0
@@ -181,7 +185,7 @@ class Watcher:
                 while not self._stopping.is_set():
                     try:
                         self._turn(events, reader)
-                    except LifelongError as error:
+                    except (LifelongError, IngestError, OSError) as error:  # OSError: a disk that fails
                         self._say("trouble", message=str(error))
                         self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
                         self._stopping.wait(TROUBLE_S)
@@ -263,7 +267,10 @@ class Watcher:
                     else:
                         paths.append(entry.path)
             except MissingFile:
-                paths.append(path)  # gone again
+                if is_folder(Path(root.path), path, rules=rules_of(root)):
+                    self._unreadable.add((root.id, path))
+                else:
+                    paths.append(path)  # gone again
         now = time.monotonic()
         keys = [(root.id, one) for one in paths]
         self._settling.hint(keys, now)
@@ -273,6 +280,7 @@ class Watcher:
                 self._swept.add(key)
             else:
                 self._swept.discard(key)
+                self._unwanted.discard(key)
 
     def _look(self, key: _Key) -> Found | None:
         root = self._roots[key[0]]
@@ -289,6 +297,10 @@ class Watcher:
         self._unreadable.update((root.id, entry.path) for entry in difference.unreadable)
         paths = [f.path for f in (*difference.new, *difference.changed)] + list(difference.vanished)
         paths = [path for path in paths if not self._is_given_up(root, path)]
+        self._unwanted = {key for key in self._unwanted if key[0] != root.id}
+        self._unwanted.update(
+            (root.id, path) for path in difference.vanished if self._look((root.id, path)) is not None
+        )
         now = time.monotonic()
         for key in ((root.id, path) for path in paths):
             if key not in self._first_hint:
@@ -300,6 +312,7 @@ class Watcher:
 
     def _read(self, resting: dict[_Key, Found | None], reader: Reader) -> None:
         """Compares what rests with what is known, and commits the difference."""
+        self._wait_for_origins(resting)
         differences = []
         for root_id, root in self._roots.items():
             mine = {path: found for (owner, path), found in resting.items() if owner == root_id}
@@ -310,6 +323,7 @@ class Watcher:
                 continue
             part = Part(root, "", None, frozenset())
             differences.append((part, self._difference(root, mine)))
+        self._refused.clear()
         cause = "watch " + ", ".join(part.root.path for part, _ in differences)
         for batch in reader.bring(
             differences, cause=cause, source="watch", counted=_uncounted, may_retire=self._may_retire
@@ -320,18 +334,49 @@ class Watcher:
             self._to_embed.set()
         left = {key[0] for key in self._settling.waiting()}
         for part, _ in differences:
-            if part.root.id not in left and self._roots[part.root.id].blocked is None:
-                self._equal(part.root)
+            root = self._refreshed(part.root)
+            if root.blocked is None and root.id not in left:
+                self._equal(root)
+            elif root.blocked is not None and root.id not in self._refused:  # it moves: perhaps all is back
+                self._sweep_at[root.id] = min(self._sweep_at[root.id], time.monotonic() + ABSENT_S)
         for key in resting:
             self._first_hint.pop(key, None)
             self._swept.discard(key)
 
+    def _wait_for_origins(self, resting: dict[_Key, Found | None]) -> None:
+        """Puts back the new files that look like a document whose file has just gone: the two rest together, as a move.
+
+        Its departure is told half a second late where the system tells only that half: a file moved into a folder that
+        is not listened to yet, or from one root to another.
+        """
+        signs: dict[tuple[int, int], list[_Key]] = {}
+        for key, found in resting.items():
+            if found is not None:
+                signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
+        here = [root for root in self._roots.values() if root.id not in self._absent and os.path.isdir(root.path)]
+        for root in here if signs else []:
+            held = self._base.holds(root)
+            for path in self._base.documents_looking(root, signs.keys()):
+                origin = (root.id, path)
+                if origin in resting or path in held or self._look(origin) is not None:
+                    continue
+                state = self._base.file_states_of(root, [path])[path]
+                back = [key for key in signs[state.size_bytes, state.mtime_ns] if key in resting]
+                now = time.monotonic()
+                self._settling.hint([origin, *back], now)
+                self._first_hint.setdefault(origin, now)
+                for key in back:
+                    del resting[key]
+
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
-        present = [found for found in resting.values() if found is not None]
+        unwanted = {path for path in resting if (root.id, path) in self._unwanted}
+        present = [found for found in resting.values() if found is not None and found.path not in unwanted]
         known = self._base.file_states_of(root, [found.path for found in present])
         held = self._base.holds(root)
-        vanished: set[str] = set()
+        vanished = set(self._base.file_states_of(root, sorted(unwanted)))
         for path, found in resting.items():
+            if found is None and _is_barred(joined(root.path, path)):
+                continue
             if found is None and is_folder(Path(root.path), path, rules=rules_of(root)):
                 vanished.update(self._base.file_states_of(root, [path]))  # a file has become a folder
                 self._hint(root, path, is_swept=False)
@@ -350,6 +395,7 @@ class Watcher:
         is_told = not any((root.id, path) in self._swept for path in going)
         if is_told and (len(going) < standing or len(going) <= FEW_GONE):
             return True
+        self._refused.add(root.id)
         self._block(
             root,
             f"{len(going):,} of {standing:,} documents are gone from {root.path}; they are kept, in case the drive is "
@@ -378,10 +424,10 @@ class Watcher:
 
     def _look_for_absent(self, events: Events) -> None:
         for root_id, root in self._roots.items():
-            is_there = os.path.isdir(root.path)
-            if not is_there and root_id not in self._absent:
+            place = _place(root.path)
+            if place is None and root_id not in self._absent:
                 self._lost(root)
-            elif is_there and root_id in self._absent:
+            elif place is not None and (root_id in self._absent or place != self._places[root_id]):
                 self._absent.discard(root_id)
                 self._listen(events, root)
                 self._sweep_at[root_id] = 0.0
@@ -394,17 +440,20 @@ class Watcher:
         self._block(root, f"{root.path} is not there; its documents are kept until it is back")
 
     def _block(self, root: Root, reason: str) -> None:
-        if self._roots[root.id].blocked != reason:
-            self._base.block(root, reason)
-            self._refresh(root)
+        known = self._refreshed(root)  # another process may have made it equal
+        if known.blocked != reason:
+            self._base.block(known, reason)
+            self._refreshed(root)
             self._say("blocked", path=root.path, message=reason)
 
     def _equal(self, root: Root) -> None:
         self._base.compared(root)
-        self._refresh(root)
+        self._refreshed(root)
 
-    def _refresh(self, root: Root) -> None:
+    def _refreshed(self, root: Root) -> Root:
+        """The root as stored now, which is the one held from here on."""
         self._roots[root.id] = next(known for known in self._base.roots() if known.id == root.id)
+        return self._roots[root.id]
 
     # -- the thread that embeds
 
@@ -446,7 +495,8 @@ class Watcher:
             self._locks.append(lock)
 
     def _listen(self, events: Events, root: Root) -> None:
-        reason = events.follow(Path(root.path)) if os.path.isdir(root.path) else ""
+        self._places[root.id] = _place(root.path)
+        reason = "" if self._places[root.id] is None else events.follow(Path(root.path))
         way = "events"
         self._every.pop(root.id, None)
         if reason:
@@ -542,6 +592,26 @@ def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
     folder = knowledge_base.path / "leases"
     folder.mkdir(mode=0o700, exist_ok=True)
     return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
+
+
+def _place(path: str) -> tuple[int, int] | None:
+    """Which folder stands at a path: another one once a drive was mounted there, or the folder made anew."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+
+
+def _is_barred(place: str) -> bool:
+    """Whether anything is there cannot be told, for lack of permission."""
+    try:
+        os.lstat(place)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _pause_s(state: FileState) -> float:

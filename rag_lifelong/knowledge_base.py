@@ -10,7 +10,7 @@ import fnmatch
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -519,6 +519,11 @@ class KnowledgeBase:
         """The files known at `path` or below it, relative to the root."""
         with self._database.snapshot() as connection:
             return tuple(files.paths_below(connection, root.id, path))
+
+    def documents_looking(self, root: Root, signs: Collection[tuple[int, int]]) -> tuple[str, ...]:
+        """The documents below a root whose file had one of these (size in bytes, mtime in ns) when seen last."""
+        with self._database.snapshot() as connection:
+            return tuple(files.documents_looking(connection, root.id, signs))
 
     def count_documents(self, root: Root, below: str) -> int:
         """How many documents stand below a root, at `below` or below it; "" is all of it."""

@@ -73,7 +73,7 @@ Counted = Callable[[int, int, int], None]
 """Told (files done, files in all, passages cut from them) after each file."""
 
 MayRetire = Callable[[Root, Sequence[str], int], bool]
-"""Asked with (root, paths to go, documents in what was compared) where many would go, or all."""
+"""Asked with (root, documents lost, documents in what was compared) where many are lost from the disk, or all."""
 
 
 class Reader:
@@ -190,13 +190,16 @@ class Reader:
         may_retire: MayRetire,
     ) -> Iterator[Gone]:
         for part, _ in differences:
-            going = [path for root_id, path in left if root_id == part.root.id]
-            documents = sum(left[part.root.id, path].document_id is not None for path in going)
-            standing = self.knowledge_base.count_documents(part.root, part.file or part.below) if documents else 0
-            is_much = documents > FEW_GONE and documents > MOST_GONE * standing
-            is_all = part.file is None and documents > 0 and documents == standing
-            if not (is_much or is_all) or may_retire(part.root, going, standing):
-                yield from (Gone(part.root.id, path) for path in sorted(going))
+            root = part.root
+            going = sorted(path for root_id, path in left if root_id == root.id)
+            # what is there and no longer wanted was never lost: an ignore rule that changed
+            lost = {path for path in going if look(Path(root.path), path, rules=rules_of(root)) is None}
+            documents = [path for path in going if path in lost and left[root.id, path].document_id is not None]
+            standing = self.knowledge_base.count_documents(root, part.file or part.below) if documents else 0
+            is_much = len(documents) > FEW_GONE and len(documents) > MOST_GONE * standing
+            is_all = part.file is None and 0 < len(documents) == standing
+            is_believed = not (is_much or is_all) or may_retire(root, documents, standing)
+            yield from (Gone(root.id, path) for path in going if is_believed or path not in lost)
 
     def _known(self, root: Root, difference: Difference) -> dict[str, FileState]:
         """path → state of the paths that differ."""

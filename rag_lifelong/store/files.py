@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -150,6 +151,14 @@ def paths_below(connection: sqlite3.Connection, root_id: int, path: str) -> list
         {"root": root_id, "path": path},
     )
     return [str(row[0]) for row in rows]
+
+
+def documents_looking(connection: sqlite3.Connection, root_id: int, signs: Collection[tuple[int, int]]) -> list[str]:
+    """The paths of documents whose file had one of these (size in bytes, mtime in ns) when it was seen last."""
+    rows = connection.execute(
+        "SELECT path, size_bytes, mtime_ns FROM files WHERE root_id = ? AND document_id IS NOT NULL", (root_id,)
+    )
+    return [str(path) for path, size_bytes, mtime_ns in rows if (size_bytes, mtime_ns) in signs]
 
 
 def count_documents(connection: sqlite3.Connection, root_id: int, below: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest import MissingFile
-from ingest.scan import Found, Ignore, Unreadable, compare, look, scan
+from ingest.scan import Found, Ignore, Rules, Unreadable, compare, look, scan
 
 
 def make(root: Path, *paths: str) -> None:
@@ -100,3 +100,32 @@ def test_differences() -> None:
 def test_only_paths_below_the_part_compared_can_vanish() -> None:
     known = {"a/x.md": (1, 1), "ab/y.md": (1, 1), "b/z.md": (1, 1)}
     assert compare(known, [], below="a").vanished == ("a/x.md",)
+
+
+def test_a_name_that_is_no_utf8_is_looked_at_as_it_is_shown(tmp_path: Path) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")
+    with open(os.fsencode(tmp_path) + b"/caf\xe9/na\xefve.md", "wb") as file:
+        file.write(b"Words.")
+    found = list(scan(tmp_path))
+    assert [entry.path for entry in found] == ["caf\ufffd/na\ufffdve.md"]
+    assert look(tmp_path, "caf\ufffd/na\ufffdve.md") == found[0]
+    assert look(tmp_path, "caf\ufffd/other\ufffd.md") is None
+
+
+def test_links_that_loop_are_followed_to_no_end_wherever_one_begins(tmp_path: Path) -> None:
+    links = Rules(uses_gitignore=False, follows_links=True)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.md").write_text("Words.")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "sub" / "up").symlink_to(tmp_path / "sub")
+    (tmp_path / "itself").symlink_to("itself")
+    assert [entry.path for entry in scan(tmp_path, rules=links)] == ["sub/a.md"]
+    assert [entry.path for entry in scan(tmp_path, below="sub", rules=links)] == ["sub/a.md"]
+    assert list(scan(tmp_path, below="loop", rules=links)) == []
+    assert list(scan(tmp_path, below="sub/up", rules=links)) == []
+
+
+def test_what_cannot_be_told_has_not_vanished() -> None:
+    known = {"sub/a.md": (1, 1), "subway.md": (1, 1), "link.md": (1, 1)}
+    difference = compare(known, [Unreadable("sub", "no"), Unreadable("link.md", "no")], below="")
+    assert difference.vanished == ("subway.md",)

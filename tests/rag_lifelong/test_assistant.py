@@ -239,3 +239,12 @@ def test_the_readme_example_runs(
     printed = capsys.readouterr().out.split("\n")
     assert printed[0].startswith("We agreed on three attempts with exponential backoff")
     assert printed[-2].endswith("2026-02-18.md 15 Weekly meeting, 18 February 2026 > Decisions > Retries")
+
+
+def test_documents_that_are_ignored_now_are_not_lost_ones(assistant: Assistant, notes: Path) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        (notes / "ops" / name).write_text(f"Words of {name}.\n")
+    assistant.add(notes)
+    (notes / ".lifelongignore").write_text("ops/\n")
+    assert assistant.sync(notes).removed == 4  # of five, and all of them are on disk
+    assert [document.path for document in assistant.documents()] == [str(notes / "retries.md")]
