@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import LifelongError
 
 if TYPE_CHECKING:
-    from rag_lifelong.assistant import Assistant, open_assistant
+    from rag_lifelong.assistant import Assistant, open_assistant, restore
     from rag_lifelong.types import Answer, Citation, Hit, Verdict, Version
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Assistant", "Citation", "Hit", "LifelongError", "Verdict", "Version", "open_assistant"]
+__all__ = ["Answer", "Assistant", "Citation", "Hit", "LifelongError", "Verdict", "Version", "open_assistant", "restore"]
 
 
 def __getattr__(name: str) -> object:
-    if name in ("Assistant", "open_assistant"):
+    if name in ("Assistant", "open_assistant", "restore"):
         from rag_lifelong import assistant
 
         return getattr(assistant, name)

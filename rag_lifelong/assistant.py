@@ -18,9 +18,11 @@ from ingest.chunk import Places
 from ingest.scan import Rules
 from rag_lifelong import sync, verify
 from rag_lifelong.changes import Hold, Restore
+from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import NoSuchPath, NothingToUndo
+from rag_lifelong.errors import NoSuchPath, NothingToUndo, TargetUnusable
+from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher, follower_of
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, Past, joined, relative_to
@@ -28,6 +30,7 @@ from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import Settings, document_of, ignored_by
+from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
@@ -155,6 +158,18 @@ def open_assistant(
     model = open_model(config.model if llm is None else llm)
     base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None)
     return Assistant(base, model=model, config=config, rescued=rescued)
+
+
+def restore(
+    path: str | Path, kb: str | Path | None = None, *, force: bool = False, tell: backup.Tell | None = None
+) -> backup.Restored:
+    """Makes the folder `kb` the knowledge base that the backup at `path` holds.
+
+    kb: as in `open_assistant`; missing or empty, unless `force`, which keeps the one there beside it. tell: called
+    with bytes done and bytes in all. Raises BackupUnusable, TargetUnusable, KnowledgeBaseBusy, StorageFull; then
+    nothing has changed.
+    """
+    return backup.restore(Path(_absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
 
 
 class Assistant:
@@ -447,6 +462,45 @@ class Assistant:
                 self.add(*there, progress=progress)
         self.knowledge_base.rebuild()
         self.wait(progress)
+
+    # -- copies
+
+    def backup(self, path: str | Path, *, force: bool = False, tell: backup.Tell | None = None) -> backup.Contents:
+        """Writes the whole knowledge base to one new file, checked, while others go on writing; for `restore`.
+
+        force: overwrite the file. tell: called with bytes done and bytes in all.
+        Raises TargetUnusable, KnowledgeBaseUnusable if the store is damaged, StorageFull.
+        """
+        base = self.knowledge_base
+        with base.reading() as connection:
+            return backup.write(
+                connection,
+                Path(_absolute(path)),
+                settings=base.path / SETTINGS_NAME,
+                now=base.now(),
+                force=force,
+                tell=tell,
+            )
+
+    def export(self, folder: str | Path, *, tell: Callable[[int, int], None] | None = None) -> Exported:
+        """Writes texts, versions and history into a new or empty folder, as files that need no program of ours.
+
+        tell: called with texts done and texts in all. Raises TargetUnusable, StorageFull.
+        """
+        place = _absolute(folder)
+        root = self.folder_that_reads(os.path.join(place, "documents", "one.md"))
+        if root is not None:
+            raise TargetUnusable(f"{place} is in {root.path}, whose files are read in; name a folder elsewhere")
+        return export(self.knowledge_base, Path(place), tell=tell)
+
+    def folder_that_reads(self, path: str | Path) -> Root | None:
+        """The folder that would take a file at `path` for one of its own documents."""
+        place = _absolute(path)
+        for root in self.followed():
+            relative = relative_to(place, root.path)
+            if relative is not None and ignored_by(root, relative) is None:
+                return root
+        return None
 
     # -- questions
 

@@ -18,6 +18,7 @@ from rag_lifelong.terminal.parser import Parser, Usage, build_parser
 
 if TYPE_CHECKING:
     from rag_lifelong.assistant import Assistant
+    from rag_lifelong.terminal.commands import Outcome
     from rag_lifelong.terminal.style import Style
 
 DONE, ERROR, USAGE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -68,6 +69,8 @@ def _run(words: list[str]) -> int:
         return _completion(options)
     if options.command == "config":
         return _config(options)
+    if options.command == "restore":
+        return _restore(options)
     if options.command == "ask":
         return _ask(options)
     if options.command == "chat":
@@ -145,7 +148,6 @@ def _watch(options: Namespace) -> int:
 
 def _other(options: Namespace) -> int:
     """The commands that give one outcome, as text or as JSON."""
-    from rag_lifelong.terminal import as_json
     from rag_lifelong.terminal.commands import COMMANDS, Stopped, missing
 
     creates = options.command == "add"
@@ -157,6 +159,24 @@ def _other(options: Namespace) -> int:
         except Stopped as stopped:
             sys.stderr.write(f"{stopped}\n")
             return INTERRUPTED
+    return _told(outcome, options)
+
+
+def _restore(options: Namespace) -> int:
+    from rag_lifelong.terminal.commands import Stopped, restoring
+    from rag_lifelong.terminal.logs import log_to
+
+    log_to(sys.stderr, is_verbose=bool(options.verbose))
+    try:
+        return _told(restoring(options), options)
+    except Stopped as stopped:
+        sys.stderr.write(f"{stopped}\n")
+        return INTERRUPTED
+
+
+def _told(outcome: Outcome, options: Namespace) -> int:
+    from rag_lifelong.terminal import as_json
+
     if options.json:
         sys.stdout.write(as_json.written(outcome.json))
     elif outcome.text:

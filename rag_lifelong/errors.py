@@ -7,6 +7,8 @@
     ├── EmbedderMismatch         built with another embedder
     ├── EmbedderUnusable         its weights are missing, or not the ones named
     ├── ModelUnusable            the language model cannot be loaded or reached
+    ├── BackupUnusable           damaged, newer than this program, or not a backup
+    ├── TargetUnusable           a place to write to is taken already, or cannot be written to
     ├── StorageFull              no room left on the disk
     ├── BadSetting               a setting has an unknown name or an unusable value
     ├── TooManyGone              a folder lost so much that it is not believed
@@ -49,6 +51,14 @@ class EmbedderUnusable(LifelongError):
 
 class ModelUnusable(LifelongError):
     """The language model cannot be loaded or reached."""
+
+
+class BackupUnusable(LifelongError):
+    """The backup is damaged, newer than this program, or not one."""
+
+
+class TargetUnusable(LifelongError):
+    """A file or folder to write to is there already, or cannot be written to."""
 
 
 class StorageFull(LifelongError):

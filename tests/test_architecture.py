@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.terminal",),
     ("rag_lifelong.assistant",),
     ("rag_lifelong.follow",),
-    ("rag_lifelong.verify", "rag_lifelong.sync"),
+    ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
     ("rag_lifelong.undo", "rag_lifelong.pruning"),

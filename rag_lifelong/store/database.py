@@ -174,6 +174,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
             f"{path} was written by a newer rag-lifelong (format {version}, this one reads {newest}); "
             "it is left unchanged: upgrade rag-lifelong"
         )
+    connection.execute("PRAGMA journal_mode = WAL")  # it is, unless a restore was killed
     if any(number > version for number, _ in migrations):
         _copy_aside(connection, path, version)
     for number, change in migrations:

@@ -517,6 +517,24 @@ def summaries(connection: sqlite3.Connection, version: int) -> list[Summary]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A document stood at a path below a root from version `born` on, until before `died`; None: it still does."""
+
+    root_id: int
+    path: str
+    born: int
+    died: int | None
+
+
+def places_of(connection: sqlite3.Connection, document_id: int) -> list[Stay]:
+    """Where the document stood, oldest first."""
+    rows = connection.execute(
+        "SELECT root_id, path, born, died FROM locations WHERE document_id = ? ORDER BY born", (document_id,)
+    )
+    return [Stay(*row) for row in rows]
+
+
 def all_ids(connection: sqlite3.Connection) -> list[int]:
     """Every document there ever was."""
     return [int(row[0]) for row in connection.execute("SELECT id FROM documents ORDER BY id")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,6 +80,12 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[Version]:
     """The `limit` newest versions, newest first."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM versions ORDER BY id DESC LIMIT ?", (limit,))
     return [_version(row) for row in rows]
+
+
+def oldest_first(connection: sqlite3.Connection) -> Iterator[Version]:
+    """Every version, oldest first."""
+    for row in connection.execute(f"SELECT {_COLUMNS} FROM versions ORDER BY id"):
+        yield _version(row)
 
 
 def number_at(connection: sqlite3.Connection, moment: datetime) -> int:

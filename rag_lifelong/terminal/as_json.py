@@ -8,9 +8,11 @@ from datetime import date
 
 from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.config import Setting
+from rag_lifelong.export import Exported
 from rag_lifelong.follow import Happening
 from rag_lifelong.knowledge_base import Past
 from rag_lifelong.pruning import Pruning
+from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
@@ -138,6 +140,35 @@ def read_in(done: ReadIn, *, waiting: int) -> Json:
 def path_status(found: PathStatus) -> Json:
     """The JSON of `status PATH`."""
     return {"path": found.path, "state": found.state, "message": found.message, "nearest": list(found.nearest)}
+
+
+def backed_up(found: Contents, file: str) -> Json:
+    """The JSON of `backup`, and of what `restore` found."""
+    return {
+        "file": file,
+        "version": found.version,
+        "documents": found.documents,
+        "passages": found.passages,
+        "program": found.program,
+        "created_at": found.created_at.isoformat(),
+        "size_bytes": found.size_bytes,
+    }
+
+
+def restored(done: Restored, file: str) -> Json:
+    """The JSON of `restore`."""
+    kept = [str(path) for path in done.kept]
+    return {"kb": str(done.folder), "backup": backed_up(done.contents, file), "kept": kept}
+
+
+def exported(done: Exported) -> Json:
+    """The JSON of `export`."""
+    return {
+        "folder": str(done.folder),
+        "version": done.version,
+        "documents": done.documents,
+        "texts": done.texts,
+    }
 
 
 def setting(found: Setting) -> Json:

@@ -9,18 +9,19 @@ import fnmatch
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 
 from ingest.scan import Rules
-from rag_lifelong.assistant import Assistant, Narrowing
+from rag_lifelong.assistant import Assistant, Narrowing, restore
 from rag_lifelong.errors import NoSuchPath, NotConfirmed, TooManyGone
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal import as_json, overview, render
 from rag_lifelong.terminal.parser import Usage, globs_of
-from rag_lifelong.terminal.progress import Bars, Lines, Unseen, Watched
+from rag_lifelong.terminal.progress import Bars, Lines, Meter, Unseen, Watched
 from rag_lifelong.terminal.style import Style, safe, short_path
 from rag_lifelong.terms import query_terms
 from rag_lifelong.types import Failure, Version
@@ -281,6 +282,33 @@ def rebuild(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     return Outcome(text, [as_json.finding(f) for f in found], DONE if is_well else ERROR, "")
 
 
+def backup(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The whole knowledge base as one file."""
+    file = os.path.abspath(os.path.expanduser(options.file))
+    with _metered(options, "Backing up", overview.size) as tell:
+        found = assistant.backup(file, force=options.force, tell=tell)
+    root = assistant.folder_that_reads(file)
+    remark = ""
+    if root is not None:
+        remark = f"It lies in {short_path(root.path)}, which it is a backup of; better keep it on another disk."
+    return Outcome(overview.backed_up(found, file), as_json.backed_up(found, file), DONE, remark)
+
+
+def restoring(options: Namespace) -> Outcome:
+    """A knowledge base from a backup; none is open meanwhile."""
+    file = os.path.abspath(os.path.expanduser(options.file))
+    with _metered(options, "Restoring", overview.size) as tell:
+        done = restore(file, options.kb, force=options.force, tell=tell)
+    return Outcome(overview.restored(done), as_json.restored(done, file), DONE, "")
+
+
+def export(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """Texts, versions and history as plain files."""
+    with _metered(options, "Exporting", "{:,}".format) as tell:
+        done = assistant.export(options.folder, tell=tell)
+    return Outcome(overview.exported(done), as_json.exported(done), DONE, "")
+
+
 COMMANDS: dict[str, Command] = {
     "add": add,
     "search": search,
@@ -299,6 +327,8 @@ COMMANDS: dict[str, Command] = {
     "prune": prune,
     "folders": folders,
     "unfollow": unfollow,
+    "backup": backup,
+    "export": export,
 }
 
 
@@ -312,6 +342,20 @@ def watched(*, is_quiet: bool, is_verbose: bool) -> Watched:
         return Unseen()
     is_plain = is_verbose or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
     return Lines(sys.stderr) if is_plain else Bars(sys.stderr)
+
+
+@contextmanager
+def _metered(options: Namespace, verb: str, shown: Callable[[int], str]) -> Iterator[Callable[[int, int], None] | None]:
+    """Whom to tell how far it is; a KeyboardInterrupt leaves as `Stopped`."""
+    is_drawn = sys.stderr.isatty() and not options.verbose and os.environ.get("TERM") != "dumb"
+    meter = Meter(sys.stderr, verb, shown=shown, is_drawn=is_drawn)
+    try:
+        yield None if options.quiet else meter.tell
+    except KeyboardInterrupt:
+        meter.close()
+        raise Stopped("Stopped. Nothing was left behind.") from None
+    finally:
+        meter.close()
 
 
 def what_is_kept(assistant: Assistant, bars: Watched, name: str, paths: Sequence[str]) -> str:

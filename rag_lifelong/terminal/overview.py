@@ -11,8 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
 from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
+from rag_lifelong.export import Exported
 from rag_lifelong.knowledge_base import Past
 from rag_lifelong.pruning import Pruning
+from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural
 from rag_lifelong.terminal.style import Style, safe_line, short_path
@@ -272,6 +274,34 @@ def finding(found: Finding, style: Style) -> str:
     mark = "ok " if found.is_well else style.bold("BAD")
     remedy = f"   → {safe_line(found.remedy)}" if found.remedy and not found.is_well else ""
     return f"{mark}  {found.subject:<10} {safe_line(found.message)}{remedy}"
+
+
+def backed_up(found: Contents, file: str) -> str:
+    """What `backup` wrote."""
+    return (
+        f"{shell_path(file)}: {size(found.size_bytes)}, version {found.version}, "
+        f"{count_of(found.documents, 'document')}, checked.\nTo have it back: {command('lifelong restore', [file])}"
+    )
+
+
+def restored(done: Restored) -> str:
+    """What stands there now, and where what stood there before is."""
+    found = done.contents
+    lines = [
+        f"{short_path(str(done.folder))}: version {found.version}, {count_of(found.documents, 'document')}, as backed "
+        f"up on {found.created_at.astimezone():%Y-%m-%d %H:%M}."
+    ]
+    if done.kept:
+        lines.append("What was there is kept: " + ", ".join(short_path(str(path)) for path in done.kept))
+    return "\n".join(lines)
+
+
+def exported(done: Exported) -> str:
+    """What `export` wrote."""
+    return (
+        f"{short_path(str(done.folder))}: {count_of(done.documents, 'document')} of version {done.version}, and "
+        f"{count_of(done.texts, 'text')} of their history. README.txt there says what is what."
+    )
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -47,6 +47,9 @@ GROUPS = (
             ("rebuild", "make the word and vector indexes again from what is stored"),
             ("folders", "the folders known, who follows them; or one that has moved"),
             ("unfollow", "compare a folder no longer; its documents stay"),
+            ("backup", "the whole knowledge base as one file, also while it is written to"),
+            ("restore", "a knowledge base from such a file"),
+            ("export", "texts, versions and history as plain files, for other programs"),
             ("config", "every setting, its value, and where that comes from"),
             ("completion", "completion for bash, zsh or fish"),
         ),
@@ -91,6 +94,13 @@ EXAMPLES = {
     "unfollow": ("lifelong unfollow ~/archive",),
     "check": ("lifelong check", "lifelong check && echo well"),
     "rebuild": ("lifelong rebuild",),
+    "backup": ("lifelong backup /media/usb/notes.lifelong", 'lifelong backup "$(date +%F).lifelong"'),
+    "restore": (
+        "lifelong restore /media/usb/notes.lifelong",
+        "lifelong restore notes.lifelong --kb old-notes",
+        "lifelong restore notes.lifelong --force",
+    ),
+    "export": ("lifelong export ~/export",),
     "config": ("lifelong config", "lifelong config --json"),
     "completion": (
         "lifelong completion bash >> ~/.bashrc",
@@ -101,9 +111,7 @@ EXAMPLES = {
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset(
-    "remember conflicts chats backup restore export models service distill adapters replay evaluate".split()
-)
+LATER = frozenset("remember conflicts chats models service distill adapters replay evaluate".split())
 """Commands that are to come; typing one says so."""
 
 COMMON = (
@@ -264,6 +272,15 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["prune"].add_argument("--dry-run", action="store_true", help="only show what would go")
     for name in ("forget", "prune"):
         made[name].add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
+    made["backup"].add_argument("file", metavar="FILE", help="where to; a new file")
+    made["backup"].add_argument("--force", action="store_true", help="overwrite FILE")
+    made["restore"].add_argument("file", metavar="FILE", help="what `lifelong backup` has written")
+    made["restore"].add_argument(
+        "--force",
+        action="store_true",
+        help="also where a knowledge base is; it is kept beside the new one, under another name",
+    )
+    made["export"].add_argument("folder", metavar="DIR", help="a new folder, or an empty one")
     made["completion"].add_argument("shell", choices=("bash", "zsh", "fish"))
 
 

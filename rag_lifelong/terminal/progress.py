@@ -217,6 +217,48 @@ class Unseen:
         """Nothing is drawn."""
 
 
+class Meter:
+    """Copying: how much of how much, in place on a terminal once it takes long, else a line every ten seconds."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        verb: str,
+        *,
+        shown: Callable[[int], str],
+        is_drawn: bool,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """shown: how an amount is written. is_drawn: the stream is a terminal that can go back in a line."""
+        self._stream = stream
+        self._verb = verb
+        self._shown = shown
+        self._is_drawn = is_drawn
+        self._now = now
+        self._next = now() + (1.0 if is_drawn else _EVERY_S)
+        self._width = 0
+
+    def tell(self, done: int, total: int) -> None:
+        """Says so, if it is time."""
+        if self._now() < self._next:
+            return
+        self._next = self._now() + (0.1 if self._is_drawn else _EVERY_S)
+        line = f"{self._verb}  {_bar(done, total, _BAR_MOST)}{self._shown(done)} of {self._shown(total)}"
+        if self._is_drawn:
+            self._stream.write(f"\r{line:<{self._width}}")
+            self._width = len(line)
+        else:
+            self._stream.write(f"{self._verb}  {self._shown(done)} of {self._shown(total)}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Takes away what is drawn; may be called twice."""
+        if self._width:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+            self._width = 0
+
+
 def clock(seconds: float) -> str:
     """m:ss, or h:mm:ss."""
     whole = max(0, round(seconds))

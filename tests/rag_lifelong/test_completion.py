@@ -53,8 +53,8 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
-        "add", "ask", "chat", "check", "completion", "config", "diff", "folders", "forget", "history", "list", "prune", "rebuild",
-        "search", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
+        "add", "ask", "backup", "chat", "check", "completion", "config", "diff", "export", "folders", "forget", "history",
+        "list", "prune", "rebuild", "restore", "search", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 
 
