@@ -358,11 +358,11 @@ def _holds(text: str, line: str) -> bool:
     return line in (" ".join(one.split()) for one in (*text.splitlines(), *unfolded))
 
 
-def equal_to_fresh(state: Replay, work: Path) -> list[str]:
-    """How the knowledge base as of ten commits differs from one built in one go from the files of then."""
+def equal_to_fresh(state: Replay, work: Path, *, samples: int) -> list[str]:
+    """How the knowledge base as of some commits differs from one built in one go from the files of then."""
     faults = []
     files: dict[str, bytes] = {}
-    chosen = {len(state.records) * (i + 1) // SAMPLES - 1 for i in range(SAMPLES)}
+    chosen = {len(state.records) * (i + 1) // samples - 1 for i in range(samples)}
     for i, record in enumerate(state.records):
         for change in record.commit.changes:
             files.pop(change.old or "", None)
@@ -482,7 +482,7 @@ def report(state: Replay, args: argparse.Namespace, commits: Sequence[Commit]) -
         print(f"{name}: {good:,} of {total:,} = {good / max(total, 1):.2%}")
     for line in missed[: args.show]:
         print("  missed", line)
-    faults = equal_to_fresh(state, args.work)
+    faults = equal_to_fresh(state, args.work, samples=SAMPLES)
     print(
         f"as of {SAMPLES} commits beside knowledge bases built in one go: "
         + (f"{len(faults)} differences" if faults else "equal")

@@ -114,10 +114,15 @@ def _ask(options: Namespace) -> int:
 
 def _chat(options: Namespace) -> int:
     from rag_lifelong.repl import chat
-    from rag_lifelong.terminal.commands import scope_of
+    from rag_lifelong.terminal.commands import missing, scope_of
 
     scope = scope_of(options)
-    with _opened(options, with_model=True) as assistant:
+    folder = getattr(options, "watch", None)  # the bare command has no such option
+    if folder is not None:
+        missing([folder])
+    with _opened(options, create=folder is not None, with_model=True) as assistant:
+        if folder is not None:
+            assistant.watch(folder)
         return chat(assistant, style=_style(assistant), scope=scope, k=options.k)
 
 

@@ -33,6 +33,8 @@ HELP = (
     ("/search QUERY", "passages, without an answer"),
     ("/add PATH", "read a file or folder in"),
     ("/forget PATH", "take documents out of every answer about now"),
+    ("/asof [WHEN]", "ask the past: a version, a date, 3 weeks ago; without WHEN the present again"),
+    ("/undo", "take back what a command changed last"),
     ("/status [PATH]", "what is in the knowledge base, or all about one file"),
     ("/model [SPEC]", "who words the answers: quote, or transformers:PATH_OR_NAME"),
     ("/help", "this"),
@@ -103,6 +105,8 @@ class Conversation:
             "/search": self._search,
             "/add": self._add,
             "/forget": self._forget,
+            "/asof": self._as_of,
+            "/undo": self._undo,
             "/status": self._status,
             "/model": self._model,
             "/help": self._help,
@@ -116,7 +120,9 @@ class Conversation:
         version = "empty" if status.version is None else f"version {status.version.number}"
         waiting = f" · {overview.count_of(status.waiting, 'passage')} without vectors" if status.waiting else ""
         model = "quoting" if status.model == "quote" else safe_line(status.model)
-        return f"{overview.count_of(status.documents, 'document')} · {version}{waiting} · {model} · /help"
+        mine = [short_path(folder.path) for folder in status.folders if folder.pid is not None]
+        following = f" · following {', '.join(mine)}" if mine else ""
+        return f"{overview.count_of(status.documents, 'document')} · {version}{waiting}{following} · {model} · /help"
 
     def take(self, line: str) -> bool:
         """Deals with one line; False to leave."""
@@ -197,6 +203,25 @@ class Conversation:
             return True
         version, taken_out = forgotten(self._assistant, paths)
         print(overview.forgotten(version, taken_out).replace("lifelong add", "/add"))
+        return True
+
+    def _as_of(self, rest: str) -> bool:
+        if not rest:
+            self._scope = {**self._scope, "as_of": None}
+            print("Asking about now.")
+            return True
+        number = self._assistant.knowledge_base.version_number(rest)
+        found = self._assistant.knowledge_base.version(number)
+        self._scope = {**self._scope, "as_of": number}
+        when = "" if found is None else f" ({found.at.astimezone():%Y-%m-%d %H:%M})"
+        print(f"Asking as of version {number}{when}. Back to now: /asof")
+        return True
+
+    def _undo(self, rest: str) -> bool:
+        plan = self._assistant.undo_plan()
+        done = self._assistant.undo(plan.version.number)
+        print(overview.undo_plan(plan))
+        print(overview.undone(plan, done))
         return True
 
     def _status(self, rest: str) -> bool:

@@ -70,7 +70,7 @@ EXAMPLES = {
         "lifelong search walrus -k 3 --explain",
         "lifelong search --dated 2026-01-01.. --files retries",
     ),
-    "chat": ("lifelong chat", "lifelong chat -m transformers:~/models/qwen"),
+    "chat": ("lifelong chat", "lifelong chat --watch ~/notes", "lifelong chat -m transformers:~/models/qwen"),
     "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
     "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
@@ -242,6 +242,7 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         made[name].add_argument(
             "--yes", action="store_true", help="believe it that over a fifth of a folder's documents are gone"
         )
+    made["chat"].add_argument("--watch", metavar="FOLDER", help="follow a folder meanwhile")
     made["watch"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added")
     made["sync"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added or followed")
     made["history"].add_argument("path", metavar="PATH", help="a document, also one that is gone")
