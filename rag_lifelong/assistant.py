@@ -389,7 +389,13 @@ class Assistant:
 
     def _copies_left(self) -> tuple[str, ...]:
         """Files beside the store that hold what it once held, and that only the user may delete."""
-        return tuple(sorted(str(path) for path in self.knowledge_base.path.glob("lifelong.sqlite3.damaged-*")))
+        return tuple(
+            sorted(
+                str(path)
+                for pattern in ("damaged", "before-restore")
+                for path in self.knowledge_base.path.glob(f"lifelong.sqlite3.{pattern}-*")
+            )
+        )
 
     def prune(
         self,

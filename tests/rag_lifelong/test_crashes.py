@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_lifelong import sync, verify
+from rag_lifelong import open_assistant, sync, verify
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 
@@ -127,3 +127,59 @@ def test_readers_in_other_processes_see_new_versions_beside_a_writer(tmp_path: P
         searches, versions = map(int, shown.split())
         assert searches > 20
         assert versions > 5
+
+
+WATCHING = """
+import sys
+from pathlib import Path
+from rag_lifelong import open_assistant
+kb, folder = sys.argv[1:]
+with open_assistant(kb, embedder="hash") as assistant:
+    watcher = assistant.watch(folder, settle_ms=10, sweep_s=0.3)
+    print("watching", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_watcher_killed_a_hundred_times_while_files_change_loses_nothing(tmp_path: Path) -> None:
+    rng = random.Random(11)
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for i in range(12):
+        (folder / f"{i}.md").write_text(f"# Note {i}\n\nfirst text of {i}\n")
+    for step in range(100):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WATCHING, str(tmp_path / "kb"), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "watching\n"
+        until = time.monotonic() + rng.random() * 0.4
+        while time.monotonic() < until:
+            note = folder / f"{rng.randrange(12)}.md"
+            if note.exists() and rng.random() < 0.15:
+                os.replace(note, folder / f"{rng.randrange(12)}.md")
+            else:
+                note.write_text(
+                    f"# Note\n\nstep {step}: {rng.random()}\n\n## More\n\n{rng.choice(['red', 'blue'])} words\n"
+                )
+            time.sleep(rng.random() * 0.03)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        if step % 10 == 9:
+            with open_assistant(tmp_path / "kb", embedder="hash", create=False) as assistant:
+                assert [f for f in assistant.check() if not f.is_well] == []
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        assistant.sync(may_retire=True)
+        assert [f for f in assistant.check() if not f.is_well] == []
+        stored = {os.path.basename(d.path): assistant.show(d.path) for d in assistant.documents()}
+        assert stored == {path.name: path.read_text() for path in folder.iterdir()}
+        clean = open_assistant(tmp_path / "clean", embedder="hash")
+        with clean:
+            clean.add(folder)
+            for query in ("red words", "step 99", "Note"):
+                ours = [(h.path, h.start, h.end) for h in assistant.search(query, 5)]
+                assert ours == [(h.path, h.start, h.end) for h in clean.search(query, 5)]
