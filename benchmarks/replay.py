@@ -353,14 +353,14 @@ def _is_top(state: Replay, question: str, entry: dict[str, str], value: str, ver
 
 
 def _holds(text: str, line: str) -> bool:
-    """The header line, whole, as it stands or with its folded lines joined."""
+    """The header entry, whole, its folded lines joined."""
     unfolded: list[str] = []
     for raw in text.splitlines():
         if raw[:1].isspace() and unfolded:
             unfolded[-1] += " " + raw.strip()
         else:
             unfolded.append(raw)
-    return line in (" ".join(one.split()) for one in (*text.splitlines(), *unfolded))
+    return line in (" ".join(one.split()) for one in unfolded)
 
 
 def equal_to_fresh(state: Replay, work: Path, *, samples: int) -> list[str]:

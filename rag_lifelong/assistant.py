@@ -452,7 +452,8 @@ class Assistant:
         plan = self.undo_plan(version)
         number = plan.version.number
         if not plan.restores:
-            raise NothingToUndo(f"nothing of version {number} can be taken back: all of it has changed again since")
+            reason = "all of it has changed again since" if plan.lines else "its documents were removed for good"
+            raise NothingToUndo(f"nothing of version {number} can be taken back: {reason}")
         done = self.knowledge_base.commit(plan.restores, cause=f"undo {number}", undoes=number).version
         assert done is not None  # a Restore always makes one
         return done

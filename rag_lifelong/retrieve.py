@@ -132,11 +132,11 @@ def _header_entries(
     if not asked or len(document_ids) > _FEW_NAMED:
         return frozenset()
     found: set[int] = set()
-    for document_id in document_ids:
-        revision_id = documents.revision_at(connection, document_id, version)
-        if revision_id is None:
-            continue
-        revision = documents.read_revision(connection, revision_id)
+    revision_ids = [documents.revision_at(connection, document_id, version) for document_id in sorted(document_ids)]
+    revisions = [documents.read_revision(connection, i) for i in revision_ids if i is not None]
+    meant = {f"{stem(identifier.word)} {identifier.number}" for identifier in identifiers(question)}
+    titled = [r for r in revisions if any(f"{' '.join(terms(r.title))} ".startswith(f"{name} ") for name in meant)]
+    for revision in titled or revisions:  # a heading, or the rest of a title, may name another document
         starts = [f.start for f in revision.fields if f.start is not None and asked <= set(terms(f.name))]
         found.update(p.passage_id for p in revision.placements for start in starts if p.start <= start < p.end)
     return frozenset(found)
@@ -251,10 +251,10 @@ def _by_words(
 
 def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
     """`wanted` without the terms that stand nearly everywhere, unless no other is left."""
-    total = passages.last_id(connection) if len(wanted) > 1 else 0
+    total = words.count_live(connection) if len(wanted) > 1 else 0
     if total < COMMON_FROM:
         return list(wanted)
-    rare = [term for term in wanted if words.passages_with(connection, term) <= COMMON_SHARE * total]
+    rare = [term for term in wanted if 0 < words.passages_with(connection, term) <= COMMON_SHARE * total]
     return rare or list(wanted)
 
 

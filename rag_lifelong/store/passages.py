@@ -138,11 +138,6 @@ def all_ids(connection: sqlite3.Connection) -> set[int]:
     return {int(row[0]) for row in connection.execute("SELECT id FROM passages")}
 
 
-def last_id(connection: sqlite3.Connection) -> int:
-    """The greatest passage id given so far: an upper bound of how many live, without counting them."""
-    return int(connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()[0])
-
-
 def _runs(ids: Sequence[int]) -> Iterable[list[int]]:
     values = [int(value) for value in ids]
     for start in range(0, len(values), _MAX_VARIABLES):

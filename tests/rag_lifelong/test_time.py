@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rag_lifelong import open_assistant
+from rag_lifelong import open_assistant, retrieve
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import NoSuchVersion, NothingToUndo, TooManyGone
 from rag_lifelong.knowledge_base import Past
@@ -232,6 +232,26 @@ def test_words_as_of_a_version_score_as_they_did_then(assistant: Assistant, note
         found = [(h.path, h.scores.words) for h in assistant.search("word1 word2 word3", 8, as_of=number)]
         assert [path for path, _ in found] == [path for path, _ in wanted]
         assert [s or 0 for _, s in found] == pytest.approx([s or 0 for _, s in wanted], abs=1e-12)
+
+
+def test_a_long_history_ranks_as_a_knowledge_base_built_in_one_go(
+    assistant: Assistant, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieve, "COMMON_FROM", 5)  # frequent terms are left out, as in a large knowledge base
+    rng = random.Random(8)
+    vocabulary = [f"word{i}" for i in range(12)]
+    for step in range(8):
+        for i in range(15):
+            (notes / f"{i}.md").write_text(" ".join(rng.choices(vocabulary, k=rng.randint(3, 9))) + f" step{step}\n")
+        assistant.add(notes)
+    with open_assistant(tmp_path / "fresh", embedder="hash") as fresh:
+        fresh.add(notes)
+        for query in ("word1 word2", "word3 word4 word5", "step7 word0 word11", "absent word6"):
+            wanted = [(h.path, h.scores) for h in fresh.search(query, 8)]
+            for as_of in (None, 8):
+                found = assistant.search(query, 8, as_of=as_of)
+                assert [h.path for h in found] == [path for path, _ in wanted]
+                assert [h.score for h in found] == pytest.approx([s.fused for _, s in wanted], abs=1e-6)
 
 
 NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
