@@ -239,14 +239,15 @@ def test_a_long_history_ranks_as_a_knowledge_base_built_in_one_go(
 ) -> None:
     monkeypatch.setattr(retrieve, "COMMON_FROM", 5)  # frequent terms are left out, as in a large knowledge base
     rng = random.Random(8)
-    vocabulary = [f"word{i}" for i in range(12)]
+    vocabulary = [f"word{i}" for i in range(40)]
     for step in range(8):
         for i in range(15):
-            (notes / f"{i}.md").write_text(" ".join(rng.choices(vocabulary, k=rng.randint(3, 9))) + f" step{step}\n")
+            frequent = " ".join(rng.choices(["cobalt", "nickel"], k=rng.randint(0, 1)))
+            (notes / f"{i}.md").write_text(f"{frequent} {' '.join(rng.choices(vocabulary, k=5))} step{step}\n")
         assistant.add(notes)
     with open_assistant(tmp_path / "fresh", embedder="hash") as fresh:
         fresh.add(notes)
-        for query in ("word1 word2", "word3 word4 word5", "step7 word0 word11", "absent word6"):
+        for query in ("cobalt word1 word2", "nickel word3 cobalt", "step7 word0 nickel", "absent cobalt word6"):
             wanted = [(h.path, h.scores) for h in fresh.search(query, 8)]
             for as_of in (None, 8):
                 found = assistant.search(query, 8, as_of=as_of)
