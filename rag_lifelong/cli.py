@@ -69,6 +69,8 @@ def _run(words: list[str]) -> int:
         return _completion(options)
     if options.command == "config":
         return _config(options)
+    if options.command == "service":
+        return _service(options)
     if options.command == "restore":
         return _restore(options)
     if options.command == "ask":
@@ -177,6 +179,12 @@ def _restore(options: Namespace) -> int:
     except Stopped as stopped:
         sys.stderr.write(f"{stopped}\n")
         return INTERRUPTED
+
+
+def _service(options: Namespace) -> int:
+    from rag_lifelong.terminal.service import serve
+
+    return _told(serve(options), options)
 
 
 def _told(outcome: Outcome, options: Namespace) -> int:

@@ -12,6 +12,7 @@
     ├── StorageFull              no room left on the disk
     ├── BadSetting               a setting has an unknown name or an unusable value
     ├── TooManyGone              a folder lost so much that it is not believed
+    ├── ServiceUnusable          what starts services is missing, or refused
     ├── FolderFollowed           another process follows that folder
     ├── NotConfirmed             what cannot be undone was not agreed to
     ├── NothingToUndo            no version that could be taken back
@@ -71,6 +72,10 @@ class BadSetting(LifelongError):
 
 class TooManyGone(LifelongError):
     """So many files are gone from a folder that it may be an absent drive."""
+
+
+class ServiceUnusable(LifelongError):
+    """The program that starts services is missing, or has refused."""
 
 
 class FolderFollowed(LifelongError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.config import Setting
@@ -12,6 +13,7 @@ from rag_lifelong.export import Exported
 from rag_lifelong.follow import Happening
 from rag_lifelong.knowledge_base import Past
 from rag_lifelong.pruning import Pruning
+from rag_lifelong.service import Standing, Supervisor
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
@@ -284,6 +286,24 @@ def finding(found: Finding) -> Json:
         "well": found.is_well,
         "message": found.message,
         "remedy": found.remedy,
+    }
+
+
+def service_done(supervisor: Supervisor, *, kb: Path, did: str) -> Json:
+    """The JSON of `service install` and `service uninstall`."""
+    return {"kb": str(kb), "name": supervisor.name, "file": str(supervisor.path), "did": did}
+
+
+def service_standing(supervisor: Supervisor, standing: Standing | None, *, kb: Path) -> Json:
+    """The JSON of `service status`. standing: None if it is not installed."""
+    return {
+        "kb": str(kb),
+        "name": supervisor.name,
+        "file": str(supervisor.path),
+        "installed": standing is not None,
+        "running": standing is not None and standing.is_running,
+        "state": None if standing is None else standing.state,
+        "since": None if standing is None or standing.since is None else standing.since.isoformat(),
     }
 
 

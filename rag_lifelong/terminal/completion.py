@@ -18,7 +18,6 @@ from rag_lifelong.terminal.style import safe_line
 
 _MOST = 200
 _TAKES_STORED_PATH = frozenset({"show", "forget", "status", "list"})
-_SHELLS = ("bash", "zsh", "fish")
 
 # Where nothing is offered, the shell completes files by itself; so does zsh after "~", which compadd would quote.
 _SCRIPTS = {
@@ -91,12 +90,10 @@ def candidates(words: Sequence[str]) -> list[str]:
         found = _options(commands[line.command] if line.command else parser)
     elif line.command is None:
         found = sorted(name for name in commands if name != "doctor")
-    elif line.command == "completion":
-        found = list(_SHELLS)
     elif line.command in _TAKES_STORED_PATH:
         found = _stored_paths(line, typed)
     else:
-        found = []
+        found = _choices(commands[line.command])
     return [word for word in found if word.startswith(typed) and safe_line(word) == word][:_MOST]
 
 
@@ -130,6 +127,11 @@ def _valued(parser: argparse.ArgumentParser) -> dict[str, str]:
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
     return sorted({name for action in parser._actions for name in action.option_strings if name.startswith("--")})
+
+
+def _choices(command: argparse.ArgumentParser) -> list[str]:
+    """The words a command's own argument is one of; empty where any word will do."""
+    return [str(word) for action in command._actions if not action.option_strings for word in action.choices or ()]
 
 
 def _values(line: _Line) -> list[str]:

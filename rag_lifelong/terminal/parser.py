@@ -51,6 +51,7 @@ GROUPS = (
             ("restore", "a knowledge base from such a file"),
             ("export", "texts, versions and history as plain files, for other programs"),
             ("config", "every setting, its value, and where that comes from"),
+            ("service", "keep `lifelong watch` running after login and reboot"),
             ("completion", "completion for bash, zsh or fish"),
         ),
     ),
@@ -102,6 +103,12 @@ EXAMPLES = {
     ),
     "export": ("lifelong export ~/export",),
     "config": ("lifelong config", "lifelong config --json"),
+    "service": (
+        "lifelong service install",
+        "lifelong service status",
+        "lifelong service logs -k 200",
+        "lifelong service uninstall --kb work",
+    ),
     "completion": (
         "lifelong completion bash >> ~/.bashrc",
         'lifelong completion zsh > "${fpath[1]}/_lifelong"',
@@ -111,7 +118,7 @@ EXAMPLES = {
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember conflicts chats models service distill adapters replay evaluate".split())
+LATER = frozenset("remember conflicts chats models distill adapters replay evaluate".split())
 """Commands that are to come; typing one says so."""
 
 COMMON = (
@@ -125,7 +132,7 @@ COMMON = (
     (("--as-of",), "WHEN", "ask what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago"),
     (("--dated",), "FROM..TO", "only documents whose own date lies between; either end may be left out"),
     (("--in",), "GLOB", "only documents with such a path, or in such a folder (repeatable)"),
-    (("-k",), "N", "how many passages, or versions"),
+    (("-k",), "N", "how many passages, versions, or lines"),
     (("-v", "--verbose"), None, "say more, on standard error"),
     (("-q", "--quiet"), None, "no progress and no notes"),
 )
@@ -282,6 +289,11 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         help="also where a knowledge base is; it is kept beside the new one, under another name",
     )
     made["export"].add_argument("folder", metavar="DIR", help="a new folder, or an empty one")
+    made["service"].add_argument(
+        "action",
+        choices=("install", "status", "logs", "uninstall"),
+        help="status exits 0 if it runs, else 4; logs prints the last 50 lines, or -k",
+    )
     made["completion"].add_argument("shell", choices=("bash", "zsh", "fish"))
 
 

@@ -34,7 +34,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("words", "expected"),
     [
         (["st"], ["status"]),
-        (["s"], ["search", "show", "status", "sync"]),
+        (["s"], ["search", "service", "show", "status", "sync"]),
         (["--kb", "show", "st"], ["status"]),  # the value of an option is no command
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["search", "--ex"], ["--explain"]),
@@ -54,7 +54,7 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
         "add", "ask", "backup", "chat", "check", "completion", "config", "diff", "export", "folders", "forget", "history",
-        "list", "prune", "rebuild", "restore", "search", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
+        "list", "prune", "rebuild", "restore", "search", "service", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 
 
