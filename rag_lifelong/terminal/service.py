@@ -21,21 +21,24 @@ from rag_lifelong.terminal.style import safe, safe_line, short_path
 
 _DONE = {"installed": "Installed", "updated": "Updated", "already": "Already installed"}
 _LINES = 50
+_USUAL = {"linux": ".local/share/lifelong", "darwin": "Library/Application Support/lifelong"}
+"""Where a knowledge base lies that needs no name; XDG_DATA_HOME, which another shell may lack, does not count."""
 
 
 def serve(options: Namespace) -> Outcome:
     """Does what `options.action` says with this user's service for the knowledge base."""
     path = knowledge_base_path(options.kb)
-    default = knowledge_base_path("")
+    home = Path.home()
     found = service.supervisor_for(
         sys.platform,
-        name=service.service_name(path, default=default),
+        name=service.service_name(path, default=home / _USUAL.get(sys.platform, "")),
         command=service.watch_command(sys.executable, path),
-        home=Path.home(),
+        home=home,
         config_home=os.environ.get("XDG_CONFIG_HOME"),
         user_id=os.getuid() if hasattr(os, "getuid") else 0,
     )
-    named = [] if path == default == knowledge_base_path() else [str(path)]  # LIFELONG_KB may be unset next time
+    is_plain = found.name == "lifelong" and path == knowledge_base_path()  # LIFELONG_KB may be unset next time
+    named = [] if is_plain else [str(path)]
     if options.action == "install":
         return _install(found, path, named)
     if options.action == "status":

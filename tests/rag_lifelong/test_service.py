@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import plistlib
@@ -284,6 +285,7 @@ def test_one_knowledge_base_has_one_service_by_whatever_path(tmp_path: Path) -> 
     names = {service_name(tmp_path / name, default=tmp_path / "d") for name in ("kb", "link")}
     assert len(names) == 1
     assert service_name(tmp_path / "link", default=tmp_path / "kb") == "lifelong"
+    assert service_name(tmp_path / "kb", default=tmp_path / "link") == "lifelong"
 
 
 def placed(platform: str, config_home: str | None = None) -> Supervisor:
@@ -451,6 +453,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         install(made, Told())
 
 
+def test_a_full_disk_leaves_the_former_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, run = systemd(tmp_path), Told()
+    install(made, run)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)  # no disk can be filled here
+    with pytest.raises(TargetUnusable, match=re.escape(f"cannot write {made.path}: No space left on device")):
+        install(systemd(tmp_path, (*COMMAND, "-v")), run)
+    assert os.listdir(made.path.parent) == ["lifelong.service"]
+    assert made.path.read_bytes() == made.text()
+
+
 # -- status and logs
 
 
@@ -579,7 +597,7 @@ class Machine:
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        self.kb = folder / "data" / "lifelong"
+        self.kb = folder / ".local" / "share" / "lifelong"
         self.unit = folder / "config" / "systemd" / "user" / "lifelong.service"
         self._capsys = capsys
         (folder / "bin").mkdir()
@@ -620,7 +638,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         pytest.skip("the command is tried with systemd's programs")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     return Machine(tmp_path, capsys)
 
@@ -631,7 +648,7 @@ def test_install_says_what_it_did_where_it_is_and_what_next(machine: Machine) ->
         "take it away: lifelong service uninstall\n"
         "To let it run while you are not logged in: loginctl enable-linger\n"
     )
-    runs = "lifelong watch runs now and after each login, for ~/data/lifelong.\n"
+    runs = "lifelong watch runs now and after each login, for ~/.local/share/lifelong.\n"
     assert machine.run("install") == (0, f"Installed: {runs}{rest}", "")
     assert machine.asked() == ["systemctl --user daemon-reload", "systemctl --user enable --now lifelong.service"]
     line = f"ExecStart={exec_line(watch_command(sys.executable, machine.kb))}\n"
@@ -658,8 +675,18 @@ def test_the_default_is_named_where_the_environment_names_another(
 ) -> None:
     monkeypatch.setenv("LIFELONG_KB", str(machine.folder / "other"))
     out = machine.run("install", "--kb", str(machine.kb))[1]
-    assert "lifelong service logs --kb ~/data/lifelong " in out
+    assert "lifelong service logs --kb ~/.local/share/lifelong " in out
     assert machine.unit.exists()
+
+
+def test_another_data_folder_has_a_service_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.run("install")
+    monkeypatch.setenv("XDG_DATA_HOME", str(machine.folder / "elsewhere"))
+    machine.make(machine.folder / "elsewhere" / "lifelong")
+    assert machine.run("install")[1].startswith("Installed: ")
+    names = sorted(os.listdir(machine.unit.parent))
+    assert names[1] == "lifelong.service"
+    assert re.fullmatch(r"lifelong-lifelong-[0-9a-f]{8}\.service", names[0])
 
 
 def test_install_without_a_knowledge_base_writes_nothing(machine: Machine) -> None:
@@ -693,7 +720,10 @@ def test_an_embedder_of_the_environment_is_not_handed_on(machine: Machine, monke
     monkeypatch.setenv("LIFELONG_EMBEDDER", "secret-embedder")
     monkeypatch.setenv("LIFELONG_MODEL", "secret-model")
     code, _, err = machine.run("install")
-    assert (code, err) == (0, "LIFELONG_EMBEDDER is not handed on; set embedder in ~/data/lifelong/lifelong.toml\n")
+    assert (code, err) == (
+        0,
+        "LIFELONG_EMBEDDER is not handed on; set embedder in ~/.local/share/lifelong/lifelong.toml\n",
+    )
     assert "secret" not in machine.unit.read_text(encoding="utf-8")
 
 
@@ -730,6 +760,8 @@ def test_uninstall_is_0_and_then_4(machine: Machine) -> None:
 
 
 def test_logs_are_the_last_lines_and_cannot_drive_the_terminal(machine: Machine) -> None:
+    assert machine.run("logs", "--json")[:2] == (4, "[]\n")
+    machine.asked()
     assert machine.run("logs") == (4, "", "It has said nothing yet.\n")
     assert machine.asked() == ["journalctl --user --unit=lifelong.service --lines=50 --no-pager --quiet"]
     machine.answer("--unit=lifelong.service", "one\nt\x1b[31mwo\n")
