@@ -271,7 +271,8 @@ class Assistant:
         comparisons of whole folders. tell: called with what happened, from the watcher's thread.
         Raises NoSuchPath, FolderFollowed.
         """
-        roots = [self._root_to_follow(folder, rules) for folder in folders] if folders else list(self.followed())
+        chosen = folders or [root.path for root in self.followed()]
+        roots = [self._root_to_follow(folder, rules) for folder in chosen]
         if not roots:
             raise NoSuchPath("no folder to watch; name one: lifelong watch FOLDER")
         watcher = Watcher(
@@ -795,12 +796,17 @@ class Assistant:
                 lag=self.knowledge_base.lag(),
                 supported_share=0.0 if is_refused else 1.0,
                 pruned=0 if as_of is None else self.knowledge_base.pruned_at(number),
+                unwatched=self._is_unwatched(),
             ),
             version=number,
             as_of=None if as_of is None else number,
             model=self.model_name,
             adapter=None,
         )
+
+    def _is_unwatched(self) -> bool:
+        followed = [root for root in self.knowledge_base.roots() if root.following == "followed"]
+        return any(follower_of(self.knowledge_base, root) is None for root in followed)
 
     def _state_below(self, root: Root, relative: str, place: str) -> PathStatus | None:
         held = self.knowledge_base.holds(root).get(relative)

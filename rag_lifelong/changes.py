@@ -76,9 +76,10 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Size or time changed, the bytes did not."""
+    """Size or time changed, the bytes did not; or the file can be read again. digest: of them, None: as known."""
 
     place: Place
+    digest: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,14 @@ def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> Outc
 
 def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
     place = operation.place
-    files.touch(connection, place.root_id, place.path, size_bytes=place.size_bytes, mtime_ns=place.mtime_ns)
+    files.touch(
+        connection,
+        place.root_id,
+        place.path,
+        size_bytes=place.size_bytes,
+        mtime_ns=place.mtime_ns,
+        digest=operation.digest,
+    )
 
 
 class _Writer:

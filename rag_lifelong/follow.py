@@ -434,9 +434,10 @@ class Watcher:
 
     def _lost(self, root: Root) -> None:
         self._absent.add(root.id)
-        for key in self._settling.waiting():
-            if key[0] == root.id:
-                self._settling.drop(key)
+        for key in [key for key in {*self._settling.waiting(), *self._first_hint} if key[0] == root.id]:
+            self._settling.drop(key)  # what is gone once it is back was told by nobody
+            self._first_hint.pop(key, None)
+            self._swept.discard(key)
         self._block(root, f"{root.path} is not there; its documents are kept until it is back")
 
     def _block(self, root: Root, reason: str) -> None:
@@ -493,6 +494,7 @@ class Watcher:
                 who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
                 raise FolderFollowed(f"{root.path} is followed already, by {who}; one is enough") from None
             self._locks.append(lock)
+            self._note_lease(root, "events")
 
     def _listen(self, events: Events, root: Root) -> None:
         self._places[root.id] = _place(root.path)
@@ -503,6 +505,10 @@ class Watcher:
             self._every[root.id] = min(POLL_S, self._sweep_s)
             way = f"comparing every {self._every[root.id]:.0f} s: {reason}"
             self._say("polling", path=root.path, message=way)
+        self._note_lease(root, way)
+
+    def _note_lease(self, root: Root, way: str) -> None:
+        """Others learn who follows the root, and how that hears of changes."""
         self._base.note_lease(Lease(root.id, os.getpid(), socket.gethostname(), self._base.now(), way), root)
 
     def _note_queue(self) -> None:

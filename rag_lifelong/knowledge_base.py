@@ -556,10 +556,10 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             return frozenset(path for path, made_by in documents.makers(connection, root.id) if is_outdated(*made_by))
 
-    def made_by(self, document_id: int) -> tuple[str, int, int] | None:
-        """(parser, its number, chunker's number) of a document's living text."""
+    def made_of(self, document_id: int) -> tuple[bytes, tuple[str, int, int]] | None:
+        """(digest of the bytes, (parser, its number, chunker's number)) that a document's living text was made of."""
         with self._database.snapshot() as connection:
-            return documents.maker(connection, document_id)
+            return documents.made_of(connection, document_id)
 
     def lag(self) -> Lag:
         """What has changed and cannot be found yet."""

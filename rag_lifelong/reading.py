@@ -225,9 +225,9 @@ class Reader:
             data = self._bytes(Path(root.path) / found.path, found.size_bytes)
             digest = blake2b(data, digest_size=16).digest()
             if held is not None and not by_name and held.digest == digest:
-                return Touch(place)
-            if not by_name and self._is_same(state, digest):
-                return Touch(place)
+                return Touch(place, None)
+            if not by_name and held is None and self._is_same(state, digest):
+                return Touch(place, digest)
             origin = origins.get(digest)
             if origin is not None and origin.document_id is not None and (state is None or state.document_id is None):
                 del origins[digest]
@@ -280,10 +280,11 @@ class Reader:
         return document, chunks
 
     def _is_same(self, state: FileState | None, digest: bytes) -> bool:
-        if state is None or state.digest != digest or state.document_id is None or state.failure is not None:
+        """The document's living text was made of these bytes, by the parser and chunker of now."""
+        if state is None or state.document_id is None:
             return False
-        made_by = self.knowledge_base.made_by(state.document_id)
-        return made_by is not None and not _made_by_older(*made_by)
+        made = self.knowledge_base.made_of(state.document_id)
+        return made is not None and made[0] == digest and not _made_by_older(*made[1])
 
 
 def rules_of(root: Root) -> Rules:

@@ -14,7 +14,7 @@ from typing import Protocol
 from ingest.scan import Rules
 from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.knowledge_base import KnowledgeBase, joined, relative_to
-from rag_lifelong.reading import Batch, Part, Reader, Settings, is_at
+from rag_lifelong.reading import Part, Reader, Settings, is_at
 from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, Version
 
@@ -207,6 +207,3 @@ def _shown(path: Path) -> str:
     absolute = os.path.abspath(path.expanduser())
     home = os.path.expanduser("~")
     return "~" + absolute[len(home) :] if absolute.startswith(home + "/") else absolute
-
-
-__all__ = ["Batch", "Progress", "ReadIn", "Settings", "Silent", "embed_all", "failures", "read_in"]

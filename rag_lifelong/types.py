@@ -127,6 +127,7 @@ class Verdict:
     newest_evidence: date of the newest document cited. supported_share: the share of the
     answer's sentences that a cited passage supports, 1.0 for quotations.
     pruned: documents that lived at the version asked about, whose text of then is gone.
+    unwatched: folders are followed, and nobody watches one of them now.
     """
 
     newest_evidence: date | None
@@ -135,6 +136,7 @@ class Verdict:
     lag: Lag
     supported_share: float
     pruned: int
+    unwatched: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -461,14 +461,14 @@ def makers(connection: sqlite3.Connection, root_id: int) -> list[tuple[str, tupl
     return [(str(row[0]), (str(row[1]), int(row[2]), int(row[3]))) for row in rows]
 
 
-def maker(connection: sqlite3.Connection, document_id: int) -> tuple[str, int, int] | None:
-    """(parser, its number, chunker's number) of the document's living revision."""
+def made_of(connection: sqlite3.Connection, document_id: int) -> tuple[bytes, tuple[str, int, int]] | None:
+    """(digest of the bytes, (parser, its number, chunker's number)) of the document's living revision."""
     row = connection.execute(
-        "SELECT r.parser, r.parser_version, r.chunker_version FROM revision_lives v "
+        "SELECT r.digest, r.parser, r.parser_version, r.chunker_version FROM revision_lives v "
         "JOIN revisions r ON r.id = v.revision_id WHERE v.document_id = ? AND v.died IS NULL",
         (document_id,),
     ).fetchone()
-    return None if row is None else (str(row[0]), int(row[1]), int(row[2]))
+    return None if row is None else (bytes(row[0]), (str(row[1]), int(row[2]), int(row[3])))
 
 
 def last_location(connection: sqlite3.Connection, root_id: int, path: str) -> tuple[int, int] | None:

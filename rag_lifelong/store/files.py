@@ -196,11 +196,20 @@ def write(connection: sqlite3.Connection, state: FileState) -> None:
     )
 
 
-def touch(connection: sqlite3.Connection, root_id: int, path: str, *, size_bytes: int, mtime_ns: int) -> None:
-    """The file has that size and time now, and the same bytes."""
+def touch(
+    connection: sqlite3.Connection,
+    root_id: int,
+    path: str,
+    *,
+    size_bytes: int,
+    mtime_ns: int,
+    digest: bytes | None,
+) -> None:
+    """The file has that size and time now, can be read, and its document is of these bytes (None: of those known)."""
     connection.execute(
-        "UPDATE files SET size_bytes = ?, mtime_ns = ? WHERE root_id = ? AND path = ?",
-        (size_bytes, mtime_ns, root_id, path),
+        "UPDATE files SET size_bytes = ?, mtime_ns = ?, digest = coalesce(?, digest), failure = NULL, "
+        "failed_ms = NULL, tries = 0 WHERE root_id = ? AND path = ?",
+        (size_bytes, mtime_ns, digest, root_id, path),
     )
 
 

@@ -60,6 +60,7 @@ def answer(found: Answer) -> Json:
             "checked_at": None if checked is None else checked.isoformat(),
             "supported_share": verdict.supported_share,
             "pruned": verdict.pruned,
+            "unwatched": verdict.unwatched,
         },
         "version": found.version,
         "as_of": found.as_of,

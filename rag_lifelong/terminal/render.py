@@ -83,6 +83,9 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
         parts.append(f"{found.verdict.pruned:,} {gone} of then pruned")
     if lag.passages:
         parts.append(f"{lag.passages:,} {plural(lag.passages, 'passage waits', 'passages wait')} for vectors")
+    if found.verdict.unwatched and found.as_of is None:
+        when = "never" if lag.checked_at is None else f"{lag.checked_at.astimezone():%Y-%m-%d %H:%M}"
+        parts.append(f"nobody watches: folders compared {when}")
     if lag.files:
         parts.append(f"{lag.files:,} changed {plural(lag.files, 'file', 'files')} could not be read")
     if not lag.passages and not lag.files and not found.refused:

@@ -229,6 +229,7 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     ]  # fmt: skip
     assert list(found["verdict"]) == [
         "newest_evidence", "stale", "superseded", "lag_files", "lag_passages", "checked_at", "supported_share", "pruned",
+        "unwatched",
     ]  # fmt: skip
     cited = found["citations"][0]
     assert QUEUE[cited["start"] : cited["end"]] == cited["quote"]

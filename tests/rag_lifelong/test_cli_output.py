@@ -40,7 +40,13 @@ def found(text: str, *, path: str = "/n/a.md", title: str = "", label: str = "",
 def answered(text: str, *citations: Citation, **others: object) -> Answer:
     lag = Lag(files=0, passages=0, checked_at=None)
     verdict = Verdict(
-        newest_evidence=date(2026, 2, 18), stale=False, superseded=False, lag=lag, supported_share=1.0, pruned=0
+        newest_evidence=date(2026, 2, 18),
+        stale=False,
+        superseded=False,
+        lag=lag,
+        supported_share=1.0,
+        pruned=0,
+        unwatched=False,
     )
     values = {
         "question": "Is it so?", "refused": False, "nearest": (), "verdict": verdict, "version": 4, "as_of": None,
@@ -188,7 +194,9 @@ def test_what_stands_below_an_answer() -> None:
 
 def test_the_verdict_says_what_waits_and_what_is_past() -> None:
     lag = Lag(files=1, passages=1_721, checked_at=None)
-    verdict = Verdict(newest_evidence=None, stale=True, superseded=True, lag=lag, supported_share=1.0, pruned=0)
+    verdict = Verdict(
+        newest_evidence=None, stale=True, superseded=True, lag=lag, supported_share=1.0, pruned=0, unwatched=False
+    )
     then = datetime(2026, 3, 1, 14, 28).astimezone()
     assert render.verdict(answered("x", verdict=verdict, as_of=2, model="transformers:m"), as_of_time=then) == (
         "as of version 2 (2026-03-01 14:28) · superseded since · stale: past its time to live · "

@@ -1269,3 +1269,47 @@ def test_three_processes_commit_and_see_within_a_second(tmp_path: Path) -> None:
     assert max(sights) < 1.0
     followed.all_well()
     followed.assistant.close()
+
+
+def test_a_file_that_was_about_to_be_read_when_its_drive_went_away_is_kept(tmp_path: Path) -> None:
+    followed = Followed(tmp_path)
+    followed.write("a.md", "# A\n\nfirst words\n")
+    followed.start()
+    followed.stop()
+    followed.start(settle_ms=5_000)
+    followed.write("a.md", "# A\n\nnewer words\n")  # heard of, and far from settled
+    until(lambda: followed.watcher.standing().queued)
+    os.rename(followed.folder, tmp_path / "away")
+    until(lambda: any(happening.kind == "blocked" for happening in followed.told))
+    followed.folder.mkdir()  # an empty place where the drive will be
+    until(lambda: followed.watcher.standing().queued)  # the sweep misses a.md
+    until(lambda: any("gone from" in happening.message for happening in followed.told))
+    assert [os.path.basename(d.path) for d in followed.assistant.documents()] == ["a.md"]
+    followed.assistant.close()
+
+
+def test_a_file_that_can_be_read_again_with_its_old_bytes_is_no_version(tmp_path: Path) -> None:
+    note = '{"cells": [{"cell_type": "markdown", "metadata": {}, "source": ["words of a cell"]}], "nbformat": 4}'
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        file = tmp_path / "notes" / "a.ipynb"
+        file.parent.mkdir()
+        file.write_text(note)
+        assistant.add(file.parent)
+        file.write_text("{ this is no notebook")
+        assistant.add(file.parent)
+        assert assistant.status_of(file).state == "failed"
+        file.write_text(note)
+        assert assistant.add(file.parent).versions == ()
+        assert assistant.status_of(file).state == "searchable"
+
+
+def test_answers_say_that_nobody_watches_what_was_followed_once(tmp_path: Path) -> None:
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "a.md").write_text("Ana owns the queue.\n")
+        assistant.add(tmp_path / "notes")
+        assert not assistant.ask("Who owns the queue?").verdict.unwatched  # it was never followed
+        watcher = assistant.watch()
+        assert not assistant.ask("Who owns the queue?").verdict.unwatched
+        watcher.stop()
+        assert assistant.ask("Who owns the queue?").verdict.unwatched
