@@ -38,7 +38,7 @@ from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.follow import Happening, Watcher
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.reading import Settings
-from rag_lifelong.store import documents
+from rag_lifelong.store import documents, revisions
 from rag_lifelong.types import Vector, Vectors
 
 SUFFIXES = (".rst", ".txt")
@@ -409,9 +409,9 @@ def _contents(base: KnowledgeBase, folder: Path, version: int) -> dict[str, obje
     found: dict[str, object] = {}
     with base.reading() as connection:
         for location in documents.locations(connection, version):
-            revision_id = documents.revision_at(connection, location.document_id, version)
+            revision_id = revisions.at(connection, location.document_id, version)
             assert revision_id is not None
-            revision = documents.read_revision(connection, revision_id)
+            revision = revisions.read(connection, revision_id)
             spans = [(p.start, p.end, p.label, p.context) for p in revision.placements]
             found[location.path] = (revision.digest, revision.text, spans)
     return found
@@ -510,8 +510,8 @@ def store_sizes(base: KnowledgeBase) -> tuple[int, int]:
             "SELECT sum(pgsize) FROM dbstat WHERE name IN ('vectors', 'sqlite_autoindex_vectors_1')"
         )
         in_vectors = rows.fetchone()[0] or 0
-        live = documents.living_revisions(connection).values()
-        text = sum(len(documents.read_revision(connection, revision_id).text.encode()) for revision_id in live)
+        live = revisions.living(connection).values()
+        text = sum(len(revisions.read(connection, revision_id).text.encode()) for revision_id in live)
     return (pages - free) * page - in_vectors, text
 
 

@@ -16,10 +16,11 @@ from datetime import datetime
 from hashlib import blake2b
 
 from ingest import Chunk, Document
-from rag_lifelong.store import documents, files, passages, vectors, versions, words
-from rag_lifelong.store.documents import Location, PlaceMark, Placement, Revision
+from rag_lifelong.store import documents, files, passages, revisions, vectors, versions, words
+from rag_lifelong.store.documents import Location
 from rag_lifelong.store.files import FileState, Held
 from rag_lifelong.store.passages import PassageKey
+from rag_lifelong.store.revisions import PlaceMark, Placement, Revision
 from rag_lifelong.types import HeaderField
 
 
@@ -218,9 +219,9 @@ def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:
         return False
     document = operation.document
     made_by = (document.parser, document.parser_version, operation.chunker_version)
-    same = documents.same_revision(connection, state.document_id, operation.digest, made_by)
+    same = revisions.same(connection, state.document_id, operation.digest, made_by)
     now = versions.latest_number(connection)
-    return same is not None and same == documents.revision_at(connection, state.document_id, now)
+    return same is not None and same == revisions.at(connection, state.document_id, now)
 
 
 def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> Outcome:
@@ -341,7 +342,7 @@ class _Writer:
             self.counts.moved += 1
         if now != there:
             documents.settle(self.connection, there, self.number)
-        digest = documents.digest_of(self.connection, operation.revision_id)
+        digest = revisions.digest_of(self.connection, operation.revision_id)
         self._stand(there.root_id, there.path, document_id, digest)
         if now is None:
             self.counts.added += 1
@@ -366,7 +367,7 @@ class _Writer:
 
     def _live_as(self, document_id: int, revision_id: int) -> tuple[int, int]:
         """The document has a revision it had before; (passages born, died)."""
-        revision = documents.read_revision(self.connection, revision_id)
+        revision = revisions.read(self.connection, revision_id)
         old = self._living_revision(document_id)
         if old is not None and old.id == revision_id:
             return 0, 0
@@ -390,15 +391,15 @@ class _Writer:
 
     def _succeed(self, document_id: int, old_id: int | None, new_id: int) -> None:
         """The living revision is packed whole, the one before it as what differs."""
-        documents.make_whole(self.connection, new_id)
-        documents.revive(self.connection, new_id, document_id, self.number)
+        revisions.make_whole(self.connection, new_id)
+        revisions.revive(self.connection, new_id, document_id, self.number)
         if old_id is not None and old_id != new_id:
-            documents.tell_against(self.connection, old_id, new_id)
+            revisions.tell_against(self.connection, old_id, new_id)
 
     def _identity(self, root_id: int, path: str) -> int:
         """A document that left this very path comes back as itself; else a new one."""
         last = documents.last_location(self.connection, root_id, path)
-        if last is not None and documents.revision_at(self.connection, last[0], self.number) is None:
+        if last is not None and revisions.at(self.connection, last[0], self.number) is None:
             return last[0]
         return documents.new_document(self.connection)
 
@@ -461,10 +462,10 @@ class _Writer:
     def _revision(self, document_id: int, operation: Put, placements: tuple[Placement, ...]) -> int:
         document = operation.document
         made_by = (document.parser, document.parser_version, operation.chunker_version)
-        same = documents.same_revision(self.connection, document_id, operation.digest, made_by)
+        same = revisions.same(self.connection, document_id, operation.digest, made_by)
         if same is not None:
             return same
-        return documents.write_revision(
+        return revisions.write(
             self.connection,
             Revision(
                 id=0,
@@ -486,8 +487,8 @@ class _Writer:
         )
 
     def _living_revision(self, document_id: int) -> Revision | None:
-        revision_id = documents.revision_at(self.connection, document_id, self.number)
-        return None if revision_id is None else documents.read_revision(self.connection, revision_id)
+        revision_id = revisions.at(self.connection, document_id, self.number)
+        return None if revision_id is None else revisions.read(self.connection, revision_id)
 
     def _retire(self, document_id: int) -> int:
         """The document lives no more; gives how many passages died."""
@@ -495,7 +496,7 @@ class _Writer:
         died = passages.alive_in(self.connection, document_id)
         if revision is not None:
             self._bury(revision, died)
-        documents.retire(self.connection, document_id, self.number)
+        revisions.retire(self.connection, document_id, self.number)
         documents.leave(self.connection, document_id, self.number)
         self.counts.removed += 1
         return len(died)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from rag_lifelong.errors import StorageFull, TargetUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase, joined
-from rag_lifelong.store import documents, files, versions
+from rag_lifelong.store import documents, files, revisions, versions
 from rag_lifelong.types import Version
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def _documents(
     tops = {root_id: names.folder((), PurePosixPath(path).name or "root") for root_id, path in roots.items()}
     (folder / "documents").mkdir()
     for done, summary in enumerate(living, start=1):
-        revision_id = documents.revision_at(connection, summary.document_id, number)
+        revision_id = revisions.at(connection, summary.document_id, number)
         assert revision_id is not None  # a summary is of a document with a text
-        revision = documents.read_revision(connection, revision_id)
+        revision = revisions.read(connection, revision_id)
         *above, last = summary.path.split("/")
         place = names.below(tops[summary.root_id], _inner(above))
         place = names.file(place, last if revision.is_source else f"{last}.txt")
@@ -138,8 +138,8 @@ def _history(
     total = done + len(ids)
     for document_id in ids:
         places = documents.places_of(connection, document_id)
-        for life in documents.lives(connection, document_id):
-            revision = None if life.revision_id is None else documents.read_revision(connection, life.revision_id)
+        for life in revisions.lives(connection, document_id):
+            revision = None if life.revision_id is None else revisions.read(connection, life.revision_id)
             during = [
                 {"path": joined(roots[place.root_id], place.path), "born": place.born, "died": place.died}
                 for place in places

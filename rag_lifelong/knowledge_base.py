@@ -26,10 +26,10 @@ from rag_lifelong.errors import EmbedderMismatch, NoSuchVersion
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
-from rag_lifelong.store import documents, files, passages, settings, vectors, versions, words
+from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
-from rag_lifelong.store.documents import Revision
 from rag_lifelong.store.files import FileState, Held, Lease, Root
+from rag_lifelong.store.revisions import Revision
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.types import Hit, Lag, StoredDocument, Vector, Version
 from rag_lifelong.undo import Step
@@ -270,7 +270,7 @@ class KnowledgeBase:
     def pruned_at(self, number: int) -> int:
         """How many documents lived at a version whose text of then was pruned."""
         with self._database.snapshot() as connection:
-            return documents.count_pruned_at(connection, number)
+            return revisions.count_pruned_at(connection, number)
 
     def _ever_matching(self, connection: Connection, within: Sequence[str]) -> frozenset[int]:
         paths = {root.id: root.path for root in files.roots(connection)}
@@ -403,7 +403,7 @@ class KnowledgeBase:
                 relative = relative_to(path, root.path)
                 owner = None if relative is None else documents.owner(connection, root.id, relative, number)
                 if owner is not None:
-                    revision_id = documents.revision_at(connection, owner, number)
+                    revision_id = revisions.at(connection, owner, number)
                     return None if revision_id is None else self._revision(connection, revision_id)
         return None
 
@@ -414,7 +414,7 @@ class KnowledgeBase:
                 relative = relative_to(path, root.path)
                 last = None if relative is None else documents.last_location(connection, root.id, relative)
                 if last is not None:
-                    revision_id = documents.revision_at(connection, last[0], last[1] - 1)
+                    revision_id = revisions.at(connection, last[0], last[1] - 1)
                     return None if revision_id is None else self._revision(connection, revision_id)
         return None
 
@@ -464,7 +464,7 @@ class KnowledgeBase:
         version = versions.read(connection, number)
         if location is None or version is None:
             return None
-        revision_id = documents.revision_at(connection, document_id, number)
+        revision_id = revisions.at(connection, document_id, number)
         text = None if revision_id is None else self._revision(connection, revision_id).text
         return Past(document_id, version, joined(paths[location.root_id], location.path), text)
 
@@ -548,18 +548,18 @@ class KnowledgeBase:
     def copy_of(self, digest: bytes, parser: str | None) -> Revision | None:
         """A living revision of exactly those bytes, to take the text from."""
         with self._database.snapshot() as connection:
-            found = documents.live_revision_with(connection, digest, parser)
+            found = revisions.live_with(connection, digest, parser)
             return None if found is None else self._revision(connection, found)
 
     def outdated(self, root: Root, is_outdated: Callable[[str, int, int], bool]) -> frozenset[str]:
         """Relative paths of the living documents whose (parser, its number, chunker's number) is outdated."""
         with self._database.snapshot() as connection:
-            return frozenset(path for path, made_by in documents.makers(connection, root.id) if is_outdated(*made_by))
+            return frozenset(path for path, made_by in revisions.makers(connection, root.id) if is_outdated(*made_by))
 
     def made_of(self, document_id: int) -> tuple[bytes, tuple[str, int, int]] | None:
         """(digest of the bytes, (parser, its number, chunker's number)) that a document's living text was made of."""
         with self._database.snapshot() as connection:
-            return documents.made_of(connection, document_id)
+            return revisions.made_of(connection, document_id)
 
     def lag(self) -> Lag:
         """What has changed and cannot be found yet."""
@@ -716,7 +716,7 @@ class KnowledgeBase:
         return frozenset(found)
 
     def _hit(self, connection: Connection, scored: Scored, number: int) -> Hit:
-        revision_id = documents.revision_at(connection, scored.document_id, number)
+        revision_id = revisions.at(connection, scored.document_id, number)
         location = documents.location_of(connection, scored.document_id, number)
         assert revision_id is not None and location is not None  # a living passage has both
         revision = self._revision(connection, revision_id)
@@ -744,7 +744,7 @@ class KnowledgeBase:
         """The exact string that is embedded for a passage."""
         owner = passages.documents_of(connection, [passage_id])[passage_id]
         born = passages.a_version_of(connection, passage_id)
-        revision_id = None if born is None else documents.revision_at(connection, owner, born)
+        revision_id = None if born is None else revisions.at(connection, owner, born)
         if revision_id is None:
             return ""
         revision = self._revision(connection, revision_id)
@@ -757,7 +757,7 @@ class KnowledgeBase:
             if found is not None:
                 self._revisions.move_to_end(revision_id)
                 return found
-        found = documents.read_revision(connection, revision_id)
+        found = revisions.read(connection, revision_id)
         with self._revisions_lock:
             self._revisions[revision_id] = found
             while len(self._revisions) > _REVISIONS_CACHED:
@@ -769,8 +769,8 @@ class KnowledgeBase:
         for document_id in documents.all_ids(connection):
             alive = passages.alive_in(connection, document_id)
             rows: dict[int, words.Row] = {}
-            for revision_id in documents.revision_ids(connection, document_id):
-                revision = documents.read_revision(connection, revision_id)
+            for revision_id in revisions.of_document(connection, document_id):
+                revision = revisions.read(connection, revision_id)
                 for p in revision.placements:
                     if p.passage_id not in rows:
                         rows[p.passage_id] = words.row(

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rag_lifelong.store import documents, passages, vectors, versions, words
-from rag_lifelong.store.documents import Life
+from rag_lifelong.store import documents, passages, revisions, vectors, versions, words
+from rag_lifelong.store.revisions import Life
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def plan(
     """
     chosen: list[Life] = []
     for document_id in documents.all_ids(connection) if document_ids is None else sorted(document_ids):
-        ended = [life for life in documents.lives(connection, document_id) if life.died is not None]
+        ended = [life for life in revisions.lives(connection, document_id) if life.died is not None]
         spared = {life.born for life in ended[len(ended) - keep_last :]} if keep_last else set()
         chosen.extend(
             life
@@ -64,28 +64,28 @@ def carry_out(connection: sqlite3.Connection, pruning: Pruning) -> None:
 def erase(connection: sqlite3.Connection, document_ids: Sequence[int]) -> None:
     """The documents, which live no more, were never there: no text, no words, no vectors, no places, no versions."""
     for document_id in document_ids:
-        _let_go(connection, document_id, {life.born for life in documents.lives(connection, document_id)})
+        _let_go(connection, document_id, {life.born for life in revisions.lives(connection, document_id)})
         documents.erase(connection, document_id)
     vectors.drop_unused(connection)
     versions.log(connection, "pruned", 0, 0)
 
 
 def _counted(connection: sqlite3.Connection, chosen: Sequence[Life]) -> Pruning:
-    revisions = passage_count = text_bytes = 0
+    revision_count = passage_count = text_bytes = 0
     going: set[int] = set()
     by_document: dict[int, set[int]] = {}
     for life in chosen:
         by_document.setdefault(life.document_id, set()).add(life.born)
     for document_id, born in by_document.items():
         revision_ids, passage_ids = _orphans(connection, document_id, born)
-        revisions += len(revision_ids)
+        revision_count += len(revision_ids)
         passage_count += len(passage_ids)
         going |= passage_ids
-        text_bytes += sum(len(documents.read_revision(connection, i).text.encode()) for i in revision_ids)
+        text_bytes += sum(len(revisions.read(connection, i).text.encode()) for i in revision_ids)
     return Pruning(
         lives=tuple(chosen),
         documents=len(by_document),
-        revisions=revisions,
+        revisions=revision_count,
         passages=passage_count,
         vectors=vectors.count_unused_without(connection, sorted(going)),
         text_bytes=text_bytes,
@@ -94,10 +94,10 @@ def _counted(connection: sqlite3.Connection, chosen: Sequence[Life]) -> Pruning:
 
 def _orphans(connection: sqlite3.Connection, document_id: int, born: set[int]) -> tuple[set[int], set[int]]:
     """(revisions, passages) of the document that nothing needs once the lives born then are gone."""
-    lives = documents.lives(connection, document_id)
+    lives = revisions.lives(connection, document_id)
     kept = {life.revision_id for life in lives if life.born not in born and life.revision_id is not None}
     going = {life.revision_id for life in lives if life.born in born and life.revision_id is not None} - kept
-    needed = {p.passage_id for i in kept for p in documents.read_revision(connection, i).placements}
+    needed = {p.passage_id for i in kept for p in revisions.read(connection, i).placements}
     return going, set(passages.known(connection, document_id).values()) - needed
 
 
@@ -105,20 +105,20 @@ def _let_go(connection: sqlite3.Connection, document_id: int, born: set[int]) ->
     revision_ids, passage_ids = _orphans(connection, document_id, born)
     rows: dict[int, words.Row] = {}
     for revision_id in revision_ids:
-        revision = documents.read_revision(connection, revision_id)
+        revision = revisions.read(connection, revision_id)
         for p in revision.placements:
             if p.passage_id in passage_ids and p.passage_id not in rows:
                 rows[p.passage_id] = words.row(p.passage_id, context=p.context, text=revision.text[p.start : p.end])
     words.delete_past(connection, list(rows.values()))
-    documents.empty_lives(connection, document_id, born)
+    revisions.empty_lives(connection, document_id, born)
     for revision_id in revision_ids:
-        documents.delete_revision(connection, revision_id)
+        revisions.delete(connection, revision_id)
     # a passage lives where a text that is kept holds it
     stretches: dict[int, list[tuple[int, int | None]]] = {}
-    for life in documents.lives(connection, document_id):
+    for life in revisions.lives(connection, document_id):
         if life.revision_id is None:
             continue
-        for passage_id in {p.passage_id for p in documents.read_revision(connection, life.revision_id).placements}:
+        for passage_id in {p.passage_id for p in revisions.read(connection, life.revision_id).placements}:
             before = stretches.setdefault(passage_id, [])
             if before and before[-1][1] == life.born:
                 before[-1] = (before[-1][0], life.died)

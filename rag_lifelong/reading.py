@@ -21,8 +21,8 @@ from ingest.parsers import parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
 from rag_lifelong.changes import Fail, Gone, Move, Operation, Place, Put, Touch
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase, relative_to
-from rag_lifelong.store.documents import Revision
 from rag_lifelong.store.files import FileState, Held, Root
+from rag_lifelong.store.revisions import Revision
 
 BATCH_FILES = 2_000  # a batch is committed after this many files, so that it fits in memory
 PARSE_TIMEOUT_S = 60.0  # a file whose parser takes longer is recorded as unreadable

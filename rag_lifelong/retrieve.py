@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.questions import identifiers
-from rag_lifelong.store import documents, passages, vectors, words
+from rag_lifelong.store import passages, revisions, vectors, words
 from rag_lifelong.terms import query_terms, stem, terms
 from rag_lifelong.types import Scores, Vector
 
@@ -132,11 +132,11 @@ def _header_entries(
     if not asked or len(document_ids) > _FEW_NAMED:
         return frozenset()
     found: set[int] = set()
-    revision_ids = [documents.revision_at(connection, document_id, version) for document_id in sorted(document_ids)]
-    revisions = [documents.read_revision(connection, i) for i in revision_ids if i is not None]
+    revision_ids = [revisions.at(connection, document_id, version) for document_id in sorted(document_ids)]
+    named = [revisions.read(connection, i) for i in revision_ids if i is not None]
     meant = {f"{stem(identifier.word)} {identifier.number}" for identifier in identifiers(question)}
-    titled = [r for r in revisions if any(f"{' '.join(terms(r.title))} ".startswith(f"{name} ") for name in meant)]
-    for revision in titled or revisions:  # a heading, or the rest of a title, may name another document
+    titled = [r for r in named if any(f"{' '.join(terms(r.title))} ".startswith(f"{name} ") for name in meant)]
+    for revision in titled or named:  # a heading, or the rest of a title, may name another document
         starts = [f.start for f in revision.fields if f.start is not None and asked <= set(terms(f.name))]
         found.update(p.passage_id for p in revision.placements for start in starts if p.start <= start < p.end)
     return frozenset(found)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rag_lifelong.changes import Restore
-from rag_lifelong.store import documents, versions
+from rag_lifelong.store import documents, revisions, versions
 from rag_lifelong.store.documents import Location
 
 
@@ -63,7 +63,7 @@ def _is_taken(
 def _step(connection: sqlite3.Connection, document_id: int, number: int, newest: int) -> Step:
     now = documents.location_of(connection, document_id, newest)
     then = documents.location_of(connection, document_id, number - 1)
-    revision_id = documents.revision_at(connection, document_id, number - 1)
+    revision_id = revisions.at(connection, document_id, number - 1)
     last = documents.last_touched(connection, document_id)
     obstacle = ""
     if last > number:

@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 from rag_lifelong.changes import string_digest
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.store import documents, passages, vectors, versions, words
+from rag_lifelong.store import documents, passages, revisions, vectors, versions, words
 from rag_lifelong.types import Finding
 
 _SHOWN = 3  # examples in a message
@@ -49,7 +49,7 @@ def _finding(subject: str, faults: Iterator[str], well: str) -> Finding:
 def _documents(connection: Connection) -> Iterator[str]:
     now = versions.latest_number(connection)
     placed = Counter(location.document_id for location in documents.locations(connection, now))
-    texts = documents.living_revisions(connection)
+    texts = revisions.living(connection)
     for document_id in sorted(placed.keys() | texts.keys()):
         if placed[document_id] != 1 or document_id not in texts:
             yield f"document {document_id} stands in {placed[document_id]} places, text: {document_id in texts}"
@@ -59,8 +59,8 @@ def _documents(connection: Connection) -> Iterator[str]:
 
 
 def _passages(connection: Connection) -> Iterator[str]:
-    for document_id, revision_id in sorted(documents.living_revisions(connection).items()):
-        revision = documents.read_revision(connection, revision_id)
+    for document_id, revision_id in sorted(revisions.living(connection).items()):
+        revision = revisions.read(connection, revision_id)
         digests = passages.digests_of(connection, [p.passage_id for p in revision.placements])
         if passages.alive_in(connection, document_id) != set(digests):
             yield f"document {document_id}: the passages alive are not those of its text"

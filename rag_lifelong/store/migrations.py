@@ -11,8 +11,8 @@ import sqlite3
 import zlib
 from collections.abc import Callable
 
-from rag_lifelong.store import documents
-from rag_lifelong.store.documents import PlaceMark, Placement
+from rag_lifelong.store import documents, revisions
+from rag_lifelong.store.revisions import PlaceMark, Placement
 
 Migration = tuple[int, Callable[[sqlite3.Connection], None]]
 
@@ -22,13 +22,13 @@ def to_2(connection: sqlite3.Connection) -> None:
     for statement in _TO_2.split(";"):
         connection.execute(statement)
     for document_id in documents.all_ids(connection):
-        ids = documents.revision_ids(connection, document_id)
+        ids = revisions.of_document(connection, document_id)
         for revision_id in ids:
             row = connection.execute(
                 "SELECT marks, text, layout FROM revisions WHERE id = ?", (revision_id,)
             ).fetchone()
             marks, text, layout = (zlib.decompress(part) for part in row)
-            documents.write_parts(
+            revisions.write_parts(
                 connection,
                 revision_id,
                 marks=tuple(PlaceMark(*entry) for entry in json.loads(marks)),
@@ -36,7 +36,7 @@ def to_2(connection: sqlite3.Connection) -> None:
                 placements=tuple(Placement(*entry) for entry in json.loads(layout)),
             )
         for old_id, new_id in itertools.pairwise(ids):
-            documents.tell_against(connection, old_id, new_id)
+            revisions.tell_against(connection, old_id, new_id)
 
 
 _TO_2 = """
