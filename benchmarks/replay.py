@@ -246,7 +246,7 @@ def replay(state: Replay, commits: Sequence[Commit], *, settle_ms: int, say: Cal
 
 
 def _watcher(state: Replay, settle_ms: int) -> Watcher:
-    root = state.base.ensure_root(str(state.folder), is_whole=True)
+    root = state.base.folders.ensure_root(str(state.folder), is_whole=True)
     watcher = Watcher(state.base, [root], settings=SETTINGS, settle_ms=settle_ms, sweep_s=300.0, tell=_noted)
     watcher.start()
     return watcher
@@ -258,13 +258,13 @@ def _noted(happening: Happening) -> None:
 
 
 def _is_committed(state: Replay, commit: Commit) -> bool:
-    root = state.base.roots()[0]
+    root = state.base.folders.roots()[0]
     wanted: dict[str, bytes | None] = {}
     for change in commit.changes:
         if change.op == "R" and change.old is not None:
             wanted.setdefault(change.old, None)
         wanted[change.path] = None if change.data is None else blake2b(change.data, digest_size=16).digest()
-    known = state.base.file_states_of(root, list(wanted))
+    known = state.base.folders.file_states_of(root, list(wanted))
     return all(
         (known[path].digest if path in known else None) == digest
         for path, digest in wanted.items()

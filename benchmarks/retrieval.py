@@ -115,7 +115,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
     """The candidates of every question, out of a knowledge base that holds the passages."""
     with tempfile.TemporaryDirectory() as folder:
         base = KnowledgeBase(Path(folder) / "kb", embedder=embedder)  # type: ignore[arg-type]
-        root = base.ensure_root(folder, is_whole=True)
+        root = base.folders.ensure_root(folder, is_whole=True)
         base.commit([_put(root.id, i, *passage) for i, passage in enumerate(test_set.passages)], cause="benchmark")
         while base.embed_next(1_024):
             pass

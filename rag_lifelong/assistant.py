@@ -243,19 +243,21 @@ class Assistant:
 
     def followed(self) -> tuple[Root, ...]:
         """The folders that `sync` and `watch` take when none is named."""
-        return tuple(root for root in self.knowledge_base.roots() if root.is_whole and root.following != "left")
+        return tuple(root for root in self.knowledge_base.folders.roots() if root.is_whole and root.following != "left")
 
     def unfollow(self, folder: str | Path) -> None:
         """The folder is no longer compared; its documents stay. Raises NoSuchPath."""
         root = self._folder(folder)
-        self.knowledge_base.follow(root, "left", uses_gitignore=root.uses_gitignore, follows_links=root.follows_links)
+        self.knowledge_base.folders.follow(
+            root, "left", uses_gitignore=root.uses_gitignore, follows_links=root.follows_links
+        )
 
     def move_folder(self, old: str | Path, new: str | Path) -> None:
         """The folder known as `old` stands at `new` now; nothing is read again. Raises NoSuchPath."""
         root, place = self._folder(old), _absolute(new)
-        if any(other.path == place for other in self.knowledge_base.roots()):
+        if any(other.path == place for other in self.knowledge_base.folders.roots()):
             raise NoSuchPath(f"{place} is known as a folder of its own; forget or unfollow it first")
-        self.knowledge_base.rename_root(root, place)
+        self.knowledge_base.folders.rename_root(root, place)
 
     def watch(
         self,
@@ -289,25 +291,27 @@ class Assistant:
 
     def _root_to_follow(self, folder: str | Path, rules: Rules | None) -> Root:
         place = _absolute(folder)
-        known = next((root for root in self.knowledge_base.roots() if root.path == place and root.is_whole), None)
+        known = next(
+            (root for root in self.knowledge_base.folders.roots() if root.path == place and root.is_whole), None
+        )
         if known is None:
             if not os.path.isdir(place):
                 raise NoSuchPath(f"no folder at {place}; check the spelling")
             if relative_to(str(self.knowledge_base.path), place) == ".":
                 raise NoSuchPath(f"{place} is the knowledge base itself; name a folder with documents")
-            known = self.knowledge_base.ensure_root(place, is_whole=True)
+            known = self.knowledge_base.folders.ensure_root(place, is_whole=True)
         chosen = rules or Rules(uses_gitignore=known.uses_gitignore, follows_links=known.follows_links)
-        self.knowledge_base.follow(
+        self.knowledge_base.folders.follow(
             known, "followed", uses_gitignore=chosen.uses_gitignore, follows_links=chosen.follows_links
         )
-        return next(root for root in self.knowledge_base.roots() if root.id == known.id)
+        return next(root for root in self.knowledge_base.folders.roots() if root.id == known.id)
 
     def _folder(self, folder: str | Path) -> Root:
         place = _absolute(folder)
-        for root in self.knowledge_base.roots():
+        for root in self.knowledge_base.folders.roots():
             if root.path == place:
                 return root
-        known = ", ".join(root.path for root in self.knowledge_base.roots() if root.is_whole) or "none"
+        known = ", ".join(root.path for root in self.knowledge_base.folders.roots() if root.is_whole) or "none"
         raise NoSuchPath(f"{place} is no folder of this knowledge base; there are: {known}")
 
     def _read_in(
@@ -344,14 +348,14 @@ class Assistant:
 
         A folder means all documents in it. Raises NoSuchPath if nothing is stored at a path.
         """
-        roots = {root.id: root for root in self.knowledge_base.roots()}
+        roots = {root.id: root for root in self.knowledge_base.folders.roots()}
         operations: list[Hold] = []
         for path in paths:
             place = _absolute(path)
             found = [
                 Hold(root.id, relative, place)
                 for root in roots.values()
-                for relative, state in self.knowledge_base.file_states(root).items()
+                for relative, state in self.knowledge_base.folders.file_states(root).items()
                 if state.document_id is not None and _covers(place, joined(root.path, relative))
             ]
             if not found:
@@ -376,12 +380,12 @@ class Assistant:
             if not here:
                 raise NoSuchPath(f"nothing was ever stored at {_absolute(path)}")
             found.update(dict.fromkeys(here))
-        roots = {root.id: root for root in base.roots()}
+        roots = {root.id: root for root in base.folders.roots()}
         # documents that have moved away go too, wherever they stand now: what they said here is in all their texts
         living = [
             Hold(root.id, relative, joined(root.path, relative))
             for root in roots.values()
-            for relative, state in base.file_states(root).items()
+            for relative, state in base.folders.file_states(root).items()
             if state.document_id in found
         ]
         version = base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
@@ -428,7 +432,7 @@ class Assistant:
         chosen = base.version_to_undo() if version is None else base.version(base.version_number(version))
         if chosen is None:
             raise NothingToUndo("no command has changed anything that could be taken back; see: lifelong versions")
-        roots = {root.id: root.path for root in base.roots()}
+        roots = {root.id: root.path for root in base.folders.roots()}
         steps = base.undo_plan(chosen.number)
         return UndoPlan(
             version=chosen,
@@ -670,7 +674,7 @@ class Assistant:
         base = self.knowledge_base
         documents = base.documents()
         found = []
-        for root in base.roots():
+        for root in base.folders.roots():
             lease = follower_of(base, root)
             found.append(
                 Folder(
@@ -682,7 +686,7 @@ class Assistant:
                     way="" if lease is None else lease.way,
                     blocked=root.blocked,
                     queued=root.queued if lease is not None else 0,
-                    held=len(base.holds(root)),
+                    held=len(base.folders.holds(root)),
                 )
             )
         return tuple(found)
@@ -692,7 +696,7 @@ class Assistant:
         place = _absolute(path)
         covering = [
             (root, relative)
-            for root in self.knowledge_base.roots()
+            for root in self.knowledge_base.folders.roots()
             if (relative := relative_to(place, root.path)) is not None
         ]
         for root, relative in sorted(covering, key=lambda pair: -len(pair[0].path)):
@@ -805,18 +809,18 @@ class Assistant:
         )
 
     def _is_unwatched(self) -> bool:
-        followed = [root for root in self.knowledge_base.roots() if root.following == "followed"]
+        followed = [root for root in self.knowledge_base.folders.roots() if root.following == "followed"]
         return any(follower_of(self.knowledge_base, root) is None for root in followed)
 
     def _state_below(self, root: Root, relative: str, place: str) -> PathStatus | None:
-        held = self.knowledge_base.holds(root).get(relative)
+        held = self.knowledge_base.folders.holds(root).get(relative)
         if held is not None:
             message = (
                 f"held by {held.cause}: left as it is until the file changes; "
                 f"to read what is on disk: lifelong add {place}"
             )
             return PathStatus(place, "held", message, ())
-        state = self.knowledge_base.file_states(root).get(relative)
+        state = self.knowledge_base.folders.file_states(root).get(relative)
         if state is not None and state.failure is not None:
             kept = "; its last readable text still answers" if state.document_id is not None else ""
             return PathStatus(place, "failed", f"{state.failure}{kept}", ())

@@ -137,7 +137,7 @@ class Watcher:
         self._threads.clear()
         for root in self._roots.values():
             with suppress(LifelongError):  # a note for others; the lock below is what counts
-                self._base.note_lease(None, root)
+                self._base.folders.note_lease(None, root)
         for lock in self._locks:
             lock.release()
         self._locks.clear()
@@ -145,7 +145,7 @@ class Watcher:
     def standing(self) -> Standing:
         """How far it is, now."""
         return Standing(
-            documents=sum(self._base.count_documents(root, "") for root in self._roots.values()),
+            documents=sum(self._base.folders.count_documents(root, "") for root in self._roots.values()),
             queued=len(self._settling),
             waiting=self._base.lag().passages,
             embedded_per_s=self._rate,
@@ -259,7 +259,7 @@ class Watcher:
             if self._ignore(root).holds(path, is_folder=True):
                 return
             self._unreadable.discard((root.id, path))
-            paths = list(self._base.paths_below(root, path))
+            paths = list(self._base.folders.paths_below(root, path))
             try:
                 for entry in scan(Path(root.path), below=path, skip=self._skipped(root), rules=rules_of(root)):
                     if isinstance(entry, Unreadable):
@@ -355,12 +355,12 @@ class Watcher:
                 signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
         here = [root for root in self._roots.values() if root.id not in self._absent and os.path.isdir(root.path)]
         for root in here if signs else []:
-            held = self._base.holds(root)
-            for path in self._base.documents_looking(root, signs.keys()):
+            held = self._base.folders.holds(root)
+            for path in self._base.folders.documents_looking(root, signs.keys()):
                 origin = (root.id, path)
                 if origin in resting or path in held or self._look(origin) is not None:
                     continue
-                state = self._base.file_states_of(root, [path])[path]
+                state = self._base.folders.file_states_of(root, [path])[path]
                 back = [key for key in signs[state.size_bytes, state.mtime_ns] if key in resting]
                 now = time.monotonic()
                 self._settling.hint([origin, *back], now)
@@ -371,17 +371,17 @@ class Watcher:
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
         unwanted = {path for path in resting if (root.id, path) in self._unwanted}
         present = [found for found in resting.values() if found is not None and found.path not in unwanted]
-        known = self._base.file_states_of(root, [found.path for found in present])
-        held = self._base.holds(root)
-        vanished = set(self._base.file_states_of(root, sorted(unwanted)))
+        known = self._base.folders.file_states_of(root, [found.path for found in present])
+        held = self._base.folders.holds(root)
+        vanished = set(self._base.folders.file_states_of(root, sorted(unwanted)))
         for path, found in resting.items():
             if found is None and _is_barred(joined(root.path, path)):
                 continue
             if found is None and is_folder(Path(root.path), path, rules=rules_of(root)):
-                vanished.update(self._base.file_states_of(root, [path]))  # a file has become a folder
+                vanished.update(self._base.folders.file_states_of(root, [path]))  # a file has become a folder
                 self._hint(root, path, is_swept=False)
             elif found is None:
-                vanished.update(self._base.paths_below(root, path))
+                vanished.update(self._base.folders.paths_below(root, path))
         return Difference(
             new=tuple(found for found in present if found.path not in known),
             changed=tuple(found for found in present if found.path in known),
@@ -405,7 +405,7 @@ class Watcher:
 
     def _retry(self) -> None:
         """Files that could not be opened are tried again, ever more rarely, and not for ever."""
-        for state in self._base.failures():
+        for state in self._base.folders.failures():
             root = self._roots.get(state.root_id)
             if root is None or state.digest is not None or state.tried_at is None or state.tries >= RETRIES:
                 continue
@@ -414,7 +414,7 @@ class Watcher:
 
     def _is_given_up(self, root: Root, path: str) -> bool:
         """It could not be opened, has not changed since, and its next try is not due."""
-        state = self._base.file_states_of(root, [path]).get(path)
+        state = self._base.folders.file_states_of(root, [path]).get(path)
         if state is None or state.failure is None or state.digest is not None:
             return False
         found = self._look((root.id, path))
@@ -443,17 +443,17 @@ class Watcher:
     def _block(self, root: Root, reason: str) -> None:
         known = self._refreshed(root)  # another process may have made it equal
         if known.blocked != reason:
-            self._base.block(known, reason)
+            self._base.folders.block(known, reason)
             self._refreshed(root)
             self._say("blocked", path=root.path, message=reason)
 
     def _equal(self, root: Root) -> None:
-        self._base.compared(root)
+        self._base.folders.compared(root)
         self._refreshed(root)
 
     def _refreshed(self, root: Root) -> Root:
         """The root as stored now, which is the one held from here on."""
-        self._roots[root.id] = next(known for known in self._base.roots() if known.id == root.id)
+        self._roots[root.id] = next(known for known in self._base.folders.roots() if known.id == root.id)
         return self._roots[root.id]
 
     # -- the thread that embeds
@@ -487,7 +487,7 @@ class Watcher:
             try:
                 lock.acquire(timeout=1.0)  # `status` holds it for a moment when it looks
             except Timeout:
-                holder = self._base.leases().get(root.id)
+                holder = self._base.folders.leases().get(root.id)
                 for taken in self._locks:
                     taken.release()
                 self._locks.clear()
@@ -509,7 +509,7 @@ class Watcher:
 
     def _note_lease(self, root: Root, way: str) -> None:
         """Others learn who follows the root, and how that hears of changes."""
-        self._base.note_lease(Lease(root.id, os.getpid(), socket.gethostname(), self._base.now(), way), root)
+        self._base.folders.note_lease(Lease(root.id, os.getpid(), socket.gethostname(), self._base.now(), way), root)
 
     def _note_queue(self) -> None:
         """Other processes learn once a second how many files wait, so that answers can say so."""
@@ -522,7 +522,7 @@ class Watcher:
                 counts[root_id] += 1
         for root_id, count in counts.items():
             if count != self._queued.get(root_id, 0):
-                self._base.queue(self._roots[root_id], count)
+                self._base.folders.queue(self._roots[root_id], count)
                 self._queued[root_id] = count
                 self._queue_at = now + 1.0
 
@@ -532,7 +532,7 @@ class Watcher:
         return self._ignores[root.id]
 
     def _skipped(self, root: Root) -> list[Path]:
-        others = [other.path for other in self._base.roots() if other.id != root.id]
+        others = [other.path for other in self._base.folders.roots() if other.id != root.id]
         inner = [Path(path) for path in others if relative_to(path, root.path) is not None]
         return [*inner, self._base.path]
 
@@ -580,7 +580,7 @@ def follower_of(knowledge_base: KnowledgeBase, root: Root) -> Lease | None:
     """Who follows a folder now; None if nobody, or whoever did has died."""
     from filelock import Timeout
 
-    lease = knowledge_base.leases().get(root.id)
+    lease = knowledge_base.folders.leases().get(root.id)
     if lease is None:
         return None
     lock = _lock(knowledge_base, root)

@@ -10,7 +10,7 @@ import fnmatch
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -23,12 +23,13 @@ from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.changes import Operation, Outcome, embedded_string
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, NoSuchVersion
+from rag_lifelong.folders import Folders
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
-from rag_lifelong.store.files import FileState, Held, Lease, Root
+from rag_lifelong.store.files import Root
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.types import Hit, Lag, StoredDocument, Vector, Version
@@ -79,6 +80,7 @@ class KnowledgeBase:
         self.embedder = embedder
         self._now = now
         self._database = Database(path, create=create)
+        self.folders = Folders(self._database, now=now)
         self._index: VectorIndex | None = None
         self._index_lock = threading.RLock()
         self._revisions: OrderedDict[int, Revision] = OrderedDict()
@@ -124,48 +126,9 @@ class KnowledgeBase:
             made = None if done.version is None else versions.read(connection, done.version)
             return Committed(made, done.outcomes)
 
-    def follow(self, root: Root, following: str, *, uses_gitignore: bool, follows_links: bool) -> None:
-        """How a folder is followed ("added", "followed" or "left"), and by which rules it is read."""
-        with self._database.transaction() as connection:
-            files.follow(connection, root.id, following, uses_gitignore=uses_gitignore, follows_links=follows_links)
-
-    def block(self, root: Root, reason: str | None) -> None:
-        """Notes why a folder is not made equal to the disk; None: it is."""
-        if root.blocked != reason:
-            with self._database.transaction() as connection:
-                files.block(connection, root.id, reason)
-
-    def queue(self, root: Root, count: int) -> None:
-        """Notes how many files of a folder were seen to change and are not yet read."""
-        with self._database.transaction() as connection:
-            files.queue(connection, root.id, count)
-
-    def rename_root(self, root: Root, path: str) -> None:
-        """The folder stands at another absolute path, with all that is in it."""
-        with self._database.transaction() as connection:
-            files.rename_root(connection, root.id, path)
-
-    def note_lease(self, lease: Lease | None, root: Root) -> None:
-        """Writes down who follows a folder; None: nobody."""
-        with self._database.transaction() as connection:
-            if lease is None:
-                files.end_lease(connection, root.id)
-            else:
-                files.lease(connection, lease)
-
     def now(self) -> datetime:
         """The clock that versions are dated by."""
         return self._now()
-
-    def ensure_root(self, path: str, *, is_whole: bool) -> Root:
-        """The root at an absolute path, made if it is new."""
-        with self._database.transaction() as connection:
-            return files.ensure_root(connection, path, is_whole=is_whole)
-
-    def compared(self, root: Root) -> None:
-        """Notes that the root was compared with the disk just now."""
-        with self._database.transaction() as connection:
-            files.compared(connection, root.id, self._now())
 
     def number_at(self, moment: datetime) -> int:
         """The version that was newest at a moment; 0 if none was yet."""
@@ -196,11 +159,6 @@ class KnowledgeBase:
                 return False
             settings.write(connection, name, "1")
             return True
-
-    def release(self, root_id: int, path: str) -> None:
-        """Ends a hold: the path is read again."""
-        with self._database.transaction() as connection:
-            files.release(connection, root_id, path)
 
     def embed_next(self, limit: int) -> int:
         """Computes and keeps up to `limit` of the vectors that are waited for; gives how many were done.
@@ -498,52 +456,6 @@ class KnowledgeBase:
                 )
                 for found in documents.summaries(connection, number)
             )
-
-    def roots(self) -> tuple[Root, ...]:
-        """The folders known, in the order they were given."""
-        with self._database.snapshot() as connection:
-            return tuple(files.roots(connection))
-
-    def file_states(self, root: Root) -> dict[str, FileState]:
-        """Relative path → state of the files known below a root."""
-        with self._database.snapshot() as connection:
-            return files.states(connection, root.id)
-
-    def file_states_of(self, root: Root, paths: Sequence[str]) -> dict[str, FileState]:
-        """Relative path → state, of those of `paths` that are known."""
-        with self._database.snapshot() as connection:
-            found = {path: files.state(connection, root.id, path) for path in paths}
-            return {path: state for path, state in found.items() if state is not None}
-
-    def paths_below(self, root: Root, path: str) -> tuple[str, ...]:
-        """The files known at `path` or below it, relative to the root."""
-        with self._database.snapshot() as connection:
-            return tuple(files.paths_below(connection, root.id, path))
-
-    def documents_looking(self, root: Root, signs: Collection[tuple[int, int]]) -> tuple[str, ...]:
-        """The documents below a root whose file had one of these (size in bytes, mtime in ns) when seen last."""
-        with self._database.snapshot() as connection:
-            return tuple(files.documents_looking(connection, root.id, signs))
-
-    def count_documents(self, root: Root, below: str) -> int:
-        """How many documents stand below a root, at `below` or below it; "" is all of it."""
-        with self._database.snapshot() as connection:
-            return files.count_documents(connection, root.id, below)
-
-    def leases(self) -> dict[int, Lease]:
-        """root id → who follows it, as last written; whether that process still lives, `follow` knows."""
-        with self._database.snapshot() as connection:
-            return files.leases(connection)
-
-    def holds(self, root: Root) -> dict[str, Held]:
-        """Relative path → what is held below a root."""
-        with self._database.snapshot() as connection:
-            return files.holds(connection, root.id)
-
-    def failures(self) -> tuple[FileState, ...]:
-        """The files that could not be read."""
-        with self._database.snapshot() as connection:
-            return tuple(files.failures(connection))
 
     def copy_of(self, digest: bytes, parser: str | None) -> Revision | None:
         """A living revision of exactly those bytes, to take the text from."""

@@ -97,14 +97,14 @@ class Reader:
     def difference(self, part: Part) -> Difference:
         """How the disk differs from what is known. Raises MissingFile if the folder cannot be listed."""
         root = part.root
-        states = self.knowledge_base.file_states(root)
+        states = self.knowledge_base.folders.file_states(root)
         rules = rules_of(root)
         if part.file is not None:
             seen = look(Path(root.path), part.file, rules=rules)
             found: list[Found | Unreadable] = [] if seen is None else [seen]
             states = {path: state for path, state in states.items() if path == part.file}
         else:
-            others = [Path(other.path) for other in self.knowledge_base.roots() if other.id != root.id]
+            others = [Path(other.path) for other in self.knowledge_base.folders.roots() if other.id != root.id]
             inner = [path for path in others if relative_to(str(path), root.path) is not None]
             skip = [*inner, self.knowledge_base.path]
             found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
@@ -115,7 +115,7 @@ class Reader:
         }
         for path in part.released:
             known.pop(path, None)
-        held = self.knowledge_base.holds(root).keys() - part.released
+        held = self.knowledge_base.folders.holds(root).keys() - part.released
         difference = compare(known, found, below=part.file or part.below)
         vanished = tuple(path for path in difference.vanished if path not in held)
         return replace(difference, vanished=vanished)
@@ -135,7 +135,7 @@ class Reader:
         A KeyboardInterrupt commits what was read and goes on its way. The cost is that of the differences.
         """
         known = {part.root.id: self._known(part.root, difference) for part, difference in differences}
-        holds = {part.root.id: self.knowledge_base.holds(part.root) for part, _ in differences}
+        holds = {part.root.id: self.knowledge_base.folders.holds(part.root) for part, _ in differences}
         left = {
             (part.root.id, path): known[part.root.id][path]
             for part, difference in differences
@@ -195,7 +195,7 @@ class Reader:
             # what is there and no longer wanted was never lost: an ignore rule that changed
             lost = {path for path in going if look(Path(root.path), path, rules=rules_of(root)) is None}
             documents = [path for path in going if path in lost and left[root.id, path].document_id is not None]
-            standing = self.knowledge_base.count_documents(root, part.file or part.below) if documents else 0
+            standing = self.knowledge_base.folders.count_documents(root, part.file or part.below) if documents else 0
             is_much = len(documents) > FEW_GONE and len(documents) > MOST_GONE * standing
             is_all = part.file is None and 0 < len(documents) == standing
             is_believed = not (is_much or is_all) or may_retire(root, documents, standing)
@@ -204,7 +204,7 @@ class Reader:
     def _known(self, root: Root, difference: Difference) -> dict[str, FileState]:
         """path → state of the paths that differ."""
         paths = [*(f.path for f in difference.new), *(f.path for f in difference.changed), *difference.vanished]
-        return self.knowledge_base.file_states_of(root, paths)
+        return self.knowledge_base.folders.file_states_of(root, paths)
 
     def _read(
         self,

@@ -105,7 +105,7 @@ def read_in(
             )
             made.extend(batch.committed.version for batch in batches if batch.committed.version is not None)
             if not refused:
-                knowledge_base.compared(part.root)
+                knowledge_base.folders.compared(part.root)
     progress.readable(knowledge_base.passages())
     for root, going, standing in refused:
         raise TooManyGone(
@@ -129,7 +129,7 @@ def read_in(
 
 def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
     """How many documents stand in what was read."""
-    states = knowledge_base.file_states(part.root).values()
+    states = knowledge_base.folders.file_states(part.root).values()
     return sum(state.document_id is not None and is_at(state.path, part.file or part.below) for state in states)
 
 
@@ -150,10 +150,10 @@ def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: 
 
 def failures(knowledge_base: KnowledgeBase) -> tuple[Failure, ...]:
     """The files that could not be read, with their reasons."""
-    roots = {root.id: root.path for root in knowledge_base.roots()}
+    roots = {root.id: root.path for root in knowledge_base.folders.roots()}
     return tuple(
         Failure(joined(roots[s.root_id], s.path), s.failure, s.failed_at, s.tries)
-        for s in knowledge_base.failures()
+        for s in knowledge_base.folders.failures()
         if s.failure is not None and s.failed_at is not None
     )
 
@@ -168,14 +168,14 @@ def _part(knowledge_base: KnowledgeBase, path: Path, rules: Rules | None) -> Par
     is_folder = absolute.is_dir()
     covering = [
         (root, relative)
-        for root in knowledge_base.roots()
+        for root in knowledge_base.folders.roots()
         if root.is_whole and (relative := relative_to(str(absolute), root.path)) is not None
     ]
     if covering:
         root, relative = max(covering, key=lambda pair: len(pair[0].path))
         inner = "" if relative == "." else relative
     else:
-        root = knowledge_base.ensure_root(str(absolute if is_folder else absolute.parent), is_whole=is_folder)
+        root = knowledge_base.folders.ensure_root(str(absolute if is_folder else absolute.parent), is_whole=is_folder)
         inner = "" if is_folder else absolute.name
     if is_folder and not inner:
         root = _remembered(knowledge_base, root, rules)
@@ -188,13 +188,15 @@ def _remembered(knowledge_base: KnowledgeBase, root: Root, rules: Rules | None) 
     wanted = rules or Rules(uses_gitignore=root.uses_gitignore, follows_links=root.follows_links)
     following = "added" if root.following == "left" else root.following
     if (following, wanted) != (root.following, Rules(root.uses_gitignore, root.follows_links)):
-        knowledge_base.follow(root, following, uses_gitignore=wanted.uses_gitignore, follows_links=wanted.follows_links)
-    return next(known for known in knowledge_base.roots() if known.id == root.id)
+        knowledge_base.folders.follow(
+            root, following, uses_gitignore=wanted.uses_gitignore, follows_links=wanted.follows_links
+        )
+    return next(known for known in knowledge_base.folders.roots() if known.id == root.id)
 
 
 def _released(knowledge_base: KnowledgeBase, root: Root, named: str, file: str | None) -> frozenset[str]:
     """The holds that end because the user names a file, or again the folder that was forgotten, or one in it."""
-    holds = knowledge_base.holds(root).values()
+    holds = knowledge_base.folders.holds(root).values()
     return frozenset(
         held.path
         for held in holds

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
-    ("rag_lifelong.undo", "rag_lifelong.pruning"),
+    ("rag_lifelong.undo", "rag_lifelong.pruning", "rag_lifelong.folders"),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote"),
     (
         "rag_lifelong.store",

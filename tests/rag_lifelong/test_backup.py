@@ -205,16 +205,16 @@ def test_a_backup_beside_a_writer_is_exactly_one_version(
 
 def test_nobody_follows_a_copy(kb: Path, tmp_path: Path) -> None:
     with opened(kb) as base:
-        root = base.roots()[0]
-        base.note_lease(Lease(root.id, os.getpid(), "here", base.now(), "events"), root)
-        base.queue(root, 3)
+        root = base.folders.roots()[0]
+        base.folders.note_lease(Lease(root.id, os.getpid(), "here", base.now(), "events"), root)
+        base.folders.queue(root, 3)
         write_backup(base, tmp_path / "b.zip")
-        assert list(base.leases()) == [root.id]
-        assert base.roots()[0].queued == 3
+        assert list(base.folders.leases()) == [root.id]
+        assert base.folders.roots()[0].queued == 3
     restore(tmp_path / "b.zip", tmp_path / "copy")
     with opened(tmp_path / "copy") as copy:
-        assert copy.leases() == {}
-        assert [root.queued for root in copy.roots()] == [0]
+        assert copy.folders.leases() == {}
+        assert [root.queued for root in copy.folders.roots()] == [0]
         assert not faults(copy)
 
 

@@ -142,7 +142,7 @@ def test_another_writer_that_does_not_end_is_said(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("damage", ["header", "middle", "text"])
 def test_a_damaged_file_is_said_with_what_to_do(tmp_path: Path, damage: str) -> None:
     with KnowledgeBase(tmp_path, embedder=HashEmbedder(8)) as base:
-        base.ensure_root("/x", is_whole=True)
+        base.folders.ensure_root("/x", is_whole=True)
     path = tmp_path / FILE_NAME
     data = bytearray(path.read_bytes())
     if damage == "text":

@@ -45,7 +45,7 @@ def test_one_document_takes_every_place_if_there_is_no_other() -> None:
 
 
 def put(base: KnowledgeBase, name: str, text: str, *, title: str = "") -> None:
-    root = base.ensure_root("/notes", is_whole=True)
+    root = base.folders.ensure_root("/notes", is_whole=True)
     chunk = Chunk(0, len(text), text, title, "", None)
     document = Document(text, title, None, (), (), True, "text", 1)
     base.commit(
