@@ -9,33 +9,31 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
 from ingest.chunk import Places
 from ingest.scan import Rules
-from rag_lifelong import sync, verify
-from rag_lifelong.changes import Hold, Restore
+from rag_lifelong import retraction, status, sync, verify
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import NoSuchPath, NothingToUndo, TargetUnusable
+from rag_lifelong.errors import NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
-from rag_lifelong.follow import SWEEP_S, Happening, Watcher, follower_of
+from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
-from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, Past, joined, relative_to
+from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, Past, relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import Settings, document_of, ignored_by
+from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.status import Folder, PathStatus, Status, absolute, not_stored
 from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
 from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDocument, Verdict, Version
-from rag_lifelong.when import moment
 
 REFUSAL = "Your sources do not say."
 EVIDENCE = 12  # passages an answer is looked for in
@@ -50,84 +48,6 @@ class Narrowing(TypedDict, total=False):
     as_of: AsOf | None
     within: Sequence[str]
     dated: Dates | None
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A root as shown: its path, how many documents stand in it, when it was last compared with the disk.
-
-    following: "added", "followed", "left" or "files" (single files of it were added). pid: of the process that follows
-    it now, None if none does. way: how that hears of changes. held: paths left as they are by forget and undo.
-    """
-
-    path: str
-    documents: int
-    checked_at: datetime | None
-    following: str
-    pid: int | None
-    way: str
-    blocked: str | None
-    queued: int
-    held: int
-
-
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What was removed for good. version: the one that took it out of answers, None if nothing of it still lived.
-
-    is_complete: False while a reader keeps old pages in the files; that is finished at a later opening.
-    left: copies of damaged stores, which may hold it still.
-    """
-
-    documents: int
-    version: Version | None
-    is_complete: bool
-    left: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UndoLine:
-    """One document that an undo concerns: what, where it stands and would stand; obstacle: why not, or ""."""
-
-    what: str
-    path: str
-    path_then: str
-    obstacle: str
-
-
-@dataclass(frozen=True, slots=True)
-class UndoPlan:
-    """What taking back a version would do."""
-
-    version: Version
-    lines: tuple[UndoLine, ...]
-    restores: tuple[Restore, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What is in the knowledge base. waiting: passages without a vector. size_bytes: of its folder."""
-
-    path: str
-    version: Version | None
-    documents: int
-    passages: int
-    waiting: int
-    failures: tuple[Failure, ...]
-    folders: tuple[Folder, ...]
-    embedder: str
-    model: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class PathStatus:
-    """All about one file. state: searchable, waiting, failed, ignored, held, outside or unknown."""
-
-    path: str
-    state: str
-    message: str
-    nearest: tuple[str, ...]
 
 
 def open_assistant(
@@ -169,7 +89,7 @@ def restore(
     with bytes done and bytes in all. Raises BackupUnusable, TargetUnusable, KnowledgeBaseBusy, StorageFull; then
     nothing has changed.
     """
-    return backup.restore(Path(_absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
+    return backup.restore(Path(absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
 
 
 class Assistant:
@@ -254,7 +174,7 @@ class Assistant:
 
     def move_folder(self, old: str | Path, new: str | Path) -> None:
         """The folder known as `old` stands at `new` now; nothing is read again. Raises NoSuchPath."""
-        root, place = self._folder(old), _absolute(new)
+        root, place = self._folder(old), absolute(new)
         if any(other.path == place for other in self.knowledge_base.folders.roots()):
             raise NoSuchPath(f"{place} is known as a folder of its own; forget or unfollow it first")
         self.knowledge_base.folders.rename_root(root, place)
@@ -290,7 +210,7 @@ class Assistant:
         return watcher
 
     def _root_to_follow(self, folder: str | Path, rules: Rules | None) -> Root:
-        place = _absolute(folder)
+        place = absolute(folder)
         known = next(
             (root for root in self.knowledge_base.folders.roots() if root.path == place and root.is_whole), None
         )
@@ -307,7 +227,7 @@ class Assistant:
         return next(root for root in self.knowledge_base.folders.roots() if root.id == known.id)
 
     def _folder(self, folder: str | Path) -> Root:
-        place = _absolute(folder)
+        place = absolute(folder)
         for root in self.knowledge_base.folders.roots():
             if root.path == place:
                 return root
@@ -348,59 +268,14 @@ class Assistant:
 
         A folder means all documents in it. Raises NoSuchPath if nothing is stored at a path.
         """
-        roots = {root.id: root for root in self.knowledge_base.folders.roots()}
-        operations: list[Hold] = []
-        for path in paths:
-            place = _absolute(path)
-            found = [
-                Hold(root.id, relative, place)
-                for root in roots.values()
-                for relative, state in self.knowledge_base.folders.file_states(root).items()
-                if state.document_id is not None and _covers(place, joined(root.path, relative))
-            ]
-            if not found:
-                nearest = self._nearest_paths(place)
-                hint = f"; did you mean {nearest[0]}?" if nearest else ""
-                raise NoSuchPath(f"nothing is stored at {place}{hint}")
-            operations.extend(found)
-        version = self.knowledge_base.commit(operations, cause="forget " + " ".join(str(p) for p in paths)).version
-        if version is None:  # another process was first
-            raise NoSuchPath(f"nothing is stored at {', '.join(_absolute(path) for path in paths)} any more")
-        return version
+        return retraction.forget(self.knowledge_base, paths)
 
     def forget_everywhere(self, *paths: str | Path) -> Erased:
         """Removes every document that ever stood at these paths from all versions, for good; the files stay on disk.
 
         They are not read again while they stay as they are. Raises NoSuchPath if nothing ever stood at a path.
         """
-        base = self.knowledge_base
-        found: dict[int, None] = {}
-        for path in paths:
-            here = base.documents_ever_at(_absolute(path))
-            if not here:
-                raise NoSuchPath(f"nothing was ever stored at {_absolute(path)}")
-            found.update(dict.fromkeys(here))
-        roots = {root.id: root for root in base.folders.roots()}
-        # documents that have moved away go too, wherever they stand now: what they said here is in all their texts
-        living = [
-            Hold(root.id, relative, joined(root.path, relative))
-            for root in roots.values()
-            for relative, state in base.folders.file_states(root).items()
-            if state.document_id in found
-        ]
-        version = base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
-        is_clean = base.erase(list(found))
-        return Erased(documents=len(found), version=version, is_complete=is_clean, left=self._copies_left())
-
-    def _copies_left(self) -> tuple[str, ...]:
-        """Files beside the store that hold what it once held, and that only the user may delete."""
-        return tuple(
-            sorted(
-                str(path)
-                for pattern in ("damaged", "before-restore")
-                for path in self.knowledge_base.path.glob(f"lifelong.sqlite3.{pattern}-*")
-            )
-        )
+        return retraction.forget_everywhere(self.knowledge_base, paths)
 
     def prune(
         self,
@@ -416,37 +291,13 @@ class Assistant:
         keep_last: of each document, so many former texts stay. within: globs of paths.
         Raises ValueError if both are None, NoSuchVersion for a span that cannot be read.
         """
-        if keep_for is None and keep_last is None:
-            raise ValueError("prune() needs keep_for or keep_last")
-        base = self.knowledge_base
-        before = base.version_number(None)
-        if keep_for is not None:
-            then = moment(f"{keep_for} ago", now=base.now())
-            assert isinstance(then, datetime)  # "… ago" is never a number
-            before = base.number_at(then)
-        return base.prune(before=before, keep_last=keep_last or 0, within=within, is_dry=is_dry)
+        return retraction.prune(
+            self.knowledge_base, keep_for=keep_for, keep_last=keep_last, within=within, is_dry=is_dry
+        )
 
     def undo_plan(self, version: int | None = None) -> UndoPlan:
         """What `undo` would do; nothing is done. Raises NothingToUndo, NoSuchVersion."""
-        base = self.knowledge_base
-        chosen = base.version_to_undo() if version is None else base.version(base.version_number(version))
-        if chosen is None:
-            raise NothingToUndo("no command has changed anything that could be taken back; see: lifelong versions")
-        roots = {root.id: root.path for root in base.folders.roots()}
-        steps = base.undo_plan(chosen.number)
-        return UndoPlan(
-            version=chosen,
-            lines=tuple(
-                UndoLine(
-                    what=step.what,
-                    path="" if step.now is None else joined(roots[step.now.root_id], step.now.path),
-                    path_then="" if step.then is None else joined(roots[step.then.root_id], step.then.path),
-                    obstacle=step.obstacle,
-                )
-                for step in steps
-            ),
-            restores=tuple(step.restore for step in steps if step.restore is not None),
-        )
+        return retraction.undo_plan(self.knowledge_base, version)
 
     def undo(self, version: int | None = None) -> Version:
         """Takes back a version, by default the newest that a command made and that was not taken back yet.
@@ -454,14 +305,7 @@ class Assistant:
         One more version; the disk is not touched, and its files are not read again until they change. What a later
         version has changed again stays. Raises NothingToUndo, NoSuchVersion.
         """
-        plan = self.undo_plan(version)
-        number = plan.version.number
-        if not plan.restores:
-            reason = "all of it has changed again since" if plan.lines else "its documents were removed for good"
-            raise NothingToUndo(f"nothing of version {number} can be taken back: {reason}")
-        done = self.knowledge_base.commit(plan.restores, cause=f"undo {number}", undoes=number).version
-        assert done is not None  # a Restore always makes one
-        return done
+        return retraction.undo(self.knowledge_base, version)
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Makes the word index and the vector index again from what is stored, and missing vectors.
@@ -487,7 +331,7 @@ class Assistant:
         with base.reading() as connection:
             return backup.write(
                 connection,
-                Path(_absolute(path)),
+                Path(absolute(path)),
                 settings=base.path / SETTINGS_NAME,
                 now=base.now(),
                 force=force,
@@ -499,7 +343,7 @@ class Assistant:
 
         tell: called with texts done and texts in all. Raises TargetUnusable, StorageFull.
         """
-        place = _absolute(folder)
+        place = absolute(folder)
         root = self.folder_that_reads(os.path.join(place, "documents", "one.md"))
         if root is not None:
             raise TargetUnusable(f"{place} is in {root.path}, whose files are read in; name a folder elsewhere")
@@ -507,7 +351,7 @@ class Assistant:
 
     def folder_that_reads(self, path: str | Path) -> Root | None:
         """The folder that would take a file at `path` for one of its own documents."""
-        place = _absolute(path)
+        place = absolute(path)
         for root in self.followed():
             relative = relative_to(place, root.path)
             if relative is not None and ignored_by(root, relative) is None:
@@ -616,23 +460,19 @@ class Assistant:
         Without `as_of`, a document that was taken out or whose file is gone is shown as it last was.
         Raises NoSuchPath.
         """
-        place = _absolute(path)
+        place = absolute(path)
         found = self.knowledge_base.document_at(place, as_of=as_of)
         if found is None and as_of is None:
             found = self.knowledge_base.last_document_at(place)
         if found is None:
-            nearest = self._nearest_paths(place)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            raise NoSuchPath(f"nothing is stored at {place}{hint}")
+            raise not_stored(self.knowledge_base, place, "is")
         return found.text
 
     def history(self, path: str | Path) -> tuple[Past, ...]:
         """Every state of the document at a path, oldest first, wherever it stood then. Raises NoSuchPath."""
-        found = self.knowledge_base.history(_absolute(path))
+        found = self.knowledge_base.history(absolute(path))
         if not found:
-            nearest = self._nearest_paths(_absolute(path))
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            raise NoSuchPath(f"nothing was ever stored at {_absolute(path)}{hint}")
+            raise not_stored(self.knowledge_base, absolute(path), "was ever")
         return found
 
     def changed_between(self, first: AsOf, last: AsOf) -> tuple[tuple[Past | None, Past | None], ...]:
@@ -654,59 +494,15 @@ class Assistant:
 
     def status(self) -> Status:
         """What is in the knowledge base, what failed, what waits."""
-        base = self.knowledge_base
-        documents = base.documents()
-        return Status(
-            path=str(base.path),
-            version=base.latest(),
-            documents=len(documents),
-            passages=sum(document.passages for document in documents),
-            waiting=base.lag().passages,
-            failures=self.failures(),
-            folders=self.folders(),
-            embedder=base.embedder.name,
-            model=self.model_name,
-            size_bytes=sum(f.stat().st_size for f in base.path.rglob("*") if f.is_file()),
-        )
+        return status.status(self.knowledge_base, model_name=self.model_name)
 
     def folders(self) -> tuple[Folder, ...]:
         """The folders known, who follows them, and how they stand."""
-        base = self.knowledge_base
-        documents = base.documents()
-        found = []
-        for root in base.folders.roots():
-            lease = follower_of(base, root)
-            found.append(
-                Folder(
-                    path=root.path,
-                    documents=sum(_covers(root.path, document.path) for document in documents),
-                    checked_at=root.compared_at,
-                    following=root.following if root.is_whole else "files",
-                    pid=None if lease is None else lease.pid,
-                    way="" if lease is None else lease.way,
-                    blocked=root.blocked,
-                    queued=root.queued if lease is not None else 0,
-                    held=len(base.folders.holds(root)),
-                )
-            )
-        return tuple(found)
+        return status.folders(self.knowledge_base)
 
     def status_of(self, path: str | Path) -> PathStatus:
         """Why a file is, or is not, found."""
-        place = _absolute(path)
-        covering = [
-            (root, relative)
-            for root in self.knowledge_base.folders.roots()
-            if (relative := relative_to(place, root.path)) is not None
-        ]
-        for root, relative in sorted(covering, key=lambda pair: -len(pair[0].path)):
-            found = self._state_below(root, relative, place)
-            if found is not None:
-                return found
-        nearest = self._nearest_paths(place)
-        if os.path.exists(place):
-            return PathStatus(place, "outside", f"not read in yet; add it with: lifelong add {place}", nearest)
-        return PathStatus(place, "unknown", "no such file, on disk or in the knowledge base", nearest)
+        return status.path_status(self.knowledge_base, path)
 
     @property
     def model_name(self) -> str:
@@ -800,7 +596,7 @@ class Assistant:
                 lag=self.knowledge_base.lag(),
                 supported_share=0.0 if is_refused else 1.0,
                 pruned=0 if as_of is None else self.knowledge_base.pruned_at(number),
-                unwatched=self._is_unwatched(),
+                unwatched=status.is_unwatched(self.knowledge_base),
             ),
             version=number,
             as_of=None if as_of is None else number,
@@ -808,63 +604,6 @@ class Assistant:
             adapter=None,
         )
 
-    def _is_unwatched(self) -> bool:
-        followed = [root for root in self.knowledge_base.folders.roots() if root.following == "followed"]
-        return any(follower_of(self.knowledge_base, root) is None for root in followed)
-
-    def _state_below(self, root: Root, relative: str, place: str) -> PathStatus | None:
-        held = self.knowledge_base.folders.holds(root).get(relative)
-        if held is not None:
-            message = (
-                f"held by {held.cause}: left as it is until the file changes; "
-                f"to read what is on disk: lifelong add {place}"
-            )
-            return PathStatus(place, "held", message, ())
-        state = self.knowledge_base.folders.file_states(root).get(relative)
-        if state is not None and state.failure is not None:
-            kept = "; its last readable text still answers" if state.document_id is not None else ""
-            return PathStatus(place, "failed", f"{state.failure}{kept}", ())
-        if state is not None and state.document_id is not None:
-            return self._searchable(state.document_id, place)
-        if not root.is_whole or relative == ".":
-            return None
-        ignored = ignored_by(root, relative)
-        if ignored is not None:
-            return PathStatus(place, "ignored", ignored, ())
-        if os.path.isfile(place):
-            message = f"not read yet; read it in with: lifelong add {root.path}"
-            return PathStatus(place, "waiting", message, ())
-        return None
-
-    def _searchable(self, document_id: int, place: str) -> PathStatus:
-        found = next(d for d in self.documents() if d.document_id == document_id)
-        if found.without_vectors:
-            message = (
-                f"found by words since version {found.version}; "
-                f"{found.without_vectors} of {found.passages} passages wait for vectors"
-            )
-            return PathStatus(place, "waiting", message, ())
-        message = (
-            f"searchable since version {found.version}, {found.passages} passage{'' if found.passages == 1 else 's'}"
-        )
-        return PathStatus(place, "searchable", message, ())
-
-    def _nearest_paths(self, place: str) -> tuple[str, ...]:
-        import difflib
-
-        known = [document.path for document in self.documents()]
-        by_name = {os.path.basename(path): path for path in known}
-        names = difflib.get_close_matches(os.path.basename(place), by_name, n=3, cutoff=0.6)
-        return tuple(by_name[name] for name in names)
-
 
 def _untold(happening: Happening) -> None:
     """Nobody is told."""
-
-
-def _absolute(path: str | Path) -> str:
-    return os.path.abspath(os.path.expanduser(path))
-
-
-def _covers(place: str, path: str) -> bool:
-    return path == place or path.startswith(place.rstrip("/") + "/")

@@ -22,7 +22,7 @@ import numpy as np
 from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.changes import Operation, Outcome, embedded_string
 from rag_lifelong.embed import Embedder
-from rag_lifelong.errors import EmbedderMismatch, NoSuchVersion
+from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion
 from rag_lifelong.folders import Folders
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.pruning import Pruning
@@ -205,9 +205,11 @@ class KnowledgeBase:
         """Documents that live no more are removed from every version, for real.
 
         True if nothing of them can be read out of the files any more; False if a reader stands in the way: then it is
-        finished at a later opening.
+        finished at a later opening. Raises KnowledgeBaseBusy if one of them lives.
         """
         with self._database.transaction() as connection:
+            if any(documents.lives_now(connection, document_id) for document_id in document_ids):
+                raise KnowledgeBaseBusy("another process has brought one of them back meanwhile; try again")
             pruning.erase(connection, document_ids)
             words.optimize(connection)
             settings.write(connection, _TO_SCRUB, "1")

@@ -80,6 +80,16 @@ def versions_of(connection: sqlite3.Connection, document_id: int) -> list[int]:
     return [int(row[0]) for row in rows if row[0] is not None]
 
 
+def lives_now(connection: sqlite3.Connection, document_id: int) -> bool:
+    """The document stands somewhere, or has a text."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM locations WHERE document_id = :d AND died IS NULL) OR "
+        "EXISTS (SELECT 1 FROM revision_lives WHERE document_id = :d AND died IS NULL)",
+        {"d": document_id},
+    ).fetchone()
+    return bool(row[0])
+
+
 def last_touched(connection: sqlite3.Connection, document_id: int) -> int:
     """The newest version that changed the document's place or text."""
     row = connection.execute(

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.config import Setting
 from rag_lifelong.export import Exported
 from rag_lifelong.follow import Happening
 from rag_lifelong.knowledge_base import Past
 from rag_lifelong.pruning import Pruning
+from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.service import Standing, Supervisor
+from rag_lifelong.status import Folder, PathStatus, Status
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
-from rag_lifelong.assistant import Erased, Folder, PathStatus, Status, UndoPlan
 from rag_lifelong.export import Exported
 from rag_lifelong.knowledge_base import Past
 from rag_lifelong.pruning import Pruning
+from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.status import Folder, PathStatus, Status
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural

@@ -24,10 +24,11 @@ import pytest
 import ingest.scan
 from ingest.scan import Found, Rules, Unreadable
 from rag_lifelong import follow, open_assistant
-from rag_lifelong.assistant import Assistant, Folder
+from rag_lifelong.assistant import Assistant
 from rag_lifelong.embed import Embedder, HashEmbedder
 from rag_lifelong.errors import FolderFollowed, TooManyGone
 from rag_lifelong.follow import Happening, Watcher
+from rag_lifelong.status import Folder
 from rag_lifelong.types import Vector, Vectors
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import pytest
 
 from rag_lifelong import open_assistant, retrieve
 from rag_lifelong.assistant import Assistant
-from rag_lifelong.errors import NoSuchVersion, NothingToUndo, TooManyGone
+from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchVersion, NothingToUndo, TooManyGone
 from rag_lifelong.knowledge_base import Past
 from rag_lifelong.store import versions, words
 from rag_lifelong.store.packing import pack, unpack
@@ -411,3 +411,12 @@ def test_a_reader_that_stands_in_the_way_makes_it_pending_and_the_next_opening_e
 
 def _holds(folder: Path, token: str) -> bool:
     return any(token.encode() in file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_what_lives_cannot_be_erased(assistant: Assistant, notes: Path) -> None:
+    (notes / "a.md").write_text("one\n")
+    assistant.add(notes)
+    living = [document.document_id for document in assistant.documents()]
+    with pytest.raises(KnowledgeBaseBusy):
+        assistant.knowledge_base.erase(living)
+    assert texts(assistant) == {"a.md": "one\n"}

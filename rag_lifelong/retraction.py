@@ -1,0 +1,178 @@
+"""What a person takes back, takes out, or lets go for good: undo, forget, prune.
+
+Rule: never touches the disk. Undo and forget are versions, and hold the paths concerned; only pruning and forgetting
+everywhere are for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rag_lifelong.changes import Hold, Restore
+from rag_lifelong.errors import NoSuchPath, NothingToUndo
+from rag_lifelong.knowledge_base import KnowledgeBase, joined
+from rag_lifelong.pruning import Pruning
+from rag_lifelong.reading import is_at
+from rag_lifelong.status import absolute, not_stored
+from rag_lifelong.types import Version
+from rag_lifelong.when import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was removed for good. version: the one that took it out of answers, None if nothing of it still lived.
+
+    is_complete: False while a reader keeps old pages in the files; that is finished at a later opening.
+    left: copies of damaged stores, which may hold it still.
+    """
+
+    documents: int
+    version: Version | None
+    is_complete: bool
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoLine:
+    """One document that an undo concerns: what, where it stands and would stand; obstacle: why not, or ""."""
+
+    what: str
+    path: str
+    path_then: str
+    obstacle: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """What taking back a version would do."""
+
+    version: Version
+    lines: tuple[UndoLine, ...]
+    restores: tuple[Restore, ...]
+
+
+def forget(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> Version:
+    """Takes documents out of every answer about now; their files stay on disk and are not read again.
+
+    A folder means all documents in it. Raises NoSuchPath if nothing is stored at a path.
+    """
+    roots = {root.id: root for root in knowledge_base.folders.roots()}
+    operations: list[Hold] = []
+    for path in paths:
+        place = absolute(path)
+        found = [
+            Hold(root.id, relative, place)
+            for root in roots.values()
+            for relative, state in knowledge_base.folders.file_states(root).items()
+            if state.document_id is not None and is_at(joined(root.path, relative), place)
+        ]
+        if not found:
+            raise not_stored(knowledge_base, place, "is")
+        operations.extend(found)
+    version = knowledge_base.commit(operations, cause="forget " + " ".join(str(p) for p in paths)).version
+    if version is None:  # another process was first
+        raise NoSuchPath(f"nothing is stored at {', '.join(absolute(path) for path in paths)} any more")
+    return version
+
+
+def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> Erased:
+    """Removes every document that ever stood at these paths from all versions, for good; the files stay on disk.
+
+    They are not read again while they stay as they are. Raises NoSuchPath if nothing ever stood at a path.
+    """
+    found: dict[int, None] = {}
+    for path in paths:
+        here = knowledge_base.documents_ever_at(absolute(path))
+        if not here:
+            raise NoSuchPath(f"nothing was ever stored at {absolute(path)}")
+        found.update(dict.fromkeys(here))
+    roots = {root.id: root for root in knowledge_base.folders.roots()}
+    # documents that have moved away go too, wherever they stand now: what they said here is in all their texts
+    living = [
+        Hold(root.id, relative, joined(root.path, relative))
+        for root in roots.values()
+        for relative, state in knowledge_base.folders.file_states(root).items()
+        if state.document_id in found
+    ]
+    version = knowledge_base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
+    is_clean = knowledge_base.erase(list(found))
+    return Erased(documents=len(found), version=version, is_complete=is_clean, left=_copies_left(knowledge_base))
+
+
+def prune(
+    knowledge_base: KnowledgeBase,
+    *,
+    keep_for: str | None,
+    keep_last: int | None,
+    within: Sequence[str],
+    is_dry: bool,
+) -> Pruning:
+    """Lets go of former texts, for good; what went, or would. The present is not touched.
+
+    keep_for: a span such as "1 year": what was replaced or taken out longer ago goes; None: all that was.
+    keep_last: of each document, so many former texts stay. within: globs of paths.
+    Raises ValueError if both are None, NoSuchVersion for a span that cannot be read.
+    """
+    if keep_for is None and keep_last is None:
+        raise ValueError("prune() needs keep_for or keep_last")
+    before = knowledge_base.version_number(None)
+    if keep_for is not None:
+        then = moment(f"{keep_for} ago", now=knowledge_base.now())
+        assert isinstance(then, datetime)  # "… ago" is never a number
+        before = knowledge_base.number_at(then)
+    return knowledge_base.prune(before=before, keep_last=keep_last or 0, within=within, is_dry=is_dry)
+
+
+def undo_plan(knowledge_base: KnowledgeBase, version: int | None) -> UndoPlan:
+    """What `undo` would do; nothing is done. Raises NothingToUndo, NoSuchVersion."""
+    if version is None:
+        chosen = knowledge_base.version_to_undo()
+    else:
+        chosen = knowledge_base.version(knowledge_base.version_number(version))
+    if chosen is None:
+        raise NothingToUndo("no command has changed anything that could be taken back; see: lifelong versions")
+    roots = {root.id: root.path for root in knowledge_base.folders.roots()}
+    steps = knowledge_base.undo_plan(chosen.number)
+    return UndoPlan(
+        version=chosen,
+        lines=tuple(
+            UndoLine(
+                what=step.what,
+                path="" if step.now is None else joined(roots[step.now.root_id], step.now.path),
+                path_then="" if step.then is None else joined(roots[step.then.root_id], step.then.path),
+                obstacle=step.obstacle,
+            )
+            for step in steps
+        ),
+        restores=tuple(step.restore for step in steps if step.restore is not None),
+    )
+
+
+def undo(knowledge_base: KnowledgeBase, version: int | None) -> Version:
+    """Takes back a version, by default the newest that a command made and that was not taken back yet.
+
+    One more version; the disk is not touched, and its files are not read again until they change. What a later
+    version has changed again stays. Raises NothingToUndo, NoSuchVersion.
+    """
+    plan = undo_plan(knowledge_base, version)
+    number = plan.version.number
+    if not plan.restores:
+        reason = "all of it has changed again since" if plan.lines else "its documents were removed for good"
+        raise NothingToUndo(f"nothing of version {number} can be taken back: {reason}")
+    done = knowledge_base.commit(plan.restores, cause=f"undo {number}", undoes=number).version
+    assert done is not None  # a Restore always makes one
+    return done
+
+
+def _copies_left(knowledge_base: KnowledgeBase) -> tuple[str, ...]:
+    """Files beside the store that hold what it once held, and that only the user may delete."""
+    return tuple(
+        sorted(
+            str(path)
+            for pattern in ("damaged", "before-restore")
+            for path in knowledge_base.path.glob(f"lifelong.sqlite3.{pattern}-*")
+        )
+    )

@@ -1,0 +1,194 @@
+"""How things stand: the knowledge base, its folders, and one file of them.
+
+Rule: reads only, and says which command mends what it finds.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rag_lifelong import sync
+from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.follow import follower_of
+from rag_lifelong.knowledge_base import KnowledgeBase, relative_to
+from rag_lifelong.reading import ignored_by, is_at
+from rag_lifelong.store.files import Root
+from rag_lifelong.types import Failure, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A root as shown: its path, how many documents stand in it, when it was last compared with the disk.
+
+    following: "added", "followed", "left" or "files" (single files of it were added). pid: of the process that follows
+    it now, None if none does. way: how that hears of changes. held: paths left as they are by forget and undo.
+    """
+
+    path: str
+    documents: int
+    checked_at: datetime | None
+    following: str
+    pid: int | None
+    way: str
+    blocked: str | None
+    queued: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is in the knowledge base. waiting: passages without a vector. size_bytes: of its folder."""
+
+    path: str
+    version: Version | None
+    documents: int
+    passages: int
+    waiting: int
+    failures: tuple[Failure, ...]
+    folders: tuple[Folder, ...]
+    embedder: str
+    model: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathStatus:
+    """All about one file. state: searchable, waiting, failed, ignored, held, outside or unknown."""
+
+    path: str
+    state: str
+    message: str
+    nearest: tuple[str, ...]
+
+
+def status(knowledge_base: KnowledgeBase, *, model_name: str) -> Status:
+    """What is in the knowledge base, what failed, what waits."""
+    documents = knowledge_base.documents()
+    return Status(
+        path=str(knowledge_base.path),
+        version=knowledge_base.latest(),
+        documents=len(documents),
+        passages=sum(document.passages for document in documents),
+        waiting=knowledge_base.lag().passages,
+        failures=sync.failures(knowledge_base),
+        folders=folders(knowledge_base),
+        embedder=knowledge_base.embedder.name,
+        model=model_name,
+        size_bytes=_size_bytes(knowledge_base.path),
+    )
+
+
+def folders(knowledge_base: KnowledgeBase) -> tuple[Folder, ...]:
+    """The folders known, who follows them, and how they stand."""
+    documents = knowledge_base.documents()
+    found = []
+    for root in knowledge_base.folders.roots():
+        lease = follower_of(knowledge_base, root)
+        found.append(
+            Folder(
+                path=root.path,
+                documents=sum(is_at(document.path, root.path) for document in documents),
+                checked_at=root.compared_at,
+                following=root.following if root.is_whole else "files",
+                pid=None if lease is None else lease.pid,
+                way="" if lease is None else lease.way,
+                blocked=root.blocked,
+                queued=root.queued if lease is not None else 0,
+                held=len(knowledge_base.folders.holds(root)),
+            )
+        )
+    return tuple(found)
+
+
+def path_status(knowledge_base: KnowledgeBase, path: str | Path) -> PathStatus:
+    """Why a file is, or is not, found."""
+    place = absolute(path)
+    covering = [
+        (root, relative)
+        for root in knowledge_base.folders.roots()
+        if (relative := relative_to(place, root.path)) is not None
+    ]
+    for root, relative in sorted(covering, key=lambda pair: -len(pair[0].path)):
+        found = _state_below(knowledge_base, root, relative, place)
+        if found is not None:
+            return found
+    nearest = nearest_paths(knowledge_base, place)
+    if os.path.exists(place):
+        return PathStatus(place, "outside", f"not read in yet; add it with: lifelong add {place}", nearest)
+    return PathStatus(place, "unknown", "no such file, on disk or in the knowledge base", nearest)
+
+
+def is_unwatched(knowledge_base: KnowledgeBase) -> bool:
+    """Folders are followed, and nobody watches one of them now."""
+    followed = [root for root in knowledge_base.folders.roots() if root.following == "followed"]
+    return any(follower_of(knowledge_base, root) is None for root in followed)
+
+
+def not_stored(knowledge_base: KnowledgeBase, place: str, verb: str) -> NoSuchPath:
+    """The error for a path where nothing is stored ("is"), or ever was ("was ever"), with the nearest name."""
+    nearest = nearest_paths(knowledge_base, place)
+    hint = f"; did you mean {nearest[0]}?" if nearest else ""
+    return NoSuchPath(f"nothing {verb} stored at {place}{hint}")
+
+
+def nearest_paths(knowledge_base: KnowledgeBase, place: str) -> tuple[str, ...]:
+    """Up to three stored paths whose file names are like that of `place`."""
+    import difflib
+
+    known = [document.path for document in knowledge_base.documents()]
+    by_name = {os.path.basename(path): path for path in known}
+    names = difflib.get_close_matches(os.path.basename(place), by_name, n=3, cutoff=0.6)
+    return tuple(by_name[name] for name in names)
+
+
+def absolute(path: str | Path) -> str:
+    """As the user means it, from the home folder or from here."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place: str) -> PathStatus | None:
+    held = knowledge_base.folders.holds(root).get(relative)
+    if held is not None:
+        message = (
+            f"held by {held.cause}: left as it is until the file changes; to read what is on disk: lifelong add {place}"
+        )
+        return PathStatus(place, "held", message, ())
+    state = knowledge_base.folders.file_states(root).get(relative)
+    if state is not None and state.failure is not None:
+        kept = "; its last readable text still answers" if state.document_id is not None else ""
+        return PathStatus(place, "failed", f"{state.failure}{kept}", ())
+    if state is not None and state.document_id is not None:
+        return _searchable(knowledge_base, state.document_id, place)
+    if not root.is_whole or relative == ".":
+        return None
+    ignored = ignored_by(root, relative)
+    if ignored is not None:
+        return PathStatus(place, "ignored", ignored, ())
+    if os.path.isfile(place):
+        message = f"not read yet; read it in with: lifelong add {root.path}"
+        return PathStatus(place, "waiting", message, ())
+    return None
+
+
+def _searchable(knowledge_base: KnowledgeBase, document_id: int, place: str) -> PathStatus:
+    found = next(d for d in knowledge_base.documents() if d.document_id == document_id)
+    if found.without_vectors:
+        message = (
+            f"found by words since version {found.version}; "
+            f"{found.without_vectors} of {found.passages} passages wait for vectors"
+        )
+        return PathStatus(place, "waiting", message, ())
+    message = f"searchable since version {found.version}, {found.passages} passage{'' if found.passages == 1 else 's'}"
+    return PathStatus(place, "searchable", message, ())
+
+
+def _size_bytes(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # an index file that was just replaced
+            total += file.stat().st_size if file.is_file() else 0
+    return total
