@@ -22,9 +22,9 @@ import numpy as np
 
 from ingest import Chunk, Document
 from rag_lifelong import retrieve
-from rag_lifelong.changes import Place, Put
 from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.operations import Place, Put
 from rag_lifelong.types import Vectors
 
 SETS = ("squad_dev", "hotpotqa", "musique", "xquad.en", "xquad.zh")

@@ -20,11 +20,11 @@ from sqlite3 import Connection
 import numpy as np
 
 from rag_lifelong import changes, pruning, retrieve, undo
-from rag_lifelong.changes import Operation, Outcome, embedded_string
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion
 from rag_lifelong.folders import Folders
 from rag_lifelong.index import VectorIndex
+from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words

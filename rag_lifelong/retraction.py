@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rag_lifelong.changes import Hold, Restore
 from rag_lifelong.errors import NoSuchPath, NothingToUndo
 from rag_lifelong.knowledge_base import KnowledgeBase, joined
+from rag_lifelong.operations import Hold, Restore
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import is_at
 from rag_lifelong.status import absolute, not_stored

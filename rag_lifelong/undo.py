@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rag_lifelong.changes import Restore
+from rag_lifelong.operations import Restore
 from rag_lifelong.store import documents, revisions, versions
 from rag_lifelong.store.documents import Location
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from sqlite3 import Connection
 
-from rag_lifelong.changes import string_digest
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.operations import string_digest
 from rag_lifelong.store import documents, passages, revisions, vectors, versions, words
 from rag_lifelong.types import Finding
 

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.knowledge_base",),
     ("rag_lifelong.undo", "rag_lifelong.pruning", "rag_lifelong.folders"),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote"),
+    ("rag_lifelong.operations",),
     (
         "rag_lifelong.store",
         "rag_lifelong.index",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest import Chunk, Document
-from rag_lifelong.changes import Place, Put
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
+from rag_lifelong.operations import Place, Put
 from rag_lifelong.retrieve import Scored, dense_weight, fuse, spread
 from rag_lifelong.types import Scores
 
