@@ -22,7 +22,9 @@ from rag_lifelong.errors import NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
-from rag_lifelong.knowledge_base import AsOf, Dates, KnowledgeBase, Past, relative_to
+from rag_lifelong.history import Past
+from rag_lifelong.knowledge_base import Dates, KnowledgeBase
+from rag_lifelong.places import relative_to
 from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.quote import Evidence, Quotation, quote
@@ -34,6 +36,7 @@ from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
 from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDocument, Verdict, Version
+from rag_lifelong.when import AsOf
 
 REFUSAL = "Your sources do not say."
 EVIDENCE = 12  # passages an answer is looked for in

@@ -25,7 +25,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from rag_lifelong.errors import StorageFull, TargetUnusable
-from rag_lifelong.knowledge_base import KnowledgeBase, joined
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.places import joined
 from rag_lifelong.store import documents, files, revisions, versions
 from rag_lifelong.types import Version
 

@@ -8,28 +8,24 @@ away, or has lost much without anybody having told, is waited for, never emptied
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
 from ingest.watch import Events, Settling
-from rag_lifelong.errors import FolderFollowed, LifelongError
-from rag_lifelong.knowledge_base import KnowledgeBase, joined, relative_to
+from rag_lifelong.errors import LifelongError
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.leases import Leases
+from rag_lifelong.places import joined, relative_to
 from rag_lifelong.reading import FEW_GONE, Batch, Part, Reader, Settings, rules_of
-from rag_lifelong.store.files import FileState, Lease, Root
+from rag_lifelong.store.files import FileState, Root
 from rag_lifelong.sync import EMBED_BATCH
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
 POLL_S = 10.0  # … where there are no events
@@ -110,7 +106,7 @@ class Watcher:
         self._queue_at = 0.0
         self._retry_at = 0.0
         self._rate = 0.0
-        self._locks: list[FileLock] = []
+        self._leases = Leases(knowledge_base)
         self._to_embed = threading.Event()
         self._threads: list[threading.Thread] = []
         self._is_ready = False
@@ -120,7 +116,7 @@ class Watcher:
 
     def start(self) -> None:
         """Takes the folders' leases and begins. Raises FolderFollowed."""
-        self._take_leases()
+        self._leases.take(self._roots.values())
         for name, target in (("watching", self._run), ("embedding", self._embed)):
             thread = threading.Thread(target=target, name=name, daemon=True)
             self._threads.append(thread)
@@ -135,12 +131,7 @@ class Watcher:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
-        for root in self._roots.values():
-            with suppress(LifelongError):  # a note for others; the lock below is what counts
-                self._base.folders.note_lease(None, root)
-        for lock in self._locks:
-            lock.release()
-        self._locks.clear()
+        self._leases.give_back()
 
     def standing(self) -> Standing:
         """How far it is, now."""
@@ -479,23 +470,6 @@ class Watcher:
 
     # -- inside
 
-    def _take_leases(self) -> None:
-        from filelock import Timeout
-
-        for root in self._roots.values():
-            lock = _lock(self._base, root)
-            try:
-                lock.acquire(timeout=1.0)  # `status` holds it for a moment when it looks
-            except Timeout:
-                holder = self._base.folders.leases().get(root.id)
-                for taken in self._locks:
-                    taken.release()
-                self._locks.clear()
-                who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
-                raise FolderFollowed(f"{root.path} is followed already, by {who}; one is enough") from None
-            self._locks.append(lock)
-            self._note_lease(root, "events")
-
     def _listen(self, events: Events, root: Root) -> None:
         self._places[root.id] = _place(root.path)
         reason = "" if self._places[root.id] is None else events.follow(Path(root.path))
@@ -505,11 +479,7 @@ class Watcher:
             self._every[root.id] = min(POLL_S, self._sweep_s)
             way = f"comparing every {self._every[root.id]:.0f} s: {reason}"
             self._say("polling", path=root.path, message=way)
-        self._note_lease(root, way)
-
-    def _note_lease(self, root: Root, way: str) -> None:
-        """Others learn who follows the root, and how that hears of changes."""
-        self._base.folders.note_lease(Lease(root.id, os.getpid(), socket.gethostname(), self._base.now(), way), root)
+        self._leases.note(root, way)
 
     def _note_queue(self) -> None:
         """Other processes learn once a second how many files wait, so that answers can say so."""
@@ -574,30 +544,6 @@ class Watcher:
         message: str = "",
     ) -> None:
         self._tell(Happening(self._base.now(), kind, path, path_before, born, died, kept, seconds, version, message))
-
-
-def follower_of(knowledge_base: KnowledgeBase, root: Root) -> Lease | None:
-    """Who follows a folder now; None if nobody, or whoever did has died."""
-    from filelock import Timeout
-
-    lease = knowledge_base.folders.leases().get(root.id)
-    if lease is None:
-        return None
-    lock = _lock(knowledge_base, root)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return lease
-    lock.release()
-    return None
-
-
-def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
-    from filelock import FileLock
-
-    folder = knowledge_base.path / "leases"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
 
 
 def _place(path: str) -> tuple[int, int] | None:

@@ -23,8 +23,10 @@ from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion
 from rag_lifelong.folders import Folders
+from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.operations import Operation, Outcome, embedded_string
+from rag_lifelong.places import joined, relative_to
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
@@ -45,16 +47,6 @@ _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for document
 def utc_now() -> datetime:
     """The time, aware, UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A document at a version. path: absolute, None: it stood nowhere. text: None: it did not live, or was pruned."""
-
-    document_id: int
-    version: Version
-    path: str | None
-    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,49 +376,12 @@ class KnowledgeBase:
         Empty if none ever stood there.
         """
         with self._database.snapshot() as connection:
-            now = versions.latest_number(connection)
-            paths = {root.id: root.path for root in files.roots(connection)}
-            for root_id, place in paths.items():
-                relative = relative_to(path, place)
-                if relative is None:
-                    continue
-                document_id = documents.owner(connection, root_id, relative, now)
-                if document_id is None:
-                    last = documents.last_location(connection, root_id, relative)
-                    document_id = None if last is None else last[0]
-                if document_id is not None:
-                    return tuple(self._pasts(connection, document_id, paths))
-        return ()
+            return History(connection, self._revision).of(path)
 
     def changed_between(self, first: int, last: int) -> tuple[tuple[Past | None, Past | None], ...]:
         """(state at `first`, state at `last`) of each document that differs; None where it did not live."""
         with self._database.snapshot() as connection:
-            paths = {root.id: root.path for root in files.roots(connection)}
-            found = []
-            for document_id in documents.touched_between(connection, first, last):
-                before = self._past_at(connection, document_id, first, paths)
-                after = self._past_at(connection, document_id, last, paths)
-                if (before is None) != (after is None) or (
-                    before is not None and after is not None and (before.path, before.text) != (after.path, after.text)
-                ):
-                    found.append((before, after))
-            return tuple(found)
-
-    def _pasts(self, connection: Connection, document_id: int, paths: dict[int, str]) -> Iterator[Past]:
-        for number in documents.versions_of(connection, document_id):
-            past = self._past_at(connection, document_id, number, paths)
-            version = versions.read(connection, number)
-            if version is not None:
-                yield past if past is not None else Past(document_id, version, None, None)
-
-    def _past_at(self, connection: Connection, document_id: int, number: int, paths: dict[int, str]) -> Past | None:
-        location = documents.location_of(connection, document_id, number)
-        version = versions.read(connection, number)
-        if location is None or version is None:
-            return None
-        revision_id = revisions.at(connection, document_id, number)
-        text = None if revision_id is None else self._revision(connection, revision_id).text
-        return Past(document_id, version, joined(paths[location.root_id], location.path), text)
+            return History(connection, self._revision).between(first, last)
 
     def matching(self, pattern: str) -> frozenset[int]:
         """Ids of the living documents whose path matches a glob."""
@@ -694,19 +649,6 @@ class KnowledgeBase:
             words.insert_past(connection, [row for key, row in sorted(rows.items()) if key not in alive])
 
 
-def joined(root: str, relative: str) -> str:
-    """The absolute path of a path below a root."""
-    return str(Path(root, *relative.split("/")))
-
-
-def relative_to(path: str, root: str) -> str | None:
-    """`path` below `root`, "/" between its parts; None if it is not below it. Both absolute."""
-    try:
-        return Path(path).relative_to(root).as_posix()
-    except ValueError:
-        return None
-
-
 def matches(pattern: str, root: str, relative: str) -> bool:
     """A glob matches the absolute path, the path below the root, or that with the root's name before it."""
     candidates = (joined(root, relative), relative, f"{Path(root).name}/{relative}")
@@ -715,6 +657,3 @@ def matches(pattern: str, root: str, relative: str) -> bool:
         fnmatch.fnmatchcase(candidate, pattern) or fnmatch.fnmatchcase(candidate, f"{prefix}/*")
         for candidate in candidates
     )
-
-
-__all__ = ["AsOf", "Dates", "KnowledgeBase", "Vector", "joined", "matches", "relative_to", "utc_now"]

@@ -19,8 +19,9 @@ from ingest.apart import ParserProcess
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.parsers import parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
-from rag_lifelong.knowledge_base import Committed, KnowledgeBase, relative_to
+from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch
+from rag_lifelong.places import relative_to
 from rag_lifelong.store.files import FileState, Held, Root
 from rag_lifelong.store.revisions import Revision
 

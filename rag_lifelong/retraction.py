@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 
 from rag_lifelong.errors import NoSuchPath, NothingToUndo
-from rag_lifelong.knowledge_base import KnowledgeBase, joined
+from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Hold, Restore
+from rag_lifelong.places import joined
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import is_at
 from rag_lifelong.status import absolute, not_stored

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from ingest.scan import Rules
 from rag_lifelong.errors import NoSuchPath, TooManyGone
-from rag_lifelong.knowledge_base import KnowledgeBase, joined, relative_to
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.places import joined, relative_to
 from rag_lifelong.reading import Part, Reader, Settings, is_at
 from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, Version

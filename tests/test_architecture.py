@@ -22,10 +22,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.retraction",),
     ("rag_lifelong.status",),
     ("rag_lifelong.follow",),
-    ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.export"),
+    ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.leases", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
-    ("rag_lifelong.undo", "rag_lifelong.pruning", "rag_lifelong.folders"),
+    ("rag_lifelong.undo", "rag_lifelong.pruning", "rag_lifelong.folders", "rag_lifelong.history"),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote"),
     ("rag_lifelong.operations",),
     (
@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("rag_lifelong.generate", "rag_lifelong.questions", "rag_lifelong.sentences"),
     ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service"),
-    ("rag_lifelong.types", "rag_lifelong.errors"),
+    ("rag_lifelong.types", "rag_lifelong.errors", "rag_lifelong.places"),
     ("ingest",),
 )
 OWNERS = {
@@ -46,6 +46,7 @@ OWNERS = {
         "rag_lifelong.knowledge_base",
         "rag_lifelong.changes",
         "rag_lifelong.undo",
+        "rag_lifelong.history",
         "rag_lifelong.pruning",
         "rag_lifelong.retrieve",
         "rag_lifelong.verify",

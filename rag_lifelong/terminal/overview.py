@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
 from rag_lifelong.export import Exported
-from rag_lifelong.knowledge_base import Past
+from rag_lifelong.history import Past
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status

@@ -13,7 +13,7 @@ import pytest
 from rag_lifelong import open_assistant, retrieve
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchVersion, NothingToUndo, TooManyGone
-from rag_lifelong.knowledge_base import Past
+from rag_lifelong.history import Past
 from rag_lifelong.store import versions, words
 from rag_lifelong.store.packing import pack, unpack
 from rag_lifelong.when import moment

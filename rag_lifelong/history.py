@@ -1,0 +1,77 @@
+"""What a document was: every state of it, and what differs between two versions.
+
+Rule: reads one snapshot of the store; a text that was pruned is told as that.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rag_lifelong.places import joined, relative_to
+from rag_lifelong.store import documents, files, revisions, versions
+from rag_lifelong.store.revisions import Revision
+from rag_lifelong.types import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A document at a version. path: absolute, None: it stood nowhere. text: None: it did not live, or was pruned."""
+
+    document_id: int
+    version: Version
+    path: str | None
+    text: str | None
+
+
+class History:
+    """The past at a snapshot. read: gives a revision by its id; it may keep those it read."""
+
+    def __init__(self, connection: sqlite3.Connection, read: Callable[[sqlite3.Connection, int], Revision]) -> None:
+        self._connection = connection
+        self._read = read
+        self._paths = {root.id: root.path for root in files.roots(connection)}
+
+    def of(self, path: str) -> tuple[Past, ...]:
+        """Every state of the document that stands, or stood last, at an absolute path; oldest first."""
+        now = versions.latest_number(self._connection)
+        for root_id, place in self._paths.items():
+            relative = relative_to(path, place)
+            if relative is None:
+                continue
+            document_id = documents.owner(self._connection, root_id, relative, now)
+            if document_id is None:
+                last = documents.last_location(self._connection, root_id, relative)
+                document_id = None if last is None else last[0]
+            if document_id is not None:
+                return self._states(document_id)
+        return ()
+
+    def between(self, first: int, last: int) -> tuple[tuple[Past | None, Past | None], ...]:
+        """(state at `first`, state at `last`) of each document that differs; None where it did not live."""
+        found = []
+        for document_id in documents.touched_between(self._connection, first, last):
+            before, after = self._at(document_id, first), self._at(document_id, last)
+            if before is None and after is None:
+                continue
+            if before is None or after is None or (before.path, before.text) != (after.path, after.text):
+                found.append((before, after))
+        return tuple(found)
+
+    def _states(self, document_id: int) -> tuple[Past, ...]:
+        found = []
+        for number in documents.versions_of(self._connection, document_id):
+            version = versions.read(self._connection, number)
+            if version is not None:
+                found.append(self._at(document_id, number) or Past(document_id, version, None, None))
+        return tuple(found)
+
+    def _at(self, document_id: int, number: int) -> Past | None:
+        location = documents.location_of(self._connection, document_id, number)
+        version = versions.read(self._connection, number)
+        if location is None or version is None:
+            return None
+        revision_id = revisions.at(self._connection, document_id, number)
+        text = None if revision_id is None else self._read(self._connection, revision_id).text
+        return Past(document_id, version, joined(self._paths[location.root_id], location.path), text)
