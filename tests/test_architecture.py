@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.prompt",
         "rag_lifelong.config",
     ),
-    ("rag_lifelong.generate", "rag_lifelong.questions", "rag_lifelong.sentences"),
+    ("rag_lifelong.generate", "rag_lifelong.questions", "rag_lifelong.sentences", "rag_lifelong.supersession"),
     ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service"),
     ("rag_lifelong.types", "rag_lifelong.errors", "rag_lifelong.places"),
     ("ingest",),
