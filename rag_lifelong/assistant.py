@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from ingest.chunk import Places
 from ingest.scan import Rules
 from rag_lifelong import retraction, status, sync, verify
+from rag_lifelong.answering import Asked, answer, name_of
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
@@ -25,24 +25,19 @@ from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import Dates, KnowledgeBase
 from rag_lifelong.places import relative_to
-from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.pruning import Pruning
-from rag_lifelong.quote import Evidence, Quotation, quote
-from rag_lifelong.reading import Settings, document_of, ignored_by
+from rag_lifelong.reading import Settings, ignored_by
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status, absolute, not_stored
 from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
-from rag_lifelong.types import Answer, Citation, Failure, Finding, Hit, StoredDocument, Verdict, Version
+from rag_lifelong.types import Answer, Failure, Finding, Hit, StoredDocument, Version
 from rag_lifelong.when import AsOf
 
-REFUSAL = "Your sources do not say."
 EVIDENCE = 12  # passages an answer is looked for in
-NEAREST = 3  # passages shown with a refusal
 BATCH_S = 2.0  # of reading between two commits, so that ^C and a crash lose little
-ANSWER_TOKENS = 512  # a language model may write this many
 
 
 class Narrowing(TypedDict, total=False):
@@ -410,34 +405,8 @@ class Assistant:
         self.last_answer = None
         number = self.knowledge_base.version_number(as_of)
         hits = self.search(question, k or EVIDENCE, as_of=as_of, within=within, dated=dated)
-        evidence = [self._evidence(hit) for hit in hits]
-        quotation = quote(question, evidence, statistics=self.knowledge_base)
-        if quotation is None:
-            yield REFUSAL
-            self.last_answer = self._answer(question, REFUSAL, (), hits, number, as_of, is_refused=True)
-            return
-        if self._model is None:
-            yield quotation.text
-            cited = self._quoted(quotation, evidence)
-            self.last_answer = self._answer(question, quotation.text, cited, hits, number, as_of)
-            return
-        messages = build_messages(question, hits, model=self._model, answer_tokens=ANSWER_TOKENS)
-        pieces: list[str] = []
-        for piece in self._model.stream(messages, max_tokens=ANSWER_TOKENS):
-            pieces.append(piece)
-            yield piece
-        shown = sum(message.content.count("<passage number=") for message in messages)  # a fence holds no other
-        text, numbers = kept_markers("".join(pieces).strip(), shown)
-        is_refused = not text or text.startswith(REFUSAL.rstrip("."))
-        self.last_answer = self._answer(
-            question,
-            text or REFUSAL,
-            () if is_refused else tuple(self._whole(i, hits[n - 1]) for i, n in enumerate(numbers, start=1)),
-            hits,
-            number,
-            as_of,
-            is_refused=is_refused,
-        )
+        asked = Asked(question, hits, version=number, as_of=None if as_of is None else number)
+        self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model)
 
     # -- what is there
 
@@ -510,7 +479,7 @@ class Assistant:
     @property
     def model_name(self) -> str:
         """Which language model answers; "quote" for none."""
-        return "quote" if self._model is None else self._model.name
+        return name_of(self._model)
 
     def use_model(self, spec: object | None) -> None:
         """Answers with another language model from now on. Raises ModelUnusable, BadSetting."""
@@ -532,80 +501,6 @@ class Assistant:
             daemon=True,
         )
         self._background.start()
-
-    def _evidence(self, hit: Hit) -> Evidence:
-        revision = self.knowledge_base.revision_of(hit)
-        end = max((field.end for field in revision.fields if field.end is not None), default=0)
-        return Evidence(hit=hit, fields=revision.fields, header=revision.text[:end])
-
-    def _quoted(self, quotation: Quotation, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-        cited = []
-        for number, span in enumerate(quotation.spans, start=1):
-            hit = evidence[span.evidence_index].hit
-            revision = self.knowledge_base.revision_of(hit)
-            places = Places(document_of(revision))
-            cited.append(
-                Citation(
-                    number=number,
-                    path=hit.path,
-                    label=places.label(span.start),
-                    line=revision.text.count("\n", 0, span.start) + 1 if revision.is_source else None,
-                    page=places.page(span.start),
-                    start=span.start,
-                    end=span.end,
-                    quote=revision.text[span.start : span.end],
-                    version=hit.version,
-                    document_date=hit.document_date,
-                )
-            )
-        return tuple(cited)
-
-    def _whole(self, number: int, hit: Hit) -> Citation:
-        return Citation(
-            number=number,
-            path=hit.path,
-            label=hit.label,
-            line=hit.line,
-            page=hit.page,
-            start=hit.start,
-            end=hit.end,
-            quote=hit.text,
-            version=hit.version,
-            document_date=hit.document_date,
-        )
-
-    def _answer(
-        self,
-        question: str,
-        text: str,
-        citations: tuple[Citation, ...],
-        hits: Sequence[Hit],
-        number: int,
-        as_of: AsOf | None,
-        *,
-        is_refused: bool = False,
-    ) -> Answer:
-        dates = [c.document_date for c in citations if c.document_date is not None]
-        return Answer(
-            question=question,
-            text=text,
-            refused=is_refused,
-            citations=citations,
-            nearest=tuple(hits[:NEAREST]) if is_refused else (),
-            verdict=Verdict(
-                newest_evidence=max(dates, default=None),
-                stale=False,
-                superseded=False,
-                lag=self.knowledge_base.lag(),
-                supported_share=0.0 if is_refused else 1.0,
-                pruned=0 if as_of is None else self.knowledge_base.pruned_at(number),
-                unwatched=status.is_unwatched(self.knowledge_base),
-            ),
-            version=number,
-            as_of=None if as_of is None else number,
-            model=self.model_name,
-            adapter=None,
-        )
 
 
 def _untold(happening: Happening) -> None:

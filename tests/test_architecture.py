@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.repl",),
     ("rag_lifelong.terminal",),
     ("rag_lifelong.assistant",),
-    ("rag_lifelong.retraction",),
+    ("rag_lifelong.retraction", "rag_lifelong.answering"),
     ("rag_lifelong.status",),
     ("rag_lifelong.follow",),
     ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.leases", "rag_lifelong.export"),
