@@ -6,7 +6,7 @@ Rule: a field's span is exact: text[start:end] is the whole entry as printed, na
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from ingest.types import Field
@@ -93,6 +93,12 @@ def date_of(fields: Sequence[Field]) -> date | None:
         if found is not None:
             return found
     return None
+
+
+def newest_date(fields: Iterable[tuple[str, str]]) -> date | None:
+    """The newest date among a header's (name, value): created, published, updated, …"""
+    found = (parse_date(value) for name, value in fields if name in _DATE_FIELDS)
+    return max((day for day in found if day is not None), default=None)
 
 
 def parse_date(text: str) -> date | None:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from rag_lifelong.operations import (
     Applied,
+    Decide,
     Fail,
     Gone,
     Hold,
@@ -27,7 +28,7 @@ from rag_lifelong.operations import (
     Touch,
     string_digest,
 )
-from rag_lifelong.store import documents, files, passages, revisions, vectors, versions, words
+from rag_lifelong.store import documents, files, passages, revisions, supersessions, vectors, versions, words
 from rag_lifelong.store.documents import Location
 from rag_lifelong.store.files import FileState, Held
 from rag_lifelong.store.passages import PassageKey
@@ -77,6 +78,8 @@ def apply(
                 outcomes.append(writer.hold(operation))
             case Restore():
                 outcomes.append(writer.restore(operation))
+            case Decide(old=old, new=new, decision=decision, evidence=evidence):
+                supersessions.decide(connection, old, new, decision, evidence, number)
     versions.finish(connection, number, writer.counts)
     return Applied(number, tuple(outcomes))
 
@@ -100,6 +103,13 @@ def _fits(connection: sqlite3.Connection, operation: Operation, leaving: set[tup
         case Gone(root_id=root_id, path=path):
             known = files.state(connection, root_id, path)
             return known is not None and files.held(connection, root_id, path) is None
+        case Decide(old=old, new=new, decision=decision):
+            now = versions.latest_number(connection)
+            before = supersessions.decision_of(connection, old, new, now)
+            if (None if before is None else before.decision) == decision:
+                return False
+            # no document supersedes itself in the end
+            return decision != supersessions.CONFIRMED or not supersessions.leads_to(connection, new, old, now)
         case Hold(root_id=root_id, path=path):
             state = files.state(connection, root_id, path)
             return state is not None and state.document_id is not None

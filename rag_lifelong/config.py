@@ -10,8 +10,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag_lifelong.errors import BadSetting
+
+if TYPE_CHECKING:
+    from rag_lifelong.staleness import Rule
 
 FILE_NAME = "lifelong.toml"
 _APPLICATION = "lifelong"
@@ -26,7 +30,8 @@ class Config:
     k: passages a search shows. chunk_tokens: mean size of new chunks. max_file_mb: larger files are not read.
     settle_ms: a watched file is read once it has not changed for so long.
     editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
-    color: "auto", "always" or "never".
+    color: "auto", "always" or "never". rules: about the age of documents, the user's before the knowledge base's own;
+    of two that match, the later one holds.
     """
 
     model: str
@@ -37,6 +42,7 @@ class Config:
     settle_ms: int
     editor_uri: str
     color: str
+    rules: tuple[Rule, ...] = ()
 
 
 DEFAULTS = Config(
@@ -89,14 +95,25 @@ def is_knowledge_base(path: Path) -> bool:
 
 def load_config(knowledge_base: Path) -> Config:
     """The settings in force for a knowledge base. Raises BadSetting."""
-    return Config(**{setting.name: setting.value for setting in settings_of(knowledge_base)})  # type: ignore[arg-type]
+    values = {setting.name: setting.value for setting in settings_of(knowledge_base)}
+    return Config(**values, rules=tuple(rule for rule, _ in rules_of(knowledge_base)))  # type: ignore[arg-type]
+
+
+def rules_of(knowledge_base: Path) -> tuple[tuple[Rule, str], ...]:
+    """(rule, the file it stands in), in the order that they apply. Raises BadSetting."""
+    from rag_lifelong import rules  # late: completion, which must be quick, reads none
+
+    found = [_read(path) for path in (user_file(), knowledge_base / FILE_NAME)]
+    return tuple((rule, str(path)) for path, values in found for rule in rules.parse(values.get("rules", []), path))
 
 
 def settings_of(knowledge_base: Path) -> tuple[Setting, ...]:
     """Every setting with its origin. Raises BadSetting for an unknown name or an unusable value."""
     sources = [_read(path) for path in (knowledge_base / FILE_NAME, user_file())]
     found = []
-    for field in fields(Config):
+    for field in fields(DEFAULTS):
+        if field.name == "rules":  # a list; see rules_of
+            continue
         variable = _ENVIRONMENT.get(field.name)
         if variable is not None and os.environ.get(variable):
             found.append(Setting(field.name, os.environ[variable], variable))

@@ -96,3 +96,7 @@ class NoSuchPath(LifelongError):
 
 class NoSuchVersion(LifelongError):
     """No version by that number or date."""
+
+
+class NoSuchConflict(LifelongError):
+    """No two documents are meant, or there is nothing to decide of them."""

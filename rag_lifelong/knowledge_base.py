@@ -6,8 +6,6 @@ index follows. Any number of readers, also from other processes.
 
 from __future__ import annotations
 
-import fnmatch
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +24,17 @@ from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.operations import Operation, Outcome, embedded_string
-from rag_lifelong.places import joined, relative_to
+from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
+from rag_lifelong.staleness import Rule
+from rag_lifelong.standings import Standings
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.terms import ANALYZER_VERSION
-from rag_lifelong.types import Hit, Lag, StoredDocument, Vector, Version
+from rag_lifelong.types import Hit, Lag, Standing, StoredDocument, Vector, Version
 from rag_lifelong.undo import Step
 from rag_lifelong.when import AsOf, moment
 
@@ -61,15 +61,22 @@ class KnowledgeBase:
     """A knowledge base on disk. Safe to use from several threads; close it when done."""
 
     def __init__(
-        self, path: Path, *, embedder: Embedder, create: bool = True, now: Callable[[], datetime] = utc_now
+        self,
+        path: Path,
+        *,
+        embedder: Embedder,
+        create: bool = True,
+        now: Callable[[], datetime] = utc_now,
+        rules: Sequence[Rule] = (),
     ) -> None:
         """Opens the knowledge base in the folder `path`, making it where needed.
 
-        now: the clock that versions are dated by.
+        now: the clock that versions are dated by. rules: about the age of documents.
         Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderMismatch.
         """
         self.path = path
         self.embedder = embedder
+        self.rules = tuple(rules)
         self._now = now
         self._database = Database(path, create=create)
         self.folders = Folders(self._database, now=now)
@@ -226,11 +233,10 @@ class KnowledgeBase:
 
     def _ever_matching(self, connection: Connection, within: Sequence[str]) -> frozenset[int]:
         paths = {root.id: root.path for root in files.roots(connection)}
-        patterns = [os.path.expanduser(pattern) for pattern in within]
         return frozenset(
             document_id
             for document_id, root_id, path in documents.last_places(connection)
-            if any(matches(pattern, paths[root_id], path) for pattern in patterns)
+            if any(matches(pattern, paths[root_id], path) for pattern in within)
         )
 
     def _after_loss(self) -> bool:
@@ -308,10 +314,15 @@ class KnowledgeBase:
         number = self.version_number(as_of)
         vector, unknown = self._embedded(question)
         with self._database.snapshot() as connection, self._index_lock:
+            standings = self._standings(connection, number, as_of)
+            chosen = self._matching(connection, number, within, dated)
+            hidden = standings.hidden()
+            if hidden:
+                chosen = frozenset(documents.alive_at(connection, number) if chosen is None else chosen) - hidden
             scope = Scope(
                 version=number,
                 is_present=number == versions.latest_number(connection),
-                document_ids=self._matching(connection, number, within, dated),
+                document_ids=chosen,
             )
             found = retrieve.search(
                 connection,
@@ -322,9 +333,17 @@ class KnowledgeBase:
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
+                weights=standings.weights,
                 embedder_id=self._embedder_id,
             )
-            return tuple(self._hit(connection, scored, number) for scored in found)
+            standing = standings.of({scored.document_id for scored in found})
+            return tuple(self._hit(connection, s, number, standing[s.document_id]) for s in found)
+
+    def standings(self, *, as_of: AsOf | None = None) -> dict[int, Standing]:
+        """document id → whether it holds, of all alive at a version."""
+        number = self.version_number(as_of)
+        with self._database.snapshot() as connection:
+            return self._standings(connection, number, as_of).of()
 
     def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
         """(passage id → cosine, passage id → BM25, share of unknown tokens): what `search` fuses, about now."""
@@ -572,19 +591,29 @@ class KnowledgeBase:
         if not within and dated is None:
             return None
         paths = {root.id: root.path for root in files.roots(connection)}
-        patterns = [os.path.expanduser(pattern) for pattern in within]
         first, last = dated if dated is not None else (None, None)
         found = set()
         for summary in documents.summaries(connection, number):
             day = summary.dated or summary.file_changed_at.astimezone().date()
             if (first is not None and day < first) or (last is not None and day > last):
                 continue
-            if patterns and not any(matches(p, paths[summary.root_id], summary.path) for p in patterns):
+            if within and not any(matches(p, paths[summary.root_id], summary.path) for p in within):
                 continue
             found.add(summary.document_id)
         return frozenset(found)
 
-    def _hit(self, connection: Connection, scored: Scored, number: int) -> Hit:
+    def _standings(self, connection: Connection, number: int, as_of: AsOf | None) -> Standings:
+        """As of a version: on its day. As of a day: on that day, unless it is still to come."""
+        at = self._now()
+        if as_of is not None:
+            wanted = moment(as_of, now=at)
+            if isinstance(wanted, int):
+                version = versions.read(connection, number)
+                wanted = at if version is None else version.at
+            at = min(at, wanted)
+        return Standings(connection, self.rules, version=number, today=at.astimezone().date())
+
+    def _hit(self, connection: Connection, scored: Scored, number: int, standing: Standing) -> Hit:
         revision_id = revisions.at(connection, scored.document_id, number)
         location = documents.location_of(connection, scored.document_id, number)
         assert revision_id is not None and location is not None  # a living passage has both
@@ -607,6 +636,7 @@ class KnowledgeBase:
             scores=scored.scores,
             version=number,
             document_date=revision.dated or revision.file_changed_at.astimezone().date(),
+            standing=standing,
         )
 
     def _string(self, connection: Connection, passage_id: int) -> str:
@@ -647,13 +677,3 @@ class KnowledgeBase:
                         )
             words.insert_live(connection, [row for key, row in sorted(rows.items()) if key in alive])
             words.insert_past(connection, [row for key, row in sorted(rows.items()) if key not in alive])
-
-
-def matches(pattern: str, root: str, relative: str) -> bool:
-    """A glob matches the absolute path, the path below the root, or that with the root's name before it."""
-    candidates = (joined(root, relative), relative, f"{Path(root).name}/{relative}")
-    prefix = pattern.rstrip("/")
-    return any(
-        fnmatch.fnmatchcase(candidate, pattern) or fnmatch.fnmatchcase(candidate, f"{prefix}/*")
-        for candidate in candidates
-    )

@@ -91,7 +91,17 @@ class Restore:
     location: Location | None
 
 
-Operation = Put | Move | Gone | Fail | Touch | Hold | Restore
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """The user says that document `new` supersedes document `old` ("confirmed"), or does not; None: says nothing."""
+
+    old: int
+    new: int
+    decision: str | None
+    evidence: str
+
+
+Operation = Put | Move | Gone | Fail | Touch | Hold | Restore | Decide
 
 
 @dataclass(frozen=True, slots=True)

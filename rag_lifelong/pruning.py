@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from rag_lifelong.store import documents, passages, revisions, vectors, versions, words
+from rag_lifelong.store import documents, passages, revisions, supersessions, vectors, versions, words
 from rag_lifelong.store.revisions import Life
 
 
@@ -65,6 +65,7 @@ def erase(connection: sqlite3.Connection, document_ids: Sequence[int]) -> None:
     """The documents, which live no more, were never there: no text, no words, no vectors, no places, no versions."""
     for document_id in document_ids:
         _let_go(connection, document_id, {life.born for life in revisions.lives(connection, document_id)})
+        supersessions.erase(connection, document_id)
         documents.erase(connection, document_id)
     vectors.drop_unused(connection)
     versions.log(connection, "pruned", 0, 0)

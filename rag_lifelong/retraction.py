@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rag_lifelong.errors import NoSuchPath, NothingToUndo
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.operations import Hold, Restore
+from rag_lifelong.operations import Decide, Hold, Restore
 from rag_lifelong.places import joined
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import is_at
@@ -52,7 +52,7 @@ class UndoPlan:
 
     version: Version
     lines: tuple[UndoLine, ...]
-    restores: tuple[Restore, ...]
+    restores: tuple[Restore | Decide, ...]
 
 
 def forget(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> Version:
@@ -164,7 +164,8 @@ def undo(knowledge_base: KnowledgeBase, version: int | None) -> Version:
         reason = "all of it has changed again since" if plan.lines else "its documents were removed for good"
         raise NothingToUndo(f"nothing of version {number} can be taken back: {reason}")
     done = knowledge_base.commit(plan.restores, cause=f"undo {number}", undoes=number).version
-    assert done is not None  # a Restore always makes one
+    if done is None:  # another process was first
+        raise NothingToUndo(f"nothing of version {number} can be taken back any more")
     return done
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.questions import identifiers
+from rag_lifelong.staleness import Weights, weighed
 from rag_lifelong.store import passages, revisions, vectors, words
 from rag_lifelong.terms import query_terms, stem, terms
 from rag_lifelong.types import Scores, Vector
@@ -78,6 +79,7 @@ def search(
     k: int,
     scope: Scope,
     alive: Callable[[], Alive],
+    weights: Callable[[Collection[int]], Weights],
     embedder_id: int,
 ) -> list[Scored]:
     """Up to `k` passages, best first, ties by passage id.
@@ -85,6 +87,7 @@ def search(
     vector: the question's, shape (dim,), or None to search by words alone. unknown_share: the share of the
     question's tokens the embedder does not know; words count for more, the more it is.
     alive: gives the passages alive at the scope's version; called only where a mask is needed.
+    weights: gives how documents, by id, stand to each other; what the question names is not weighed.
     """
     by_vector, by_words = candidates(
         connection, index, question=question, vector=vector, scope=scope, alive=alive, embedder_id=embedder_id
@@ -97,6 +100,10 @@ def search(
             by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
     scored = fuse(by_vector, by_words, dense_weight=dense_weight(unknown_share))
     owners = passages.documents_of(connection, list(scored))
+    fused = {i: scores.fused for i, scores in scored.items() if i not in named}
+    for passage_id, score in weighed(fused, owners, weights({owners[i] for i in fused})).items():
+        if score != fused[passage_id]:
+            scored[passage_id] = replace(scored[passage_id], fused=score)
     entries = _header_entries(connection, question, {owners[i] for i in named.intersection(scored)}, scope.version)
     for passage_id in named.intersection(scored):
         plain = scored[passage_id]

@@ -62,6 +62,27 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a document still holds, at the time asked about.
+
+    stale_since: the day its time to live was over, None: it is not, or has none. superseded_by: absolute path of the
+    document that takes its place, as the user confirmed. retired: what its own header says ("Status: Withdrawn").
+    """
+
+    stale_since: date | None = None
+    superseded_by: str | None = None
+    retired: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Nothing speaks against it."""
+        return self.stale_since is None and self.superseded_by is None and self.retired is None
+
+
+HOLDS = Standing()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found: `text` is characters [start, end) of the document's text at `version`.
 
@@ -86,6 +107,7 @@ class Hit:
     scores: Scores
     version: int
     document_date: date | None
+    standing: Standing = HOLDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +127,7 @@ class Citation:
     quote: str
     version: int
     document_date: date | None
+    standing: Standing = HOLDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +147,8 @@ class Lag:
 class Verdict:
     """What an answer rests on.
 
-    newest_evidence: date of the newest document cited. supported_share: the share of the
+    newest_evidence: date of the newest document cited. stale: one cited is past its time to live. superseded: one cited
+    is superseded, or retired by its own header; the citations say which. supported_share: the share of the
     answer's sentences that a cited passage supports, 1.0 for quotations.
     pruned: documents that lived at the version asked about, whose text of then is gone.
     unwatched: folders are followed, and nobody watches one of them now.

@@ -6,12 +6,13 @@ Rule: undo is one more version. It never touches the disk, and never what a late
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from rag_lifelong.operations import Restore
-from rag_lifelong.store import documents, revisions, versions
+from rag_lifelong.operations import Decide, Restore
+from rag_lifelong.store import documents, revisions, supersessions, versions
 from rag_lifelong.store.documents import Location
+from rag_lifelong.store.supersessions import CONFIRMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,19 @@ class Step:
     """One document. what: "take out", "bring back", "former text" or "move back".
 
     now, then: where it stands, and where it would; None: nowhere. restore: None if it cannot be done, for `obstacle`.
+    Of a decision about two documents: what becomes of it ("undecided", "superseded", "rejected"), and where the older
+    and the newer one stand.
     """
 
     what: str
     now: Location | None
     then: Location | None
-    restore: Restore | None
+    restore: Restore | Decide | None
     obstacle: str
 
 
 def plan(connection: sqlite3.Connection, number: int) -> tuple[Step, ...]:
-    """What taking back version `number` would do, in order of document."""
+    """What taking back version `number` would do, in order of document; decisions last."""
     newest = versions.latest_number(connection)
     steps = {
         document_id: _step(connection, document_id, number, newest)
@@ -45,7 +48,7 @@ def plan(connection: sqlite3.Connection, number: int) -> tuple[Step, ...]:
             and _is_taken(connection, document_id, step.then, steps, newest)
         ]
         if not blocked:
-            return tuple(steps.values())
+            return (*steps.values(), *_decisions(connection, number, newest))
         for document_id in blocked:
             steps[document_id] = replace(steps[document_id], restore=None, obstacle="another file stands there now")
 
@@ -77,3 +80,17 @@ def _step(connection: sqlite3.Connection, document_id: int, number: int, newest:
     else:
         what = "former text" if (now.root_id, now.path) == (then.root_id, then.path) else "move back"
     return Step(what, now, then, None if obstacle else Restore(document_id, revision_id, then), obstacle)
+
+
+def _decisions(connection: sqlite3.Connection, number: int, newest: int) -> Iterator[Step]:
+    for old, new in supersessions.touched(connection, number):
+        before = supersessions.decision_of(connection, old, new, number - 1)
+        last = supersessions.last_touched(connection, old, new)
+        decide = Decide(old, new, None, "") if before is None else Decide(old, new, before.decision, before.evidence)
+        yield Step(
+            what={None: "undecided", CONFIRMED: "superseded"}.get(decide.decision, "rejected"),
+            now=documents.last_place(connection, old),
+            then=documents.last_place(connection, new),
+            restore=decide if last == number else None,
+            obstacle="" if last == number else f"decided again in version {last}",
+        )

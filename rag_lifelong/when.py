@@ -14,6 +14,7 @@ from rag_lifelong.errors import NoSuchVersion
 AsOf = int | str | date | datetime
 
 _AGO = re.compile(r"(\d+|an?|one)\s+(second|minute|hour|day|week|month|year)s?\s+ago", re.IGNORECASE)
+_SPAN = re.compile(r"(\d+|an?|one) ?(second|minute|hour|day|week|month|year)s?")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _SPANS = {
     "second": timedelta(seconds=1),
@@ -36,6 +37,18 @@ def moment(as_of: AsOf, *, now: datetime) -> int | datetime:
     if isinstance(as_of, date):
         return datetime.combine(as_of, time.max).astimezone(UTC)
     return as_of
+
+
+def span(text: str) -> timedelta:
+    """A length of time: "90 days", "1 year" (365 days), "6 months" (of 30), "36 hours". Raises ValueError."""
+    found = _SPAN.fullmatch(" ".join(text.lower().split()))
+    if found is None:
+        raise ValueError(f"cannot read {text!r} as a length of time; give 90 days, 6 months or 1 year")
+    count = int(found[1]) if found[1].isdecimal() else 1
+    try:
+        return count * (_SPANS.get(found[2]) or timedelta(days=_DAYS[found[2]]))
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long") from None
 
 
 def _read(text: str, now: datetime) -> int | date | datetime:

@@ -7,6 +7,7 @@ its own.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,6 +15,8 @@ from rag_lifelong.store.clock import from_ms
 
 ALIVE = "born <= :version AND (died IS NULL OR died > :version)"
 """SQL: alive at :version."""
+
+_RUN = 10_000  # ids in one statement; SQLite takes 32,766 variables (3.32+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,12 @@ def locations(connection: sqlite3.Connection, version: int) -> list[Location]:
     return [Location(*row) for row in rows]
 
 
+def alive_at(connection: sqlite3.Connection, version: int) -> list[int]:
+    """The documents that stood somewhere at `version`."""
+    rows = connection.execute(f"SELECT document_id FROM locations WHERE {ALIVE}", {"version": version})
+    return [int(row[0]) for row in rows]
+
+
 def last_location(connection: sqlite3.Connection, root_id: int, path: str) -> tuple[int, int] | None:
     """(document id, version it left) of the document that stood last at a path where none stands now."""
     row = connection.execute(
@@ -148,6 +157,15 @@ def last_places(connection: sqlite3.Connection) -> list[tuple[int, int, str]]:
     """(document id, root id, path) where each document stands, or stood last."""
     rows = connection.execute("SELECT document_id, root_id, path, max(born) FROM locations GROUP BY document_id")
     return [(int(row[0]), int(row[1]), str(row[2])) for row in rows]
+
+
+def last_place(connection: sqlite3.Connection, document_id: int) -> Location | None:
+    """Where the document stands, or stood last."""
+    row = connection.execute(
+        "SELECT document_id, root_id, path FROM locations WHERE document_id = ? ORDER BY born DESC LIMIT 1",
+        (document_id,),
+    ).fetchone()
+    return None if row is None else Location(*row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,43 @@ def places_of(connection: sqlite3.Connection, document_id: int) -> list[Stay]:
         "SELECT root_id, path, born, died FROM locations WHERE document_id = ? ORDER BY born", (document_id,)
     )
     return [Stay(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """What tells a living document's age. header: JSON [[name, value, …], …], as stored."""
+
+    document_id: int
+    root_id: int
+    path: str
+    dated: date | None
+    file_changed_at: datetime
+    header: str
+
+
+def bearings(connection: sqlite3.Connection, version: int, document_ids: Sequence[int] | None) -> list[Bearing]:
+    """Of the documents alive at `version`, of these only unless None; in order of id."""
+    found: list[Bearing] = []
+    runs = [None] if document_ids is None else list(_runs(sorted(document_ids)))
+    for run in runs:
+        chosen = "" if run is None else f"AND l.document_id IN ({','.join('?' * len(run))}) "
+        rows = connection.execute(
+            "SELECT l.document_id, l.root_id, l.path, r.dated, r.file_ms, r.fields FROM locations l "
+            "JOIN revision_lives v ON v.document_id = l.document_id AND v.born <= ? AND (v.died IS NULL OR v.died > ?) "
+            f"JOIN revisions r ON r.id = v.revision_id WHERE l.born <= ? AND (l.died IS NULL OR l.died > ?) {chosen}"
+            "ORDER BY l.document_id",
+            (version, version, version, version, *(run or ())),
+        )
+        found.extend(
+            Bearing(a, b, c, None if d is None else date.fromisoformat(d), from_ms(ms), header)
+            for a, b, c, d, ms, header in rows
+        )
+    return found
+
+
+def _runs(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), _RUN):
+        yield ids[start : start + _RUN]
 
 
 def all_ids(connection: sqlite3.Connection) -> list[int]:

@@ -84,5 +84,26 @@ CREATE VIRTUAL TABLE words_live_at USING fts5vocab (words_live, 'instance');
 CREATE VIRTUAL TABLE words_past_at USING fts5vocab (words_past, 'instance')
 """
 
-MIGRATIONS: tuple[Migration, ...] = ((2, to_2),)
+
+def to_3(connection: sqlite3.Connection) -> None:
+    """What the user decides about one document superseding another (2026-11)."""
+    for statement in _TO_3.split(";"):
+        connection.execute(statement)
+
+
+_TO_3 = """
+CREATE TABLE supersessions (
+    old_id   INTEGER NOT NULL REFERENCES documents (id),
+    new_id   INTEGER NOT NULL REFERENCES documents (id),
+    decision TEXT NOT NULL CHECK (decision IN ('confirmed', 'rejected')),
+    evidence TEXT NOT NULL,
+    born     INTEGER NOT NULL REFERENCES versions (id),
+    died     INTEGER REFERENCES versions (id),
+    PRIMARY KEY (old_id, new_id, born)
+) WITHOUT ROWID;
+CREATE INDEX supersessions_born ON supersessions (born);
+CREATE INDEX supersessions_new ON supersessions (new_id)
+"""
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3))
 """(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""

@@ -133,6 +133,19 @@ CREATE TABLE revision_lives (
     PRIMARY KEY (document_id, born)
 ) WITHOUT ROWID;
 
+-- What the user decided about one document taking the place of another.
+CREATE TABLE supersessions (
+    old_id   INTEGER NOT NULL REFERENCES documents (id),
+    new_id   INTEGER NOT NULL REFERENCES documents (id),
+    decision TEXT NOT NULL CHECK (decision IN ('confirmed', 'rejected')),
+    evidence TEXT NOT NULL,  -- for people, as it was suggested
+    born     INTEGER NOT NULL REFERENCES versions (id),
+    died     INTEGER REFERENCES versions (id),
+    PRIMARY KEY (old_id, new_id, born)
+) WITHOUT ROWID;
+CREATE INDEX supersessions_born ON supersessions (born);
+CREATE INDEX supersessions_new ON supersessions (new_id);
+
 -- A text kept for a document: the k-th occurrence of that text in it, wherever it stands.
 CREATE TABLE passages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

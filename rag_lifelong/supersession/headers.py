@@ -54,21 +54,27 @@ def retired_by_own_header(fields: Sequence[HeaderField]) -> str | None:
 
 
 def named_in_headers(documents: Sequence[Facts]) -> list[Suggestion]:
-    """Each document that another one's header says it replaces or amends."""
-    claims = [(facts, field) for facts in documents for field in facts.fields if field.name in _SCORES]
+    """Each document that another one's header says it replaces or amends, or its own that it is replaced by."""
+    claims = [
+        (facts, field) for facts in documents for field in facts.fields if field.name in _SCORES.keys() | _SUCCESSORS
+    ]
     if not claims:
         return []
     directory = _Directory(documents)
     found: dict[tuple[int, int], Suggestion] = {}
     for facts, field in claims:
         for reference in _references(field.value):
-            if _SCORES[field.name] < _SURE and not _NUMBER_OR_FILE.search(reference):  # "Updates: weekly"
+            if _SCORES.get(field.name, 1.0) < _SURE and not _NUMBER_OR_FILE.search(reference):  # "Updates: weekly"
                 continue
-            old = directory.resolve(reference, facts)
-            if old is None:
+            other = directory.resolve(reference, facts)
+            if other is None:
                 continue
-            evidence = f"its header says {_shown(field.name)}: {reference}"
-            suggestion = Suggestion(old.document_id, facts.document_id, Kind.HEADER, _SCORES[field.name], evidence)
+            old, new, whose = other, facts, "its header"
+            if field.name in _SUCCESSORS:
+                old, new, whose = facts, other, "the older one's header"
+            score = _SCORES.get(field.name, _SCORES["replaces"])
+            evidence = f"{whose} says {_shown(field.name)}: {reference}"
+            suggestion = Suggestion(old.document_id, new.document_id, Kind.HEADER, score, evidence)
             known = found.get((suggestion.old, suggestion.new))
             if known is None or known.score < suggestion.score:
                 found[suggestion.old, suggestion.new] = suggestion

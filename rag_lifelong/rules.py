@@ -1,0 +1,157 @@
+"""The rules in `lifelong.toml`: read, and written by command.
+
+    [[rules]]
+    match = "news/*"            # a glob, or a folder
+    time_to_live = "90 days"    # of that age a document is stale
+    past = "down"               # then: "mark" it (the default), rank it "down", or "hide" it
+    half_life = "1 year"        # newer before older among what answers alike
+    age = "dated"               # the document's own date before its file's; or "changed": its file's
+    keep_last = 5               # what `lifelong prune` keeps of former texts …
+    keep_for = "2 years"        # … and for how long
+
+Rule: the file is the user's: comments and order stay, and it is replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rag_lifelong.errors import BadSetting
+from rag_lifelong.staleness import AGES, PAST, Rule
+from rag_lifelong.when import span
+
+_SPANS = ("time_to_live", "half_life", "keep_for")
+_CHOICES = {"past": PAST, "age": AGES}
+_KEEP_MOST = 1_000_000
+
+
+def parse(values: object, path: Path) -> tuple[Rule, ...]:
+    """The rules that stand under `rules` in the settings file `path`, in order. Raises BadSetting."""
+    if not isinstance(values, list) or not all(isinstance(entry, Mapping) for entry in values):
+        raise BadSetting(f"{path}: rules are written as [[rules]], each with match = …")
+    return tuple(_rule(entry, number, path) for number, entry in enumerate(values, start=1))
+
+
+def write(path: Path, rule: Rule) -> None:
+    """What `rule` says goes into the entry of its `match`, a new one at the end if there is none. Raises BadSetting."""
+    import tomlkit
+
+    document = _document(path)
+    entries = document.setdefault("rules", tomlkit.aot())
+    entry = next((entry for entry in entries if entry.get("match") == rule.match), None)
+    if entry is None:
+        entry = tomlkit.table()
+        entry["match"] = rule.match
+        entries.append(entry)
+    for name, value in spoken(rule).items():
+        entry[name] = value
+    _replace(path, tomlkit.dumps(document))
+
+
+def drop(path: Path, match: str) -> bool:
+    """The entry of a `match` goes; False if there was none. Raises BadSetting."""
+    import tomlkit
+
+    document = _document(path)
+    entries = document.get("rules", [])
+    kept = [entry for entry in entries if entry.get("match") != match]
+    if len(kept) == len(entries):
+        return False
+    if kept:
+        entries[:] = kept
+    else:
+        del document["rules"]
+    _replace(path, tomlkit.dumps(document))
+    return True
+
+
+def spoken(rule: Rule) -> dict[str, str | int]:
+    """What a rule says besides `match`, as it is written: {"time_to_live": "90 days", "keep_last": 5}."""
+    found: dict[str, str | int] = {}
+    for field in fields(rule):
+        value = getattr(rule, field.name)
+        if field.name != "match" and value is not None:
+            found[field.name] = spoken_span(value) if isinstance(value, timedelta) else value
+    return found
+
+
+def spoken_span(length: timedelta) -> str:
+    """ "90 days", "1 year", "36 hours": the largest unit that says it exactly."""
+    seconds = int(length.total_seconds())
+    for size, unit in ((31_536_000, "year"), (604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def checked(match: str, values: Mapping[str, object], where: str) -> Rule:
+    """A rule of these values, spans as text. where: for messages. Raises BadSetting."""
+    if not match.strip():
+        raise BadSetting(f"{where}: match must be a glob or a folder, such as 'news/*'")
+    said: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in _SPANS:
+            said[name] = _length(name, value, where)
+        elif name in _CHOICES:
+            if value not in _CHOICES[name]:
+                raise BadSetting(f"{where}: {name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
+            said[name] = value
+        elif name == "keep_last":
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _KEEP_MOST:
+                raise BadSetting(f"{where}: keep_last must be a whole number from 0 on, not {value!r}")
+            said[name] = int(value)
+        else:
+            known = ", ".join(field.name for field in fields(Rule))
+            raise BadSetting(f"{where}: unknown {name!r} in a rule; there are {known}")
+    return Rule(match, **said)
+
+
+def _rule(entry: Mapping[str, object], number: int, path: Path) -> Rule:
+    match = entry.get("match")
+    if not isinstance(match, str):
+        raise BadSetting(f'{path}: rule {number} has no match = "GLOB"')
+    rest = {name: value for name, value in entry.items() if name != "match"}
+    return checked(match, rest, f"{path}: rule {number} ({match})")
+
+
+def _length(name: str, value: object, where: str) -> timedelta:
+    if not isinstance(value, str):
+        raise BadSetting(f'{where}: {name} must be a length of time in quotes, such as "90 days", not {value!r}')
+    try:
+        found = span(value)
+    except ValueError as error:
+        raise BadSetting(f"{where}: {name}: {error}") from error
+    if not found:
+        raise BadSetting(f"{where}: {name} must be longer than nothing")
+    return found
+
+
+def _document(path: Path):  # type: ignore[no-untyped-def]  # tomlkit's document, which is a mapping
+    import tomlkit
+
+    try:
+        return tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"cannot read {path}: {error}") from error
+    except tomlkit.exceptions.ParseError as error:
+        raise BadSetting(f"{path} is not valid TOML: {error}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all, also through a crash."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise BadSetting(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
