@@ -7,7 +7,8 @@ is dropped. The verdict says what the answer rests on.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong import status
@@ -44,7 +45,7 @@ def name_of(model: LanguageModel | None) -> str:
 def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel | None) -> Generator[str, None, Answer]:
     """Yields the text as it comes; gives the whole. model: None quotes."""
     evidence = [_evidence(knowledge_base, hit) for hit in asked.hits]
-    quotation = quote(asked.question, evidence, statistics=knowledge_base)
+    quotation = _quotation(knowledge_base, asked.question, evidence)
     if quotation is None:
         yield REFUSAL
         return _answer(knowledge_base, asked, REFUSAL, (), model, is_refused=True)
@@ -61,6 +62,22 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
     is_refused = not text or text.startswith(REFUSAL.rstrip("."))
     cited = () if is_refused else tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
     return _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+
+
+def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:
+    """From what holds, if it is enough; a text whose successor is at hand too speaks only where that does not."""
+    found = {e.hit.path for e in evidence}
+    holds = [
+        i
+        for i, e in enumerate(evidence)
+        if e.hit.standing.superseded_by not in found or PurePath(e.hit.path).name.lower() in question.lower()
+    ]
+    if len(holds) < len(evidence):
+        first = quote(question, [evidence[i] for i in holds], statistics=knowledge_base)
+        if first is not None:
+            spans = tuple(replace(span, evidence_index=holds[span.evidence_index]) for span in first.spans)
+            return replace(first, spans=spans)
+    return quote(question, evidence, statistics=knowledge_base)
 
 
 def _evidence(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
@@ -87,6 +104,7 @@ def _quoted(knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Seque
                 quote=revision.text[span.start : span.end],
                 version=hit.version,
                 document_date=hit.document_date,
+                standing=hit.standing,
             )
         )
     return tuple(cited)
@@ -104,6 +122,7 @@ def _whole(number: int, hit: Hit) -> Citation:
         quote=hit.text,
         version=hit.version,
         document_date=hit.document_date,
+        standing=hit.standing,
     )
 
 
@@ -125,8 +144,8 @@ def _answer(
         nearest=asked.hits[:NEAREST] if is_refused else (),
         verdict=Verdict(
             newest_evidence=max(dates, default=None),
-            stale=False,
-            superseded=False,
+            stale=any(c.standing.stale_since is not None for c in citations),
+            superseded=any(c.standing.superseded_by is not None or c.standing.retired is not None for c in citations),
             lag=knowledge_base.lag(),
             supported_share=0.0 if is_refused else 1.0,
             pruned=0 if asked.as_of is None else knowledge_base.pruned_at(asked.version),

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TypedDict
 
 from ingest.scan import Rules
-from rag_lifelong import retraction, status, sync, verify
+from rag_lifelong import conflicts, retraction, status, sync, verify
+from rag_lifelong import rules as rule_file
 from rag_lifelong.answering import Asked, answer, name_of
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
-from rag_lifelong.config import Config, knowledge_base_path, load_config
+from rag_lifelong.config import Config, knowledge_base_path, load_config, rules_of
+from rag_lifelong.conflicts import Conflict
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import NoSuchPath, TargetUnusable
+from rag_lifelong.errors import BadSetting, NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
@@ -28,12 +30,13 @@ from rag_lifelong.places import relative_to
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings, ignored_by
 from rag_lifelong.retraction import Erased, UndoPlan
-from rag_lifelong.status import Folder, PathStatus, Status, absolute, not_stored
+from rag_lifelong.staleness import Rule
+from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, not_stored
 from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
-from rag_lifelong.types import Answer, Failure, Finding, Hit, StoredDocument, Version
+from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Version
 from rag_lifelong.when import AsOf
 
 EVIDENCE = 12  # passages an answer is looked for in
@@ -74,7 +77,7 @@ def open_assistant(
     else:
         chosen = embedder
     model = open_model(config.model if llm is None else llm)
-    base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None)
+    base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None, rules=config.rules)
     return Assistant(base, model=model, config=config, rescued=rescued)
 
 
@@ -286,8 +289,8 @@ class Assistant:
         """Lets go of former texts, for good; what went, or would. The present is not touched.
 
         keep_for: a span such as "1 year": what was replaced or taken out longer ago goes; None: all that was.
-        keep_last: of each document, so many former texts stay. within: globs of paths.
-        Raises ValueError if both are None, NoSuchVersion for a span that cannot be read.
+        keep_last: of each document, so many former texts stay. Both None: as the rules say, and nothing where they
+        say nothing. within: globs of paths. Raises BadSetting for a span that cannot be read.
         """
         return retraction.prune(
             self.knowledge_base, keep_for=keep_for, keep_last=keep_last, within=within, is_dry=is_dry
@@ -304,6 +307,58 @@ class Assistant:
         version has changed again stays. Raises NothingToUndo, NoSuchVersion.
         """
         return retraction.undo(self.knowledge_base, version)
+
+    # -- what still holds
+
+    def rules(self) -> tuple[RuleInForce, ...]:
+        """The rules about the age of documents, in the order that they apply, and what they concern now."""
+        return status.rules(self.knowledge_base, rules_of(self.knowledge_base.path))
+
+    def set_rule(self, rule: Rule) -> None:
+        """What `rule` says goes into the knowledge base's `lifelong.toml`, and holds from now on. Raises BadSetting."""
+        rule_file.write(self.knowledge_base.path / SETTINGS_NAME, rule)
+        self._read_rules()
+
+    def drop_rule(self, match: str) -> None:
+        """The rule for `match` goes out of the knowledge base's `lifelong.toml`. Raises BadSetting."""
+        path = self.knowledge_base.path / SETTINGS_NAME
+        if not rule_file.drop(path, match):
+            raise BadSetting(f"there is no rule for {match!r} in {path}; see: lifelong rules")
+        self._read_rules()
+
+    def _read_rules(self) -> None:
+        self.knowledge_base.rules = tuple(rule for rule, _ in rules_of(self.knowledge_base.path))
+
+    def standings(self, *, as_of: AsOf | None = None) -> dict[int, Standing]:
+        """document id → whether it still holds, of all documents alive at a version."""
+        return self.knowledge_base.standings(as_of=as_of)
+
+    def conflicts(
+        self, *, settled: bool = False, tell: Callable[[int, int], None] | None = None
+    ) -> tuple[Conflict, ...]:
+        """Documents that another one is likely to supersede, best first; settled: those decided, the newest first.
+
+        tell: called with documents compared and documents in all.
+        """
+        if settled:
+            return conflicts.decided(self.knowledge_base)
+        return conflicts.suggested(self.knowledge_base, tell=tell)
+
+    def decide(
+        self, *, confirm: Sequence[str] = (), reject: Sequence[str] = ()
+    ) -> tuple[Version, tuple[Conflict, ...]]:
+        """Confirms and rejects conflicts by their codes; the version made, and the conflicts as they are now.
+
+        A confirmed one ranks below what supersedes it, and answers say so. `undo` takes it back.
+        Raises NoSuchConflict.
+        """
+        return conflicts.decide(self.knowledge_base, confirm=confirm, reject=reject)
+
+    def supersede(self, old: str | Path, new: str | Path) -> tuple[Version, tuple[Conflict, ...]]:
+        """The document at `new` supersedes the one at `old`. Raises NoSuchPath, NoSuchConflict."""
+        return conflicts.supersede(self.knowledge_base, old, new)
+
+    # -- repairing
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Makes the word index and the vector index again from what is stored, and missing vectors.

@@ -18,7 +18,7 @@ from rag_lifelong.terminal.parser import Parser, Usage, build_parser
 
 if TYPE_CHECKING:
     from rag_lifelong.assistant import Assistant
-    from rag_lifelong.terminal.commands import Outcome
+    from rag_lifelong.terminal.outcome import Outcome
     from rag_lifelong.terminal.style import Style
 
 DONE, ERROR, USAGE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -155,7 +155,8 @@ def _watch(options: Namespace) -> int:
 
 def _other(options: Namespace) -> int:
     """The commands that give one outcome, as text or as JSON."""
-    from rag_lifelong.terminal.commands import COMMANDS, Stopped, missing
+    from rag_lifelong.terminal.commands import COMMANDS, missing
+    from rag_lifelong.terminal.progress import Stopped
 
     creates = options.command == "add"
     if creates:
@@ -170,8 +171,9 @@ def _other(options: Namespace) -> int:
 
 
 def _restore(options: Namespace) -> int:
-    from rag_lifelong.terminal.commands import Stopped, restoring
+    from rag_lifelong.terminal.commands import restoring
     from rag_lifelong.terminal.logs import log_to
+    from rag_lifelong.terminal.progress import Stopped
 
     log_to(sys.stderr, is_verbose=bool(options.verbose))
     try:

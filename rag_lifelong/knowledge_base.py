@@ -25,9 +25,9 @@ from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
-from rag_lifelong.pruning import Pruning
+from rag_lifelong.pruning import Limit, Pruning
 from rag_lifelong.retrieve import Alive, Scope, Scored
-from rag_lifelong.staleness import Rule
+from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
@@ -182,19 +182,19 @@ class KnowledgeBase:
         """Brings the index along, and writes it if much was added."""
         self._follow()
 
-    def prune(self, *, before: int, keep_last: int, within: Sequence[str], is_dry: bool) -> Pruning:
-        """Lets go of the texts that were replaced or taken out in version `before` or earlier; what went.
+    def prune(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str], is_dry: bool) -> Pruning:
+        """Lets go of former texts; what went.
 
-        keep_last: of each document, so many former texts stay. within: globs of the paths where documents stand, or
-        stood last. is_dry: nothing is done.
+        limit: what goes of a document, given the rule for the place where it stands, or stood last; None: nothing.
+        within: globs of such places. is_dry: nothing is done.
         """
         with self._database.snapshot() as connection:
-            chosen = self._ever_matching(connection, within) if within else None
-            found = pruning.plan(connection, before=before, keep_last=keep_last, document_ids=chosen)
+            limits = self._limits(connection, limit, within)
+            found = pruning.plan(connection, limits)
         if is_dry or not found.lives:
             return found
         with self._database.transaction() as connection:
-            found = pruning.plan(connection, before=before, keep_last=keep_last, document_ids=chosen)
+            found = pruning.plan(connection, limits)
             pruning.carry_out(connection, found)
             words.optimize(connection)
         self._after_loss()
@@ -231,13 +231,18 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             return revisions.count_pruned_at(connection, number)
 
-    def _ever_matching(self, connection: Connection, within: Sequence[str]) -> frozenset[int]:
-        paths = {root.id: root.path for root in files.roots(connection)}
-        return frozenset(
-            document_id
-            for document_id, root_id, path in documents.last_places(connection)
-            if any(matches(pattern, paths[root_id], path) for pattern in within)
-        )
+    def _limits(
+        self, connection: Connection, limit: Callable[[Rule | None], Limit | None], within: Sequence[str]
+    ) -> dict[int, Limit]:
+        roots = {root.id: root.path for root in files.roots(connection)}
+        found = {}
+        for document_id, root_id, path in documents.last_places(connection):
+            if within and not any(matches(pattern, roots[root_id], path) for pattern in within):
+                continue
+            own = limit(rule_for(self.rules, roots[root_id], path))
+            if own is not None:
+                found[document_id] = own
+        return found
 
     def _after_loss(self) -> bool:
         """The index without what is gone, and files without traces of it; False if those must wait."""

@@ -7,7 +7,7 @@ that a document was there stays known, unless it is forgotten everywhere. Runs i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag_lifelong.store import documents, passages, revisions, supersessions, vectors, versions, words
@@ -29,23 +29,26 @@ class Pruning:
     text_bytes: int
 
 
-def plan(
-    connection: sqlite3.Connection, *, before: int, keep_last: int, document_ids: Collection[int] | None
-) -> Pruning:
-    """The texts that were replaced or taken out in version `before` or earlier.
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What was replaced or taken out in version `before` or earlier goes; the `keep_last` newest former texts stay."""
 
-    keep_last: of each document, so many of its newest former texts stay. document_ids: of these only; None: all.
-    """
+    before: int
+    keep_last: int
+
+
+def plan(connection: sqlite3.Connection, limits: Mapping[int, Limit]) -> Pruning:
+    """The former texts that go. limits: document id → what goes of it; of others nothing does."""
     chosen: list[Life] = []
-    for document_id in documents.all_ids(connection) if document_ids is None else sorted(document_ids):
+    for document_id, limit in sorted(limits.items()):
         ended = [life for life in revisions.lives(connection, document_id) if life.died is not None]
-        spared = {life.born for life in ended[len(ended) - keep_last :]} if keep_last else set()
+        spared = {life.born for life in ended[len(ended) - limit.keep_last :]} if limit.keep_last else set()
         chosen.extend(
             life
             for life in ended
             if life.revision_id is not None
             and life.died is not None
-            and life.died <= before
+            and life.died <= limit.before
             and life.born not in spared
         )
     return _counted(connection, chosen)

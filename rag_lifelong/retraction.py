@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
-from rag_lifelong.errors import NoSuchPath, NothingToUndo
+from rag_lifelong.errors import BadSetting, NoSuchPath, NothingToUndo
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Hold, Restore
 from rag_lifelong.places import joined
-from rag_lifelong.pruning import Pruning
+from rag_lifelong.pruning import Limit, Pruning
 from rag_lifelong.reading import is_at
+from rag_lifelong.staleness import Rule
 from rag_lifelong.status import absolute, not_stored
 from rag_lifelong.types import Version
-from rag_lifelong.when import moment
+from rag_lifelong.when import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +116,31 @@ def prune(
     """Lets go of former texts, for good; what went, or would. The present is not touched.
 
     keep_for: a span such as "1 year": what was replaced or taken out longer ago goes; None: all that was.
-    keep_last: of each document, so many former texts stay. within: globs of paths.
-    Raises ValueError if both are None, NoSuchVersion for a span that cannot be read.
+    keep_last: of each document, so many former texts stay. Both None: as the rules say, and nothing where they say
+    nothing. within: globs of paths. Raises BadSetting for a span that cannot be read.
     """
-    if keep_for is None and keep_last is None:
-        raise ValueError("prune() needs keep_for or keep_last")
-    before = knowledge_base.version_number(None)
-    if keep_for is not None:
-        then = moment(f"{keep_for} ago", now=knowledge_base.now())
-        assert isinstance(then, datetime)  # "… ago" is never a number
-        before = knowledge_base.number_at(then)
-    return knowledge_base.prune(before=before, keep_last=keep_last or 0, within=within, is_dry=is_dry)
+    try:
+        length = None if keep_for is None else span(keep_for)
+    except ValueError as error:
+        raise BadSetting(str(error)) from error
+    newest = knowledge_base.version_number(None)
+
+    def limit(rule: Rule | None) -> Limit | None:
+        longest, last = length, keep_last
+        if longest is None and last is None and rule is not None:
+            longest, last = rule.keep_for, rule.keep_last
+        if longest is None and last is None:
+            return None
+        return Limit(newest if longest is None else at(longest), last or 0)
+
+    @cache
+    def at(ago: timedelta) -> int:
+        try:
+            return knowledge_base.number_at(knowledge_base.now() - ago)
+        except OverflowError:  # longer ago than there are dates
+            return 0
+
+    return knowledge_base.prune(limit, within=within, is_dry=is_dry)
 
 
 def undo_plan(knowledge_base: KnowledgeBase, version: int | None) -> UndoPlan:

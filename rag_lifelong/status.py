@@ -6,6 +6,7 @@ Rule: reads only, and says which command mends what it finds.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +16,9 @@ from rag_lifelong import sync
 from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.leases import follower_of
-from rag_lifelong.places import relative_to
+from rag_lifelong.places import matches, relative_to
 from rag_lifelong.reading import ignored_by, is_at
+from rag_lifelong.staleness import Rule
 from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, Version
 
@@ -54,6 +56,16 @@ class Status:
     embedder: str
     model: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInForce:
+    """A rule about the age of documents. origin: the file it stands in. documents: it concerns; stale: of these."""
+
+    rule: Rule
+    origin: str
+    documents: int
+    stale: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,24 @@ def folders(knowledge_base: KnowledgeBase) -> tuple[Folder, ...]:
             )
         )
     return tuple(found)
+
+
+def rules(knowledge_base: KnowledgeBase, known: Sequence[tuple[Rule, str]]) -> tuple[RuleInForce, ...]:
+    """Each of the known (rule, file it stands in), and what it concerns now."""
+    roots = knowledge_base.folders.roots()
+    standings = knowledge_base.standings()
+    documents = knowledge_base.documents()
+    found = []
+    for rule, origin in known:
+        mine = [d for d in documents if _is_matched(rule, d.path, roots)]
+        stale = sum(standings[d.document_id].stale_since is not None for d in mine)
+        found.append(RuleInForce(rule, origin, len(mine), stale))
+    return tuple(found)
+
+
+def _is_matched(rule: Rule, path: str, roots: Sequence[Root]) -> bool:
+    below = [(root.path, relative) for root in roots if (relative := relative_to(path, root.path)) is not None]
+    return any(matches(rule.match, root, relative) for root, relative in below)
 
 
 def path_status(knowledge_base: KnowledgeBase, path: str | Path) -> PathStatus:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 from rag_lifelong.config import Setting
+from rag_lifelong.conflicts import Conflict
 from rag_lifelong.export import Exported
 from rag_lifelong.follow import Happening
 from rag_lifelong.history import Past
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan
-from rag_lifelong.service import Standing, Supervisor
-from rag_lifelong.status import Folder, PathStatus, Status
+from rag_lifelong.rules import spoken
+from rag_lifelong.service import Standing as ServiceStanding
+from rag_lifelong.service import Supervisor
+from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
-from rag_lifelong.types import Answer, Failure, Finding, Hit, StoredDocument, Version
+from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Version
 
 Json = dict[str, object]
 
@@ -49,6 +53,7 @@ def answer(found: Answer) -> Json:
                 "quote": c.quote,
                 "version": c.version,
                 "document_date": _day(c.document_date),
+                **_standing(c.standing),
             }
             for c in found.citations
         ],
@@ -83,6 +88,7 @@ def hit(found: Hit, *, asked: Sequence[str] | None) -> Json:
         "score": found.score,
         "version": found.version,
         "document_date": _day(found.document_date),
+        **_standing(found.standing),
     }
     if asked is not None:
         scores = found.scores
@@ -91,7 +97,32 @@ def hit(found: Hit, *, asked: Sequence[str] | None) -> Json:
     return entry
 
 
-def document(found: StoredDocument) -> Json:
+def _standing(found: Standing) -> Json:
+    return {
+        "stale_since": _day(found.stale_since),
+        "superseded_by": found.superseded_by,
+        "retired": found.retired,
+    }
+
+
+def rule(found: RuleInForce) -> Json:
+    """One entry of the JSON of `rules`."""
+    said = spoken(found.rule)
+    return {
+        "match": found.rule.match,
+        **said,
+        "documents": found.documents,
+        "stale": found.stale,
+        "origin": found.origin,
+    }
+
+
+def conflict(found: Conflict) -> Json:
+    """One entry of the JSON of `conflicts`."""
+    return asdict(found)
+
+
+def document(found: StoredDocument, standing: Standing) -> Json:
     """One entry of the JSON of `list`."""
     return {
         "path": found.path,
@@ -101,6 +132,7 @@ def document(found: StoredDocument) -> Json:
         "passages": found.passages,
         "without_vectors": found.without_vectors,
         "size_bytes": found.size_bytes,
+        **_standing(standing),
     }
 
 
@@ -296,7 +328,7 @@ def service_done(supervisor: Supervisor, *, kb: Path, did: str) -> Json:
     return {"kb": str(kb), "name": supervisor.name, "file": str(supervisor.path), "did": did}
 
 
-def service_standing(supervisor: Supervisor, standing: Standing | None, *, kb: Path) -> Json:
+def service_standing(supervisor: Supervisor, standing: ServiceStanding | None, *, kb: Path) -> Json:
     """The JSON of `service status`. standing: None if it is not installed."""
     return {
         "kb": str(kb),

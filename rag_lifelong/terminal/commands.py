@@ -9,9 +9,8 @@ import fnmatch
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 
 from ingest.scan import Rules
@@ -19,27 +18,13 @@ from rag_lifelong.assistant import Assistant, Narrowing, restore
 from rag_lifelong.errors import NoSuchPath, NotConfirmed, TooManyGone
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, overview, render
+from rag_lifelong.terminal import as_json, holding, overview, render
+from rag_lifelong.terminal.outcome import DONE, ERROR, NOTHING, Command, Outcome
 from rag_lifelong.terminal.parser import Usage, globs_of
-from rag_lifelong.terminal.progress import Bars, Lines, Meter, Unseen, Watched
+from rag_lifelong.terminal.progress import Bars, Lines, Stopped, Unseen, Watched, metered
 from rag_lifelong.terminal.style import Style, safe, short_path
 from rag_lifelong.terms import query_terms
 from rag_lifelong.types import Failure, Version
-
-DONE, ERROR, NOTHING = 0, 1, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command gives. text: for people, to stdout. json: the same for scripts. remark: to stderr."""
-
-    text: str
-    json: object
-    code: int
-    remark: str
-
-
-Command = Callable[[Assistant, Namespace, Style], Outcome]
 
 
 def add(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -184,11 +169,16 @@ def listing(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         failed = [f for f in assistant.failures() if options.pattern is None or _is_like(f, options.pattern)]
         code, remark = (DONE, "") if failed else (NOTHING, "No file failed to be read.")
         return Outcome(overview.failed_files(failed), [as_json.failure(f) for f in failed], code, remark)
-    found = assistant.list(options.pattern)
+    found, standings = assistant.list(options.pattern), assistant.standings()
+    none = "No such document."
     if options.pending:
-        found = tuple(document for document in found if document.without_vectors)
-    code, remark = (DONE, "") if found else (NOTHING, "Nothing waits." if options.pending else "No such document.")
-    return Outcome(overview.documents(found, style), [as_json.document(d) for d in found], code, remark)
+        found, none = tuple(document for document in found if document.without_vectors), "Nothing waits."
+    if options.stale:
+        found = tuple(document for document in found if not standings[document.document_id].holds)
+        none = "Every document holds: none is past its time to live, superseded, or retired by its own header."
+    code, remark = (DONE, "") if found else (NOTHING, none)
+    entries = [as_json.document(d, standings[d.document_id]) for d in found]
+    return Outcome(overview.documents(found, standings, style), entries, code, remark)
 
 
 def show(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -218,8 +208,12 @@ def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 
 def prune(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """Lets go of former texts, after showing what."""
-    if options.keep_for is None and options.keep_last is None:
-        sys.stderr.write("lifelong: say what to keep: --keep-for '1 year', or --keep-last 3\n")
+    limits = (options.keep_for, options.keep_last, *((r.rule.keep_for, r.rule.keep_last) for r in assistant.rules()))
+    if all(limit in (None, (None, None)) for limit in limits):
+        sys.stderr.write(
+            "lifelong: say what to keep: --keep-for '1 year', or --keep-last 3; or for good, by a rule: "
+            "lifelong rules '*' --keep-for '1 year'\n"
+        )
         raise Usage
     within = globs_of(options)
     found = assistant.prune(keep_for=options.keep_for, keep_last=options.keep_last, within=within, is_dry=True)
@@ -285,7 +279,7 @@ def rebuild(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 def backup(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """The whole knowledge base as one file."""
     file = os.path.abspath(os.path.expanduser(options.file))
-    with _metered(options, "Backing up", overview.size) as tell:
+    with metered(options, "Backing up", overview.size) as tell:
         found = assistant.backup(file, force=options.force, tell=tell)
     root = assistant.folder_that_reads(file)
     remark = ""
@@ -297,14 +291,14 @@ def backup(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 def restoring(options: Namespace) -> Outcome:
     """A knowledge base from a backup; none is open meanwhile."""
     file = os.path.abspath(os.path.expanduser(options.file))
-    with _metered(options, "Restoring", overview.size) as tell:
+    with metered(options, "Restoring", overview.size) as tell:
         done = restore(file, options.kb, force=options.force, tell=tell)
     return Outcome(overview.restored(done), as_json.restored(done, file), DONE, "")
 
 
 def export(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """Texts, versions and history as plain files."""
-    with _metered(options, "Exporting", "{:,}".format) as tell:
+    with metered(options, "Exporting", "{:,}".format) as tell:
         done = assistant.export(options.folder, tell=tell)
     return Outcome(overview.exported(done), as_json.exported(done), DONE, "")
 
@@ -327,13 +321,11 @@ COMMANDS: dict[str, Command] = {
     "prune": prune,
     "folders": folders,
     "unfollow": unfollow,
+    "rules": holding.rules,
+    "conflicts": holding.conflicts,
     "backup": backup,
     "export": export,
 }
-
-
-class Stopped(Exception):
-    """^C during long work; str() says what is kept and how to go on."""
 
 
 def watched(*, is_quiet: bool, is_verbose: bool) -> Watched:
@@ -342,20 +334,6 @@ def watched(*, is_quiet: bool, is_verbose: bool) -> Watched:
         return Unseen()
     is_plain = is_verbose or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
     return Lines(sys.stderr) if is_plain else Bars(sys.stderr)
-
-
-@contextmanager
-def _metered(options: Namespace, verb: str, shown: Callable[[int], str]) -> Iterator[Callable[[int, int], None] | None]:
-    """Whom to tell how far it is; a KeyboardInterrupt leaves as `Stopped`."""
-    is_drawn = sys.stderr.isatty() and not options.verbose and os.environ.get("TERM") != "dumb"
-    meter = Meter(sys.stderr, verb, shown=shown, is_drawn=is_drawn)
-    try:
-        yield None if options.quiet else meter.tell
-    except KeyboardInterrupt:
-        meter.close()
-        raise Stopped("Stopped. Nothing was left behind.") from None
-    finally:
-        meter.close()
 
 
 def what_is_kept(assistant: Assistant, bars: Watched, name: str, paths: Sequence[str]) -> str:

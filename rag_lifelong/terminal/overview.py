@@ -6,7 +6,7 @@ Rule: as in `render`: strings only, every text from outside made safe.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
@@ -17,9 +17,9 @@ from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal.render import plural
+from rag_lifelong.terminal.render import plural, standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
-from rag_lifelong.types import Failure, Finding, StoredDocument, Version
+from rag_lifelong.types import Failure, Finding, Standing, StoredDocument, Version
 
 FAILURES_SHOWN = 5
 UNDO_SHOWN = 20
@@ -154,7 +154,8 @@ def undo_plan(plan: UndoPlan) -> str:
     lines = []
     for line in plan.lines[:UNDO_SHOWN]:
         place = short_path(line.path or line.path_then)
-        arrow = f" → {short_path(line.path_then)}" if line.what == "move back" else ""
+        is_pair = line.what in ("move back", "undecided", "superseded", "rejected")
+        arrow = f" → {short_path(line.path_then)}" if is_pair else ""
         lines.append(
             f"  {line.what:<11}  {place}{arrow}" + (f"   left alone: {line.obstacle}" if line.obstacle else "")
         )
@@ -237,16 +238,18 @@ def path_status(found: PathStatus) -> str:
     return "\n".join(lines)
 
 
-def documents(found: Sequence[StoredDocument], style: Style) -> str:
-    """One line each: path, date, passages, title."""
+def documents(found: Sequence[StoredDocument], standings: Mapping[int, Standing], style: Style) -> str:
+    """One line each: path, date, passages, why it holds no longer, title. standings: by document id."""
     paths = [short_path(document.path) for document in found]
     width = min(max(map(len, paths), default=0), _PATH_COLUMN)
     lines = []
     for path, document in zip(paths, found, strict=True):
         waits = f", {document.without_vectors:,} wait for vectors" if document.without_vectors else ""
         dated = document.dated.isoformat() if document.dated is not None else " " * 10
+        why = standing(standings[document.document_id])
+        why = f"   {why}" if why else ""
         title = f"   {style.dim(safe_line(document.title))}" if document.title else ""
-        line = f"{path:<{width}}  {dated}  {count_of(document.passages, 'passage')}{waits}{title}"
+        line = f"{path:<{width}}  {dated}  {count_of(document.passages, 'passage')}{waits}{why}{title}"
         lines.append(line.rstrip())
     return "\n".join(lines)
 

@@ -36,6 +36,8 @@ GROUPS = (
             ("versions", "what changed when, newest first"),
             ("history", "every state of a document, with what changed"),
             ("diff", "what changed between two versions"),
+            ("rules", "how long documents hold, how they fade, what of their past is kept"),
+            ("conflicts", "documents that another one is likely to supersede, for you to decide"),
             ("prune", "let go of former texts, for good"),
             ("undo", "take back what a command changed; the disk is not touched"),
         ),
@@ -90,6 +92,17 @@ EXAMPLES = {
     "history": ("lifelong history ~/notes/plan.md", "lifelong history ~/notes/plan.md --json"),
     "diff": ("lifelong diff 3 4", "lifelong diff yesterday now --files"),
     "prune": ("lifelong prune --keep-for '1 year' --dry-run", "lifelong prune --keep-last 5 --in 'logs/*'"),
+    "rules": (
+        "lifelong rules",
+        "lifelong rules 'news/*' --time-to-live '90 days' --past hide",
+        "lifelong rules ~/notes/journal --half-life '1 year' --keep-last 5",
+        "lifelong rules 'news/*' --drop",
+    ),
+    "conflicts": (
+        "lifelong conflicts",
+        "lifelong conflicts --confirm 12-40 --reject 3-9",
+        "lifelong conflicts --supersede plan-2025.md plan-2026.md",
+    ),
     "undo": ("lifelong undo --dry-run", "lifelong undo", "lifelong undo 7"),
     "folders": ("lifelong folders", "lifelong folders --move ~/notes /mnt/big/notes"),
     "unfollow": ("lifelong unfollow ~/archive",),
@@ -118,7 +131,7 @@ EXAMPLES = {
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember conflicts chats models distill adapters replay evaluate".split())
+LATER = frozenset("remember chats models distill adapters replay evaluate".split())
 """Commands that are to come; typing one says so."""
 
 COMMON = (
@@ -270,6 +283,9 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["list"].add_argument("pattern", nargs="?", metavar="GLOB", help="only such paths, or in such a folder")
     made["list"].add_argument("--failed", action="store_true", help="the files that could not be read, and why")
     made["list"].add_argument("--pending", action="store_true", help="only documents that wait for vectors")
+    made["list"].add_argument(
+        "--stale", action="store_true", help="only documents past their time to live, superseded or retired"
+    )
     made["show"].add_argument("path", metavar="PATH[:LINE]", help="a stored document; from LINE on")
     made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
     made["forget"].add_argument("--everywhere", action="store_true", help="remove from all versions, for good")
@@ -278,6 +294,11 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     )
     made["prune"].add_argument("--keep-last", metavar="N", type=_positive, help="of each document, N former texts stay")
     made["prune"].add_argument("--dry-run", action="store_true", help="only show what would go")
+    _add_rules(made["rules"])
+    made["conflicts"].add_argument("--confirm", nargs="+", metavar="CODE", help="it is superseded; as listed")
+    made["conflicts"].add_argument("--reject", nargs="+", metavar="CODE", help="it is not")
+    made["conflicts"].add_argument("--supersede", nargs=2, metavar=("OLD", "NEW"), help="NEW takes the place of OLD")
+    made["conflicts"].add_argument("--settled", action="store_true", help="what was confirmed and rejected")
     for name in ("forget", "prune"):
         made[name].add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
     made["backup"].add_argument("file", metavar="FILE", help="where to; a new file")
@@ -295,6 +316,19 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         help="status exits 0 if it runs, else 4; logs prints the last 50 lines, or -k",
     )
     made["completion"].add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def _add_rules(command: Parser) -> None:
+    command.add_argument("match", nargs="?", metavar="GLOB", help="for such paths, or for all in such a folder")
+    command.add_argument("--time-to-live", metavar="SPAN", help="older documents are stale: '90 days', '1 year'")
+    command.add_argument("--past", choices=("mark", "down", "hide"), help="what is done with stale ones; else: mark")
+    command.add_argument("--half-life", metavar="SPAN", help="newer before older among what answers alike")
+    command.add_argument(
+        "--age", choices=("dated", "changed"), help="count from the document's own date (else), or the file's change"
+    )
+    command.add_argument("--keep-last", metavar="N", type=_positive, help="`prune` keeps the last N former texts")
+    command.add_argument("--keep-for", metavar="SPAN", help="`prune` keeps former texts for so long")
+    command.add_argument("--drop", action="store_true", help="the rule for GLOB goes")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:

@@ -6,13 +6,18 @@ else is said. What it knows is kept, so that after ^C one can say what was done.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from rag_lifelong.terminal.overview import count_of
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from rich.live import Live
     from rich.text import Text
 
@@ -284,3 +289,21 @@ def _justified(left: str, right: str, width: int) -> str:
         return f"{left} · {right}"
     room = min(width, _WIDTH_MOST) - len(left) - len(right)
     return f"{left}{' ' * room}{right}" if room >= 2 else left
+
+
+class Stopped(Exception):
+    """^C during long work; str() says what is kept and how to go on."""
+
+
+@contextmanager
+def metered(options: Namespace, verb: str, shown: Callable[[int], str]) -> Iterator[Callable[[int, int], None] | None]:
+    """Whom to tell how far it is; a KeyboardInterrupt leaves as `Stopped`."""
+    is_drawn = sys.stderr.isatty() and not options.verbose and os.environ.get("TERM") != "dumb"
+    meter = Meter(sys.stderr, verb, shown=shown, is_drawn=is_drawn)
+    try:
+        yield None if options.quiet else meter.tell
+    except KeyboardInterrupt:
+        meter.close()
+        raise Stopped("Stopped. Nothing was left behind.") from None
+    finally:
+        meter.close()

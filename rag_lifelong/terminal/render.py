@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rag_lifelong.terminal.snippet import best_line, highlighted, snippet
-from rag_lifelong.terminal.style import Style, safe_line
+from rag_lifelong.terminal.style import Style, safe_line, short_path
 from rag_lifelong.terms import query_terms, terms
-from rag_lifelong.types import Answer, Citation, Hit
+from rag_lifelong.types import Answer, Citation, Hit, Standing
 
 NO_MODEL_NOTE = (
     "Quoting from your files, no language model is set. To add one: -m transformers:PATH, "
@@ -45,7 +45,7 @@ def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passa
 def citation(found: Citation, style: Style, *, is_quoted: bool) -> str:
     """[1] path:line · label, then what it says unless the answer has already quoted it."""
     where = style.linked_place(found.path, line=found.line, page=found.page)
-    head = f"[{found.number}] {where}{_label(found.label, found.page)}"
+    head = f"[{found.number}] {where}{_label(found.label, found.page)}{_why(found.standing)}"
     if is_quoted:
         return head
     return f"{head}\n{style.dim(style.indented(_in_quotes(snippet(found.quote, (), limit=QUOTE_CHARS))))}"
@@ -57,7 +57,7 @@ def nearest(found: Hit, asked: Sequence[str], style: Style) -> str:
     line = None if found.line is None else found.line + below
     where = style.linked_place(found.path, line=line, page=found.page)
     shown = snippet(words, asked, limit=NEAR_CHARS)
-    return f"{where}{_label(found.label, found.page)}  {style.dim(_in_quotes(shown))}"
+    return f"{where}{_label(found.label, found.page)}{_why(found.standing)}  {style.dim(_in_quotes(shown))}"
 
 
 def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
@@ -75,9 +75,9 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
     elif not found.refused:
         parts.append(f"version {found.version}")
     if found.verdict.superseded:
-        parts.append("superseded since")
+        parts.append("rests on what is superseded")
     if found.verdict.stale:
-        parts.append("stale: past its time to live")
+        parts.append("rests on what is stale")
     if found.verdict.pruned:
         gone = plural(found.verdict.pruned, "document", "documents")
         parts.append(f"{found.verdict.pruned:,} {gone} of then pruned")
@@ -99,7 +99,7 @@ def hit(found: Hit, number: int, asked: Sequence[str], style: Style, *, explain:
     """One passage found: its place, and the part of it around the words asked."""
     where = style.bold(style.linked_place(found.path, line=found.line, page=found.page))
     shown = highlighted(style.indented(snippet(found.text, asked, limit=HIT_CHARS)), asked, style)
-    lines = [f"{number:>2}  {where}{_label(found.label, found.page)}", shown]
+    lines = [f"{number:>2}  {where}{_label(found.label, found.page)}{_why(found.standing)}", shown]
     if explain:
         lines.append(style.dim(style.indented(explanation(found, asked))))
     return "\n".join(lines)
@@ -121,6 +121,23 @@ def terms_held(found: Hit, asked: Sequence[str]) -> list[str]:
     """The terms asked that the passage, its label or its title holds, in the order asked."""
     held = set(terms(f"{found.title} {found.label} {found.text}"))
     return [term for term in asked if term in held]
+
+
+def standing(found: Standing) -> str:
+    """Why a document holds no longer; "" if it does."""
+    parts = []
+    if found.superseded_by is not None:
+        parts.append(f"superseded by {short_path(found.superseded_by)}")
+    if found.retired is not None:
+        parts.append(safe_line(found.retired))
+    if found.stale_since is not None:
+        parts.append(f"stale since {found.stale_since.isoformat()}")
+    return ", ".join(parts)
+
+
+def _why(found: Standing) -> str:
+    why = standing(found)
+    return f" · {why}" if why else ""
 
 
 def plural(count: int, one: str, many: str) -> str:

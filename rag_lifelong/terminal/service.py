@@ -15,7 +15,7 @@ from rag_lifelong import service
 from rag_lifelong.config import FILE_NAME, is_knowledge_base, knowledge_base_path
 from rag_lifelong.errors import KnowledgeBaseMissing
 from rag_lifelong.terminal import as_json
-from rag_lifelong.terminal.commands import DONE, NOTHING, Outcome
+from rag_lifelong.terminal.outcome import DONE, NOTHING, Outcome
 from rag_lifelong.terminal.overview import ago, command
 from rag_lifelong.terminal.style import safe, safe_line, short_path
 

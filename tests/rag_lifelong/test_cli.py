@@ -71,7 +71,7 @@ def test_help_is_grouped_and_offers_nothing_that_is_not_built(run: Run) -> None:
     assert [out.index(group) for group in ("every day:", "time:", "care:")] == sorted(
         out.index(group) for group in ("every day:", "time:", "care:")
     )
-    assert "conflicts" not in out
+    assert "distill" not in out
     assert "distill" not in out
 
 
@@ -109,7 +109,7 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["conflicts"], "lifelong: conflicts is not built yet\n"),
+        (["distill"], "lifelong: distill is not built yet\n"),
         (["--kb", "x", "distill", "3"], "lifelong: distill is not built yet\n"),
         (["stauts"], "lifelong: there is no command 'stauts'; did you mean status?; see: lifelong --help\n"),
         (["ask"], "lifelong: the following arguments are required: QUESTION; see: lifelong ask --help\n"),
@@ -226,6 +226,7 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     ]  # fmt: skip
     assert list(found["citations"][0]) == [
         "number", "path", "label", "line", "page", "start", "end", "quote", "version", "document_date",
+        "stale_since", "superseded_by", "retired",
     ]  # fmt: skip
     assert list(found["verdict"]) == [
         "newest_evidence", "stale", "superseded", "lag_files", "lag_passages", "checked_at", "supported_share", "pruned",
@@ -244,6 +245,7 @@ def test_search_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> 
     assert code == 0
     assert list(found) == [
         "path", "label", "line", "page", "start", "end", "text", "score", "version", "document_date",
+        "stale_since", "superseded_by", "retired",
     ]  # fmt: skip
     assert LAPTOP[found["start"] : found["end"]] == found["text"]
     (explained,) = json.loads(run("search", "laptop", "zebra", "--json", "-k", "1", "--explain")[1])
@@ -337,7 +339,8 @@ def test_lists_of_documents_failures_and_what_waits(run: Run, notes: Path) -> No
     assert run("list", "--failed", "*.pdf") == (4, "", "No file failed to be read.\n")
     assert run("list", "--pending") == (4, "", "Nothing waits.\n")
     (entry, _) = json.loads(run("list", "--json")[1])
-    assert list(entry) == ["path", "title", "dated", "version", "passages", "without_vectors", "size_bytes"]
+    assert list(entry) == ["path", "title", "dated", "version", "passages", "without_vectors", "size_bytes", "stale_since",
+        "superseded_by", "retired"]  # fmt: skip
 
 
 def test_show_prints_the_stored_text_also_of_a_file_that_is_gone(run: Run, notes: Path) -> None:

@@ -116,7 +116,7 @@ def test_all_of_unicode_is_harmless_afterwards() -> None:
 def test_a_name_cannot_begin_a_line_of_its_own() -> None:
     path = "/n/a\n[2] ~/trusted.md"
     assert "\n" not in render.citation(cited(path=path, label="x\ny"), PLAIN, is_quoted=True)
-    assert "\n" not in overview.documents([], PLAIN)
+    assert "\n" not in overview.documents([], {}, PLAIN)
     assert "\n" not in short_path(path)
 
 
@@ -199,7 +199,7 @@ def test_the_verdict_says_what_waits_and_what_is_past() -> None:
     )
     then = datetime(2026, 3, 1, 14, 28).astimezone()
     assert render.verdict(answered("x", verdict=verdict, as_of=2, model="transformers:m"), as_of_time=then) == (
-        "as of version 2 (2026-03-01 14:28) · superseded since · stale: past its time to live · "
+        "as of version 2 (2026-03-01 14:28) · rests on what is superseded · rests on what is stale · "
         "1,721 passages wait for vectors · 1 changed file could not be read · transformers:m"
     )
 

@@ -44,7 +44,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ask", "-m", "q"], ["quote"]),
         (["ask", "hello"], []),
         (["add", ""], []),  # files on disk: the shell knows them
-        (["conflic"], []),  # not built yet
+        (["distil"], []),  # not built yet
     ],
 )
 def test_commands_options_and_values(words: list[str], expected: list[str]) -> None:
@@ -53,8 +53,8 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
-        "add", "ask", "backup", "chat", "check", "completion", "config", "diff", "export", "folders", "forget", "history",
-        "list", "prune", "rebuild", "restore", "search", "service", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
+        "add", "ask", "backup", "chat", "check", "completion", "config", "conflicts", "diff", "export", "folders", "forget", "history",
+        "list", "prune", "rebuild", "restore", "rules", "search", "service", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 
 

@@ -47,21 +47,21 @@ def shown(model: Counting, *hits: Hit) -> str:
 
 def test_passages_are_numbered_and_placed_and_the_question_comes_last() -> None:
     assert shown(sized(1_000, "Why?"), hit("One."), hit("Two.", title="")) == (
-        '<passage number="1" place="Retries · Decisions">\nOne.\n</passage>\n\n'
-        '<passage number="2" place="Decisions">\nTwo.\n</passage>\n\n'
+        '<passage number="1" place="Retries · Decisions" date="2026-01-01">\nOne.\n</passage>\n\n'
+        '<passage number="2" place="Decisions" date="2026-01-01">\nTwo.\n</passage>\n\n'
         "Question: Why?"
     )
 
 
 def test_the_budget_ends_with_the_last_passage_that_fits() -> None:
-    block = '<passage number="1" place="Retries · Decisions">\nOne.\n</passage>'
+    block = '<passage number="1" place="Retries · Decisions" date="2026-01-01">\nOne.\n</passage>'
     both = hit("One."), hit("Two.")
     assert shown(sized(2 * len(block), "Why?"), *both).count("<passage") == 2
     assert shown(sized(2 * len(block) - 1, "Why?"), *both).count("<passage") == 1
 
 
 def test_the_best_passage_is_cut_rather_than_left_out() -> None:
-    frame = len('<passage number="1" place="Retries · Decisions">\n\n</passage>')
+    frame = len('<passage number="1" place="Retries · Decisions" date="2026-01-01">\n\n</passage>')
     long = hit("0123456789" * 10)
     assert "\n01234\n</passage>" in shown(sized(frame + 5, "Why?"), long)
     assert "<passage" not in shown(sized(frame, "Why?"), long)
