@@ -100,6 +100,7 @@ class Watcher:
         self._every: dict[int, float] = {}
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
+        self._returned: set[int] = set()  # there again, and not compared since
         self._places: dict[int, tuple[int, int] | None] = {}  # root id → the folder that is listened to
         self._refused: set[int] = set()  # roots of which something was not believed in this read
         self._queued: dict[int, int] = {}
@@ -233,6 +234,8 @@ class Watcher:
             hints, self._hints = self._hints, []
         for place, path, is_touch in dict.fromkeys(hints):
             root = self._roots[self._ids[place]]
+            if root.id in self._absent:
+                continue  # told of the place that went away; what is there when it is back, the sweep finds
             if path in ("", IGNORE_FILE, ".gitignore"):
                 if not is_touch or path:
                     self._sweep_at[root.id] = 0.0
@@ -297,6 +300,9 @@ class Watcher:
             if key not in self._first_hint:
                 self._first_hint[key] = now
                 self._swept.add(key)
+            elif root.id in self._returned:
+                self._swept.add(key)  # a hint of before it went away
+        self._returned.discard(root.id)
         self._settling.hint(((root.id, path) for path in paths), now)
         if not paths:
             self._equal(root)
@@ -420,6 +426,7 @@ class Watcher:
                 self._lost(root)
             elif place is not None and (root_id in self._absent or place != self._places[root_id]):
                 self._absent.discard(root_id)
+                self._returned.add(root_id)
                 self._listen(events, root)
                 self._sweep_at[root_id] = 0.0
 
