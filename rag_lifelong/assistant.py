@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
@@ -25,7 +26,7 @@ from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
-from rag_lifelong.knowledge_base import Dates, KnowledgeBase
+from rag_lifelong.knowledge_base import Dates, KnowledgeBase, utc_now
 from rag_lifelong.places import relative_to
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings, ignored_by
@@ -58,6 +59,7 @@ def open_assistant(
     embedder: str | Embedder | None = None,
     create: bool = True,
     rescue: bool = False,
+    now: Callable[[], datetime] = utc_now,
 ) -> Assistant:
     """Opens an assistant over the knowledge base in the folder `kb`, making it where needed.
 
@@ -66,6 +68,7 @@ def open_assistant(
     embedder: a SPEC or an Embedder; None for the setting `embedder`.
     rescue: set a damaged store aside (never deleted) and begin a new one; `rebuild` then reads in again, as they are on
     disk now, the folders and files that the damaged one names. Its versions stay behind in it.
+    now: the clock that versions are dated by, and ages counted from; a history can be replayed with its own.
     Raises a LifelongError that says what to do.
     """
     path = knowledge_base_path(kb)
@@ -77,7 +80,7 @@ def open_assistant(
     else:
         chosen = embedder
     model = open_model(config.model if llm is None else llm)
-    base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None, rules=config.rules)
+    base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None, now=now, rules=config.rules)
     return Assistant(base, model=model, config=config, rescued=rescued)
 
 

@@ -47,6 +47,7 @@ def write(path: Path, rule: Rule) -> None:
     if entry is None:
         entry = tomlkit.table()
         entry["match"] = rule.match
+        entry.trivia.indent = "\n" if path.exists() else ""
         entries.append(entry)
     for name, value in spoken(rule).items():
         entry[name] = value
@@ -66,7 +67,7 @@ def drop(path: Path, match: str) -> bool:
         entries[:] = kept
     else:
         del document["rules"]
-    _replace(path, tomlkit.dumps(document))
+    _replace(path, f"{tomlkit.dumps(document).rstrip()}\n")
     return True
 
 

@@ -125,7 +125,7 @@ def rules(knowledge_base: KnowledgeBase, known: Sequence[tuple[Rule, str]]) -> t
     found = []
     for rule, origin in known:
         mine = [d for d in documents if _is_matched(rule, d.path, roots)]
-        stale = sum(standings[d.document_id].stale_since is not None for d in mine)
+        stale = sum(rule.time_to_live is not None and standings[d.document_id].stale_since is not None for d in mine)
         found.append(RuleInForce(rule, origin, len(mine), stale))
     return tuple(found)
 

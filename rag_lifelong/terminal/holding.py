@@ -102,7 +102,7 @@ def conflicts(assistant: Assistant, options: Namespace, style: Style) -> Outcome
 def conflict(found: Conflict, style: Style) -> str:
     """Two lines: which may supersede which, and why."""
     head = f"{found.code:<9} {short_path(found.old)} → {short_path(found.new)}"
-    why = f"superseded? {found.score:.2f}: the newer one {found.evidence}"
+    why = f"{found.score:.2f}  {found.evidence}"
     return f"{style.bold(safe_line(head))}\n{' ' * 10}{style.dim(safe_line(why))}"
 
 

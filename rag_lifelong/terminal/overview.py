@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 from rag_lifelong.export import Exported
 from rag_lifelong.history import Past
+from rag_lifelong.operations import Restore
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status
@@ -167,9 +168,13 @@ def undo_plan(plan: UndoPlan) -> str:
 
 def undone(plan: UndoPlan, done: Version) -> str:
     """What an undo did, and how to take it back."""
+    documents = sum(isinstance(restore, Restore) for restore in plan.restores)
+    decisions = len(plan.restores) - documents
+    counts = [count_of(n, word) for n, word in ((documents, "document"), (decisions, "decision")) if n]
+    disk = " The disk is not touched; what lies there is left until it changes." if documents else ""
     return (
-        f"Version {done.number}: {count_of(len(plan.restores), 'document')} as before version {plan.version.number}. "
-        f"The disk is not touched; what lies there is left until it changes.\nTake it back: lifelong undo {done.number}"
+        f"Version {done.number}: {' and '.join(counts)} as before version {plan.version.number}.{disk}\n"
+        f"Take it back: lifelong undo {done.number}"
     )
 
 
@@ -259,7 +264,8 @@ def version(found: Version) -> str:
     changes = _changes(found.added, found.changed, found.moved, found.removed)
     passages = f"{count_of(found.passages_born, 'passage')} new, {found.passages_died:,} retired"
     when = f"{found.at.astimezone():%Y-%m-%d %H:%M}"
-    return f"{found.number:>5}  {when}  {safe_line(found.cause)}   {changes}; {passages}"
+    line = f"{found.number:>5}  {when}  {safe_line(found.cause)}"
+    return f"{line}   {changes}; {passages}" if changes else line  # a decision changes no document
 
 
 def forgotten(found: Version, paths: Sequence[str]) -> str:
