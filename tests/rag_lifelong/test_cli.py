@@ -374,6 +374,53 @@ def test_forget_holds_says_how_to_take_it_back_and_that_works(run: Run, notes: P
     assert run("list", "first day.md")[0] == 0
 
 
+def test_what_may_be_superseded_is_listed_decided_and_taken_back(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "plan_v1.md").write_text("# Plan\n\nThe bridge opens in May for all who walk.\n")
+    (folder / "plan_v2.md").write_text("# Plan\n\nThe bridge opens in June for all who walk.\n")
+    assert run("conflicts")[0] == 1  # no knowledge base yet
+    run("add", str(folder), "-q")
+    code, out, err = run("conflicts")
+    assert (code, out.splitlines()[0].split()[1:]) == (0, [f"{folder}/plan_v1.md", "→", f"{folder}/plan_v2.md"])
+    name = out.split()[0]
+    assert f"lifelong conflicts --confirm {name}" in err
+    (entry,) = json.loads(run("conflicts", "--json")[1])
+    assert (entry["code"], entry["decision"], entry["kind"]) == (name, None, "name")
+    code, out, err = run("conflicts", "--confirm", name)
+    assert (code, out.splitlines()[0], out.splitlines()[-1]) == (0, "Version 2:", "Take it back: lifelong undo")
+    assert run("conflicts")[::2] == (4, "No document seems to be superseded by another.\n")
+    assert f"superseded by {folder}/plan_v2.md" in run("list", "--stale")[1]
+    assert f"plan_v1.md:1 · superseded by {folder}/plan_v2.md" in run("search", "bridge opens in May")[1]
+    assert "1 decision as before version 2." in run("undo")[1]
+    assert run("conflicts", "--settled")[::2] == (4, "Nothing is decided yet.\n")
+    assert run("list", "--stale")[0] == 4
+    assert run("conflicts", "--reject", "8-9")[::2] == (
+        1,
+        "lifelong: there is no conflict 8-9; see: lifelong conflicts --settled\n",
+    )
+
+
+def test_rules_are_set_shown_kept_and_dropped(run: Run, notes: Path, tmp_path: Path) -> None:
+    run("add", str(notes), "-q")
+    assert run("rules")[0] == 0
+    code, out, err = run("rules", "ops/*", "--time-to-live", "90 days", "--past", "hide", "--keep-last", "5")
+    assert (code, err) == (0, "")
+    assert out.startswith("ops/*   holds for 90 days, then hidden · the last 5 former texts kept   1 document   ")
+    (entry,) = json.loads(run("rules", "--json")[1])
+    assert entry == {
+        "match": "ops/*", "time_to_live": "90 days", "past": "hide", "keep_last": 5, "documents": 1, "stale": 0,
+        "origin": str(tmp_path / "kb" / "lifelong.toml"),
+    }  # fmt: skip
+    assert run("prune", "--dry-run")[0] == 0  # by the rule
+    assert run("rules", "x/*")[::2] == (4, "No such rule.\n")
+    assert run("rules", "--past", "hide")[::2] == (2, "lifelong: say for which documents: lifelong rules 'news/*' …\n")
+    assert run("rules", "ops/*", "--half-life", "long")[0] == 1
+    assert run("rules", "ops/*", "--drop") == (0, "", "")
+    assert run("prune", "--dry-run")[0] == 2
+    assert run("rules", "ops/*", "--drop")[0] == 1
+
+
 def test_versions_newest_first(run: Run, notes: Path) -> None:
     run("add", str(notes))
     run("forget", str(notes / "ops"))

@@ -110,6 +110,12 @@ def test_freshness_falls_with_age_and_is_bounded(age: int, half_life: int) -> No
         assert found == pytest.approx(1 - FADING / 2)
 
 
+def after(old: int, successors: dict[int, set[int]]) -> set[int]:
+    """What supersedes it in the end."""
+    news = successors.get(old, set())
+    return news.union(*(after(new, successors) for new in news))
+
+
 @given(
     st.dictionaries(st.integers(1, 30), st.floats(0, 1), min_size=1),
     st.dictionaries(st.integers(0, 5), st.floats(0.1, 1)),
@@ -125,8 +131,8 @@ def test_what_is_superseded_never_ranks_above_what_supersedes_it(
     for i, score in found.items():
         assert score <= scores[i]
         best[owners[i]] = max(best.get(owners[i], 0.0), score)
-    for old, news in successors.items():
-        present = [best[new] for new in news if new in best]
+    for old in successors:
+        present = [best[new] for new in after(old, successors) if new in best]
         if old in best and present:
             assert best[old] < max(present) or best[old] == max(present) == 0
     untouched = {i for i in scores if owners[i] not in successors and owners[i] not in factors}
@@ -233,6 +239,7 @@ def test_age_is_measured_on_the_day_asked_about(assistant: Assistant, notes: Pat
     put(notes, "old.md", "The canteen lunch costs six euros.\n")
     assistant.add(notes)
     assistant.set_rule(Rule("*", time_to_live=30 * DAY, past="hide"))
+    assert len(assistant.search("canteen lunch", as_of=(NOON + 900 * DAY).date())) == 1  # nobody knows that day yet
     clock.time = NOON + 60 * DAY
     assert assistant.search("canteen lunch") == ()
     assert len(assistant.search("canteen lunch", as_of=1)) == 1
@@ -327,6 +334,12 @@ def test_a_decision_is_undone_like_any_other_version(assistant: Assistant, repor
     assistant.undo(4)  # the undo itself
     assert standing_of(assistant, "report_v1.md") == HOLDS
     assert [c.decision for c in assistant.conflicts(settled=True)] == ["rejected"]
+
+
+def test_confirmed_and_rejected_at_once_the_last_word_counts(assistant: Assistant, reports: Path) -> None:
+    (found,) = assistant.conflicts()
+    _, settled = assistant.decide(confirm=[found.code], reject=[found.code])
+    assert [c.decision for c in settled] == ["rejected"]
 
 
 def test_what_is_superseded_by_what_is_gone_holds_again(assistant: Assistant, reports: Path) -> None:
