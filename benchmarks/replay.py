@@ -339,7 +339,8 @@ def headers(state: Replay, data: Path) -> tuple[list[str], dict[str, tuple[int, 
                 counts[name][0] += 1
             else:
                 missed.append(f"{name}: {question!r} as of {version}, wanted {entry['field']}: {value}")
-        if entry["old"] is not None and current[entry["pep"], entry["field"]] != entry["old"]:
+        now = current[entry["pep"], entry["field"]]
+        if entry["old"] is not None and (now or "").split() != entry["old"].split():
             counts["stale now"][1] += 1
             counts["stale now"][0] += _is_top(state, question, entry, entry["old"], None)
     return missed, {name: (good, total) for name, (good, total) in counts.items()}

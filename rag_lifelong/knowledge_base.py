@@ -625,6 +625,7 @@ class KnowledgeBase:
         revision = self._revision(connection, revision_id)
         placement = revision.placement_of(scored.passage_id)
         root = next(root for root in files.roots(connection) if root.id == location.root_id)
+        end = max(placement.end, scored.end or 0)
         return Hit(
             passage_id=scored.passage_id,
             document_id=scored.document_id,
@@ -634,9 +635,9 @@ class KnowledgeBase:
             label=placement.label,
             line=revision.text.count("\n", 0, placement.start) + 1 if revision.is_source else None,
             page=placement.page,
-            text=revision.text[placement.start : placement.end],
+            text=revision.text[placement.start : end],
             start=placement.start,
-            end=placement.end,
+            end=end,
             score=scored.scores.fused,
             scores=scored.scores,
             version=number,

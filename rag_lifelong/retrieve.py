@@ -37,11 +37,12 @@ COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others a
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A passage found, and how."""
+    """A passage found, and how. end: a header entry that was asked for begins in it and goes on to there, or None."""
 
     passage_id: int
     document_id: int
     scores: Scores
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def search(
         bonus = NAMED_BONUS + (FIELD_BONUS if passage_id in entries else 0.0)
         scored[passage_id] = Scores(plain.fused + bonus, plain.dense, plain.words)
     ranked = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))
-    return spread([Scored(i, owners[i], scored[i]) for i in ranked], k)
+    return spread([Scored(i, owners[i], scored[i], entries.get(i)) for i in ranked], k)
 
 
 def _named(connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive]) -> frozenset[int]:
@@ -131,22 +132,29 @@ def _named(connection: sqlite3.Connection, question: str, scope: Scope, alive: C
 
 def _header_entries(
     connection: sqlite3.Connection, question: str, document_ids: Collection[int], version: int
-) -> frozenset[int]:
-    """The passages where the header entry stands that is asked of these documents: "PEP 572 Status", and no more."""
+) -> dict[int, int]:
+    """passage id → end of the header entry in it that is asked of these documents: "PEP 572 Status", and no more.
+
+    An entry may be longer than the passage it begins in.
+    """
     asked = set(query_terms(question))
     for identifier in identifiers(question):
         asked -= {stem(identifier.word), identifier.number}
     if not asked or len(document_ids) > _FEW_NAMED:
-        return frozenset()
-    found: set[int] = set()
+        return {}
+    found: dict[int, int] = {}
     revision_ids = [revisions.at(connection, document_id, version) for document_id in sorted(document_ids)]
     named = [revisions.read(connection, i) for i in revision_ids if i is not None]
     meant = {f"{stem(identifier.word)} {identifier.number}" for identifier in identifiers(question)}
     titled = [r for r in named if any(f"{' '.join(terms(r.title))} ".startswith(f"{name} ") for name in meant)]
     for revision in titled or named:  # a heading, or the rest of a title, may name another document
-        starts = [f.start for f in revision.fields if f.start is not None and asked <= set(terms(f.name))]
-        found.update(p.passage_id for p in revision.placements for start in starts if p.start <= start < p.end)
-    return frozenset(found)
+        for field in revision.fields:
+            if field.start is None or field.end is None or not asked <= set(terms(field.name)):
+                continue
+            for p in revision.placements:
+                if p.start <= field.start < p.end:
+                    found[p.passage_id] = max(field.end, found.get(p.passage_id, 0))
+    return found
 
 
 def _words_among(

@@ -86,6 +86,8 @@ HOLDS = Standing()
 class Hit:
     """A passage found: `text` is characters [start, end) of the document's text at `version`.
 
+    It goes on to the end of a header entry that was asked for and begins in it.
+
     path: absolute, as the file was known at `version`. title: the document's own, or "".
     line: 1-based line of `start` in the file, or None where the text is not the file's own.
     page: page, slide or cell number, where the format has such.

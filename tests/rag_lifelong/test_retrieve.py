@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Chunk, Document
+from rag_lifelong import open_assistant
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
 from rag_lifelong.operations import Place, Put
 from rag_lifelong.retrieve import Scored, dense_weight, fuse, spread
@@ -82,3 +83,22 @@ def test_words_outside_the_latin_script_are_found(base: KnowledgeBase) -> None:
     put(base, "ja.md", "東京都の人口は約1400万人です。")
     assert Path(base.search("黑豹队 防守", 1)[0].path).name == "zh.md"
     assert Path(base.search("東京都の人口", 1)[0].path).name == "ja.md"
+
+
+def test_a_header_entry_asked_for_is_found_whole_however_long(tmp_path: Path) -> None:
+    links = [
+        f"`{day:02}-Jan-2024 <https://lists.example/archives/{day}/THREADWITHALONGNAME>`__" for day in range(1, 29)
+    ]
+    history = "Post-History: " + ",\n              ".join(links)
+    header = f"PEP: 7\nTitle: Retries\nStatus: Draft\n{history}\nResolution: none\n"
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "pep-0007.rst").write_text(f"{header}\nAbstract\n========\n\nText about retries.\n")
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        assistant.add(tmp_path / "notes")
+        passages = assistant.documents()[0].passages
+        (found,) = assistant.search("PEP 7 Post-History", 1)
+        assert passages > 3  # the entry is cut into several
+        assert history in found.text
+        assert assistant.show(found.path)[found.start : found.end] == found.text
+        (status,) = assistant.search("PEP 7 Status", 1)
+        assert history not in status.text
