@@ -172,7 +172,7 @@ class _Walk:
                         yield from self.below(Path(entry.path), path, (*above, real))
                 elif entry.is_file(follow_symlinks=links) and not self.ignore.holds(path):
                     found = entry.stat(follow_symlinks=links)
-                    yield Found(path, found.st_size, found.st_mtime_ns)
+                    yield Found(path, found.st_size, mtime_ns_of(found))
             except FileNotFoundError:
                 continue  # gone since the folder was listed
             except OSError as error:
@@ -193,6 +193,11 @@ def shown_name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def mtime_ns_of(found: os.stat_result) -> int:
+    """The time of last change in ns, within 64 bits: some file systems know years after 2262 and before 1677."""
+    return max(-(2**63), min(found.st_mtime_ns, 2**63 - 1))
+
+
 def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
     """One file below `root` as it is now; None if there is no regular file."""
     place = root / path
@@ -202,7 +207,7 @@ def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
         return None
     if not stat.S_ISREG(found.st_mode) or not _is_named_so(place):
         return None
-    return Found(path, found.st_size, found.st_mtime_ns)
+    return Found(path, found.st_size, mtime_ns_of(found))
 
 
 def _unshown(root: Path, path: str) -> Path:

@@ -20,8 +20,9 @@ from rag_lifelong.config import Config, knowledge_base_path, load_config
 from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.errors import NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
-from rag_lifelong.follow import SWEEP_S, Happening, Watcher
+from rag_lifelong.follow import SWEEP_S, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
+from rag_lifelong.happenings import Happening
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import Dates, KnowledgeBase
 from rag_lifelong.places import relative_to

@@ -12,20 +12,21 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
 
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
 from ingest.watch import Events, Settling
+from rag_lifelong.embedding import Embedding
 from rag_lifelong.errors import LifelongError
+from rag_lifelong.happenings import Happening, Standing, Teller
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.leases import Leases
 from rag_lifelong.places import joined, relative_to
 from rag_lifelong.reading import FEW_GONE, Batch, Part, Reader, Settings, rules_of
 from rag_lifelong.store.files import FileState, Root
-from rag_lifelong.sync import EMBED_BATCH
+from rag_lifelong.trouble import Trouble
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
 POLL_S = 10.0  # … where there are no events
@@ -34,38 +35,8 @@ BATCH_S = 0.5  # of reading between two commits: others write in between
 RETRY_S = 5.0  # a file that could not be opened is tried again after this long, four times as long after each failure …
 RETRY_MOST_S = 21_600.0  # … at most every six hours …
 RETRIES = 10  # … and so often; then only when it changes, or is added by name
-TROUBLE_S = 5.0  # after a full disk or a busy store
 
 _Key = tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something a person may want to see. kind: added, changed, moved, removed, failed, embedded, blocked, polling,
-    trouble or ready. path: absolute, or "". seconds: from the first hint to the commit. version: None without one.
-    """
-
-    at: datetime
-    kind: str
-    path: str
-    path_before: str
-    born: int
-    died: int
-    kept: int
-    seconds: float
-    version: int | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a watcher is. queued: files seen and not yet read. waiting: passages without a vector."""
-
-    documents: int
-    queued: int
-    waiting: int
-    embedded_per_s: float
-    is_ready: bool
 
 
 class Watcher:
@@ -87,7 +58,10 @@ class Watcher:
         self._settings = Settings(settings.max_file_bytes, settings.chunk_tokens, BATCH_S)
         self._settling: Settling[_Key, Found] = Settling(settle_ms=settle_ms)
         self._sweep_s = sweep_s
-        self._tell = tell
+        teller = Teller(tell, now=knowledge_base.now)
+        self._say = teller.say
+        self._trouble = Trouble(lambda kind, message: self._say(kind, message=message))
+        self._embedding = Embedding(knowledge_base, teller)
         self._stopping = threading.Event()
         self._condition = threading.Condition()
         self._hints: list[tuple[str, str, bool]] = []
@@ -105,32 +79,27 @@ class Watcher:
         self._queued: dict[int, int] = {}
         self._queue_at = 0.0
         self._retry_at = 0.0
-        self._rate = 0.0
         self._leases = Leases(knowledge_base)
-        self._to_embed = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._is_ready = False
         self._is_deaf = False
+        self.turns = 0  # rounds begun
 
     # -- from outside
 
     def start(self) -> None:
         """Takes the folders' leases and begins. Raises FolderFollowed."""
         self._leases.take(self._roots.values())
-        for name, target in (("watching", self._run), ("embedding", self._embed)):
-            thread = threading.Thread(target=target, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._thread.start()
+        self._embedding.start()
 
     def stop(self) -> None:
         """Ends at the next batch border; what was committed stays, what was not is found at the next start."""
         self._stopping.set()
-        self._to_embed.set()
         with self._condition:
             self._condition.notify_all()
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        self._thread.join()
+        self._embedding.stop()
         self._leases.give_back()
 
     def standing(self) -> Standing:
@@ -139,8 +108,9 @@ class Watcher:
             documents=sum(self._base.folders.count_documents(root, "") for root in self._roots.values()),
             queued=len(self._settling),
             waiting=self._base.lag().passages,
-            embedded_per_s=self._rate,
+            embedded_per_s=self._embedding.per_s,
             is_ready=self._is_ready,
+            trouble=self._trouble.message,
         )
 
     def wait(self, timeout_s: float, *, for_vectors: bool) -> bool:
@@ -171,20 +141,20 @@ class Watcher:
         events = Events(self._heard)
         try:
             with Reader(self._base, self._settings) as reader:
-                for root in self._roots.values():
-                    self._listen(events, root)
                 while not self._stopping.is_set():
                     try:
                         self._turn(events, reader)
                     except (LifelongError, IngestError, OSError) as error:  # OSError: a disk that fails
-                        self._say("trouble", message=str(error))
-                        self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
-                        self._stopping.wait(TROUBLE_S)
+                        self._troubled(error)
+        except Exception as error:  # a fault of ours: whoever looks must not believe that somebody watches
+            self._say("trouble", message=f"watching has ended: {error!r}")
+            raise
         finally:
             events.close()
 
     def _turn(self, events: Events, reader: Reader) -> None:
         """One round: sweep what is due, take the hints, read what rests, and sleep until something is to do."""
+        self.turns += 1
         self._look_for_absent(events)
         now = time.monotonic()
         for root_id, due in list(self._sweep_at.items()):
@@ -203,10 +173,34 @@ class Watcher:
             if self._hints or self._stopping.is_set():
                 return
             self._is_busy = bool(len(self._settling)) or self._next_sweep() <= time.monotonic()
+        if not self._is_busy:
+            self._untroubled()
+        with self._condition:
+            if self._hints:
+                return
             if not self._is_busy and not self._is_ready:
                 self._is_ready = True
                 self._say("ready")
             self._condition.wait(self._idle_s())
+
+    def _troubled(self, error: Exception) -> None:
+        """Waits before the next try; other processes learn of it where the store can still be written."""
+        wait_s = self._trouble.met(error)
+        self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
+        with suppress(LifelongError):
+            for root in list(self._roots.values()):
+                self._base.folders.block(self._refreshed(root), self._trouble.message)
+        self._stopping.wait(wait_s)
+
+    def _untroubled(self) -> None:
+        """Work was done again: a turn in which nothing was to be written tells nothing of that."""
+        message = self._trouble.message
+        if not self._trouble.is_over():
+            return
+        for root in list(self._roots.values()):
+            if self._refreshed(root).blocked == message:
+                self._base.folders.block(self._roots[root.id], None)
+                self._refreshed(root)
 
     def _idle_s(self) -> float:
         now = time.monotonic()
@@ -230,15 +224,21 @@ class Watcher:
 
     def _take_hints(self) -> None:
         with self._condition:
-            hints, self._hints = self._hints, []
-        for place, path, is_touch in dict.fromkeys(hints):
-            root = self._roots[self._ids[place]]
-            if path in ("", IGNORE_FILE, ".gitignore"):
-                if not is_touch or path:
-                    self._sweep_at[root.id] = 0.0
-                continue
-            if is_touch and (root.id, path) not in self._unreadable:
-                continue
+            hints, self._hints = list(dict.fromkeys(self._hints)), []
+        try:
+            while hints:
+                self._take_hint(*hints[0])
+                del hints[0]
+        finally:
+            with self._condition:
+                self._hints[:0] = hints  # an error came in between
+
+    def _take_hint(self, place: str, path: str, is_touch: bool) -> None:
+        root = self._roots[self._ids[place]]
+        if path in ("", IGNORE_FILE, ".gitignore"):
+            if not is_touch or path:
+                self._sweep_at[root.id] = 0.0
+        elif not is_touch or (root.id, path) in self._unreadable:
             self._hint(root, path, is_swept=False)
 
     def _hint(self, root: Root, path: str, *, is_swept: bool) -> None:
@@ -322,7 +322,7 @@ class Watcher:
             self._report(batch)
             if batch.unsettled:
                 self._settling.hint(batch.unsettled, time.monotonic())
-            self._to_embed.set()
+            self._embedding.wake()
         left = {key[0] for key in self._settling.waiting()}
         for part, _ in differences:
             root = self._refreshed(part.root)
@@ -333,6 +333,7 @@ class Watcher:
         for key in resting:
             self._first_hint.pop(key, None)
             self._swept.discard(key)
+        self._untroubled()
 
     def _wait_for_origins(self, resting: dict[_Key, Found | None]) -> None:
         """Puts back the new files that look like a document whose file has just gone: the two rest together, as a move.
@@ -400,7 +401,8 @@ class Watcher:
             root = self._roots.get(state.root_id)
             if root is None or state.digest is not None or state.tried_at is None or state.tries >= RETRIES:
                 continue
-            if (self._base.now() - state.tried_at).total_seconds() >= _pause_s(state):
+            waited_s = (self._base.now() - state.tried_at).total_seconds()
+            if waited_s >= _pause_s(state) or waited_s < 0:  # < 0: the clock was set back
                 self._settling.hint([(root.id, state.path)], time.monotonic())
 
     def _is_given_up(self, root: Root, path: str) -> bool:
@@ -418,18 +420,18 @@ class Watcher:
             place = _place(root.path)
             if place is None and root_id not in self._absent:
                 self._lost(root)
-            elif place is not None and (root_id in self._absent or place != self._places[root_id]):
+            elif place is not None and (root_id in self._absent or place != self._places.get(root_id)):
                 self._absent.discard(root_id)
                 self._listen(events, root)
                 self._sweep_at[root_id] = 0.0
 
     def _lost(self, root: Root) -> None:
+        self._block(root, f"{root.path} is not there; its documents are kept until it is back")
         self._absent.add(root.id)
         for key in [key for key in {*self._settling.waiting(), *self._first_hint} if key[0] == root.id]:
             self._settling.drop(key)  # what is gone once it is back was told by nobody
             self._first_hint.pop(key, None)
             self._swept.discard(key)
-        self._block(root, f"{root.path} is not there; its documents are kept until it is back")
 
     def _block(self, root: Root, reason: str) -> None:
         known = self._refreshed(root)  # another process may have made it equal
@@ -446,27 +448,6 @@ class Watcher:
         """The root as stored now, which is the one held from here on."""
         self._roots[root.id] = next(known for known in self._base.folders.roots() if known.id == root.id)
         return self._roots[root.id]
-
-    # -- the thread that embeds
-
-    def _embed(self) -> None:
-        while not self._stopping.is_set():
-            self._to_embed.wait(TROUBLE_S)
-            self._to_embed.clear()
-            began, done = time.monotonic(), 0
-            try:
-                while not self._stopping.is_set():
-                    count = self._base.embed_next(EMBED_BATCH)
-                    if count == 0:
-                        break
-                    done += count
-                    self._rate = done / max(time.monotonic() - began, 1e-3)
-                if done:
-                    self._base.settle_index()
-                    self._say("embedded", born=done, seconds=time.monotonic() - began)
-            except LifelongError as error:
-                self._say("trouble", message=str(error))
-                self._stopping.wait(TROUBLE_S)
 
     # -- inside
 
@@ -529,21 +510,6 @@ class Watcher:
                 version=None if version is None else version.number,
                 message=outcome.reason,
             )
-
-    def _say(
-        self,
-        kind: str,
-        *,
-        path: str = "",
-        path_before: str = "",
-        born: int = 0,
-        died: int = 0,
-        kept: int = 0,
-        seconds: float = 0.0,
-        version: int | None = None,
-        message: str = "",
-    ) -> None:
-        self._tell(Happening(self._base.now(), kind, path, path_before, born, died, kept, seconds, version, message))
 
 
 def _place(path: str) -> tuple[int, int] | None:

@@ -79,4 +79,4 @@ def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
 
     folder = knowledge_base.path / "leases"
     folder.mkdir(mode=0o700, exist_ok=True)
-    return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
+    return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False, thread_local=False)

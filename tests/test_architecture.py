@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.retraction",),
     ("rag_lifelong.status",),
     ("rag_lifelong.follow",),
+    ("rag_lifelong.embedding",),
     ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.leases", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
@@ -37,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("rag_lifelong.generate", "rag_lifelong.questions", "rag_lifelong.sentences"),
     ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service"),
+    ("rag_lifelong.happenings", "rag_lifelong.trouble"),
     ("rag_lifelong.types", "rag_lifelong.errors", "rag_lifelong.places"),
     ("ingest",),
 )

@@ -20,23 +20,17 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from following import SETTLE_MS, Followed, until
 
 import ingest.scan
 from ingest.scan import Found, Rules, Unreadable
-from rag_lifelong import follow, open_assistant
-from rag_lifelong.assistant import Assistant
-from rag_lifelong.embed import Embedder, HashEmbedder
+from rag_lifelong import follow, open_assistant, trouble
+from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import FolderFollowed, TooManyGone
-from rag_lifelong.follow import Happening, Watcher
-from rag_lifelong.status import Folder
 from rag_lifelong.types import Vector, Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTLE_MS = 60
 LINKS = Rules(uses_gitignore=False, follows_links=True)
-
-Counts = tuple[int, int, int, int]
-"""Documents that a version added, changed, moved and removed."""
 
 
 class Counting:
@@ -60,118 +54,6 @@ class Counting:
 
     def embed_query(self, text: str) -> Vector:
         return self._inner.embed_query(text)
-
-
-def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
-    """Returns once the condition holds; fails after `timeout_s`."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-class Followed:
-    """A folder, an assistant and its watcher, with what they say of each other."""
-
-    def __init__(self, tmp_path: Path, embedder: str | Embedder = "hash") -> None:
-        self.folder = tmp_path / "notes"
-        self.folder.mkdir(exist_ok=True)
-        self.assistant: Assistant = open_assistant(tmp_path / "kb", embedder=embedder)
-        self.told: list[Happening] = []
-        self._watcher: Watcher | None = None
-
-    def start(
-        self, *, settle_ms: int = SETTLE_MS, rules: Rules | None = None, kinds: Sequence[str] = ("ready",)
-    ) -> None:
-        """Follows the folder, and returns when it has compared it once."""
-        self.told.clear()
-        self._watcher = self.assistant.watch(self.folder, settle_ms=settle_ms, rules=rules, tell=self.told.append)
-        until(lambda: any(happening.kind in kinds for happening in self.told))
-        self.rest()
-
-    @property
-    def watcher(self) -> Watcher:
-        assert self._watcher is not None
-        return self._watcher
-
-    def stop(self) -> None:
-        self.watcher.stop()
-
-    def rest(self) -> None:
-        """What was heard of is done, and has its vectors."""
-        assert self.watcher.wait(15.0, for_vectors=True)
-
-    def sweep(self) -> None:
-        self.watcher.sweep()
-        self.rest()
-
-    def write(self, name: str, text: str) -> Path:
-        file = self.folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        return file
-
-    def paths(self) -> list[str]:
-        """The documents that live, below the folder."""
-        return sorted(os.path.relpath(document.path, self.folder) for document in self.assistant.documents())
-
-    def id_of(self, name: str) -> int:
-        return next(d.document_id for d in self.assistant.documents() if d.path == str(self.folder / name))
-
-    def found(self, word: str, as_of: int | None = None) -> list[str]:
-        """The files whose passages hold a word, as search gives them, below the folder."""
-        hits = self.assistant.search(word, 50, as_of=as_of)
-        return sorted({os.path.relpath(hit.path, self.folder) for hit in hits if word in hit.text})
-
-    def changes(self) -> list[Counts]:
-        """What each version did, oldest first."""
-        versions = reversed(self.assistant.versions(1_000))
-        return [(v.added, v.changed, v.moved, v.removed) for v in versions]
-
-    def has(self, *names: str) -> Callable[[], bool]:
-        return lambda: self.paths() == sorted(names)
-
-    def until_found(self, word: str, *names: str) -> None:
-        until(lambda: self.found(word) == sorted(names))
-        self.rest()
-
-    def until_has(self, *names: str) -> None:
-        until(self.has(*names))
-        self.rest()
-
-    def beacon(self) -> None:
-        """Events come in order: once this file is there and gone, all that was before it was heard."""
-        file = self.write("beacon.md", "beacon")
-        until(lambda: "beacon.md" in self.paths())
-        file.unlink()
-        until(lambda: "beacon.md" not in self.paths())
-        self.rest()
-
-    def state(self) -> Folder:
-        return next(folder for folder in self.assistant.folders() if folder.path == str(self.folder))
-
-    def kinds(self) -> list[str]:
-        return [happening.kind for happening in self.told if happening.kind not in ("embedded", "ready")]
-
-    def all_well(self) -> None:
-        assert [finding for finding in self.assistant.check() if not finding.is_well] == []
-
-
-@pytest.fixture
-def followed(tmp_path: Path) -> Iterator[Followed]:
-    """An empty folder that is followed."""
-    made = Followed(tmp_path)
-    made.start()
-    yield made
-    made.assistant.close()
-
-
-@pytest.fixture
-def unwatched(tmp_path: Path) -> Iterator[Followed]:
-    """A folder that a test fills before it starts the watcher."""
-    made = Followed(tmp_path)
-    yield made
-    made.assistant.close()
 
 
 @pytest.fixture
@@ -755,7 +637,7 @@ def test_a_disk_that_fails_for_a_moment_does_not_end_the_watching(
         return ingest.scan.scan(*arguments, **named)
 
     monkeypatch.setattr(follow, "scan", scan)
-    monkeypatch.setattr(follow, "TROUBLE_S", 0.1)
+    monkeypatch.setattr(trouble, "WAIT_S", 0.1)
     followed.write("sub/a.md", "zebra")
     until(lambda: "trouble" in followed.kinds())
     assert next(h.message for h in followed.told if h.kind == "trouble") == f"[Errno {errno.EIO}] I/O error"
