@@ -11,20 +11,22 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
 from ingest.watch import Events, Settling
+from rag_lifelong.aside import Aside, Done, Key
 from rag_lifelong.embedding import Embedding
 from rag_lifelong.errors import LifelongError
 from rag_lifelong.happenings import Happening, Standing, Teller
-from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.leases import Leases
 from rag_lifelong.places import joined, relative_to
-from rag_lifelong.reading import FEW_GONE, Batch, Part, Reader, Settings, rules_of
+from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
+from rag_lifelong.renewal import CAUSE, Renewal
 from rag_lifelong.store.files import FileState, Root
 from rag_lifelong.trouble import Trouble
 
@@ -35,8 +37,6 @@ BATCH_S = 0.5  # of reading between two commits: others write in between
 RETRY_S = 5.0  # a file that could not be opened is tried again after this long, four times as long after each failure …
 RETRY_MOST_S = 21_600.0  # … at most every six hours …
 RETRIES = 10  # … and so often; then only when it changes, or is added by name
-
-_Key = tuple[int, str]
 
 
 class Watcher:
@@ -56,7 +56,11 @@ class Watcher:
         self._roots = {root.id: root for root in roots}
         self._ids = {root.path: root.id for root in roots}
         self._settings = Settings(settings.max_file_bytes, settings.chunk_tokens, BATCH_S)
-        self._settling: Settling[_Key, Found] = Settling(settle_ms=settle_ms)
+        self._slow = Aside(knowledge_base, self._settings, name="reading aside", wake=self._woken)
+        self._again = Aside(knowledge_base, self._settings, name="reading again", wake=self._woken)
+        self._renewal = Renewal(knowledge_base)
+        self._to_look_over = set(self._roots)  # for documents of an older parser
+        self._settling: Settling[Key, Found] = Settling(settle_ms=settle_ms)
         self._sweep_s = sweep_s
         teller = Teller(tell, now=knowledge_base.now)
         self._say = teller.say
@@ -66,11 +70,11 @@ class Watcher:
         self._condition = threading.Condition()
         self._hints: list[tuple[str, str, bool]] = []
         self._is_busy = True
-        self._swept: set[_Key] = set()  # hinted at by a sweep alone
-        self._first_hint: dict[_Key, float] = {}
+        self._swept: set[Key] = set()  # hinted at by a sweep alone
+        self._first_hint: dict[Key, float] = {}
         self._ignores: dict[int, Ignore] = {}
-        self._unreadable: set[_Key] = set()
-        self._unwanted: set[_Key] = set()  # still there, and by the rules no longer read
+        self._unreadable: set[Key] = set()
+        self._unwanted: set[Key] = set()  # still there, and by the rules no longer read
         self._every: dict[int, float] = {}
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
@@ -91,7 +95,8 @@ class Watcher:
         """Takes the folders' leases and begins. Raises FolderFollowed."""
         self._leases.take(self._roots.values())
         self._thread.start()
-        self._embedding.start()
+        for other in (self._slow, self._again, self._embedding):
+            other.start()
 
     def stop(self) -> None:
         """Ends at the next batch border; what was committed stays, what was not is found at the next start."""
@@ -99,14 +104,15 @@ class Watcher:
         with self._condition:
             self._condition.notify_all()
         self._thread.join()
-        self._embedding.stop()
+        for other in (self._slow, self._again, self._embedding):
+            other.stop()
         self._leases.give_back()
 
     def standing(self) -> Standing:
         """How far it is, now."""
         return Standing(
             documents=sum(self._base.folders.count_documents(root, "") for root in self._roots.values()),
-            queued=len(self._settling),
+            queued=len(self._settling) + len(self._slow.waiting()),
             waiting=self._base.lag().passages,
             embedded_per_s=self._embedding.per_s,
             is_ready=self._is_ready,
@@ -168,17 +174,22 @@ class Watcher:
         resting = self._settling.at_rest(self._look, time.monotonic())
         if resting:
             self._read(resting, reader)
+        self._commit_slow()
+        self._commit_renewed()
         self._note_queue()
+        is_still = not len(self._settling) and self._next_sweep() > time.monotonic()
+        if is_still:
+            self._look_over()
         with self._condition:
             if self._hints or self._stopping.is_set():
                 return
-            self._is_busy = bool(len(self._settling)) or self._next_sweep() <= time.monotonic()
+            self._is_busy = not is_still or bool(self._slow.waiting())
         if not self._is_busy:
             self._untroubled()
         with self._condition:
             if self._hints:
                 return
-            if not self._is_busy and not self._is_ready:
+            if is_still and not self._is_ready:
                 self._is_ready = True
                 self._say("ready")
             self._condition.wait(self._idle_s())
@@ -205,10 +216,14 @@ class Watcher:
     def _idle_s(self) -> float:
         now = time.monotonic()
         due = [self._retry_at, self._next_sweep(), now + ABSENT_S]
-        rest_at = self._settling.next_at(now)
-        if rest_at is not None:
-            due.append(rest_at)
+        again_at = self._again.due_at() if self._again.waiting() else self._renewal.due_at
+        perhaps = (self._settling.next_at(now), self._slow.due_at(), again_at)
+        due.extend(at for at in perhaps if at is not None)
         return max(0.005, min(due) - now)
+
+    def _woken(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
 
     def _next_sweep(self) -> float:
         due = [at for root_id, at in self._sweep_at.items() if root_id not in self._absent]
@@ -221,6 +236,10 @@ class Watcher:
             self._hints.append((root, path, is_touch))
             self._is_busy = True
             self._condition.notify_all()
+
+    def _unhear(self, root: Root) -> None:
+        with self._condition:
+            self._hints = [hint for hint in self._hints if hint[0] != root.path]
 
     def _take_hints(self) -> None:
         with self._condition:
@@ -235,6 +254,8 @@ class Watcher:
 
     def _take_hint(self, place: str, path: str, is_touch: bool) -> None:
         root = self._roots[self._ids[place]]
+        if root.id in self._absent:
+            return  # it was heard late, of the folder that has gone: once one is back, nobody has told what is missing
         if path in ("", IGNORE_FILE, ".gitignore"):
             if not is_touch or path:
                 self._sweep_at[root.id] = 0.0
@@ -273,7 +294,7 @@ class Watcher:
                 self._swept.discard(key)
                 self._unwanted.discard(key)
 
-    def _look(self, key: _Key) -> Found | None:
+    def _look(self, key: Key) -> Found | None:
         root = self._roots[key[0]]
         return look(Path(root.path), key[1], rules=rules_of(root))
 
@@ -281,7 +302,7 @@ class Watcher:
         """Compares a whole folder; what differs is looked at until it rests, as if it had been told."""
         self._ignores.pop(root.id, None)
         try:
-            difference = reader.difference(Part(root, "", None, frozenset()))
+            difference = reader.difference(Part(root, "", None, frozenset()), renews=False)
         except MissingFile:
             self._lost(root)
             return
@@ -301,7 +322,7 @@ class Watcher:
         if not paths:
             self._equal(root)
 
-    def _read(self, resting: dict[_Key, Found | None], reader: Reader) -> None:
+    def _read(self, resting: dict[Key, Found | None], reader: Reader) -> None:
         """Compares what rests with what is known, and commits the difference."""
         self._wait_for_origins(resting)
         differences = []
@@ -317,9 +338,14 @@ class Watcher:
         self._refused.clear()
         cause = "watch " + ", ".join(part.root.path for part, _ in differences)
         for batch in reader.bring(
-            differences, cause=cause, source="watch", counted=_uncounted, may_retire=self._may_retire
+            differences,
+            cause=cause,
+            source="watch",
+            counted=_uncounted,
+            may_retire=self._may_retire,
+            later=self._slow.ask,
         ):
-            self._report(batch)
+            self._report(batch.committed)
             if batch.unsettled:
                 self._settling.hint(batch.unsettled, time.monotonic())
             self._embedding.wake()
@@ -330,18 +356,62 @@ class Watcher:
                 self._equal(root)
             elif root.blocked is not None and root.id not in self._refused:  # it moves: perhaps all is back
                 self._sweep_at[root.id] = min(self._sweep_at[root.id], time.monotonic() + ABSENT_S)
-        for key in resting:
-            self._first_hint.pop(key, None)
-            self._swept.discard(key)
+        self._done_with(resting.keys() - self._slow.waiting())
         self._untroubled()
 
-    def _wait_for_origins(self, resting: dict[_Key, Found | None]) -> None:
+    def _done_with(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._first_hint.pop(key, None)
+            self._swept.discard(key)
+
+    # -- what is read aside
+
+    def _commit_slow(self) -> None:
+        """Commits what was read aside; a file that has changed meanwhile is looked at again."""
+        done = self._slow.taken()
+        if done:
+            places = sorted({self._roots[one.key[0]].path for one in done})
+            changed = [one.key for one in done if one.operation is None and one.key[0] not in self._absent]
+            self._swept.update(key for key in changed if key not in self._first_hint)  # its folder was away meanwhile
+            self._settling.hint(changed, time.monotonic())
+            try:
+                self._commit(done, cause="watch " + ", ".join(places))
+            except LifelongError:
+                self._settling.hint((one.key for one in done), time.monotonic())
+                raise
+            self._done_with({one.key for one in done} - self._slow.waiting() - set(self._settling.waiting()))
+            self._untroubled()
+
+    def _commit_renewed(self) -> None:
+        """Commits what was read again, and hands out the next few."""
+        self._commit(self._again.taken(), cause=CAUSE)
+        if self._renewal.due_at is None or time.monotonic() < self._renewal.due_at or self._again.waiting():
+            return
+        for root in self._roots.values():
+            for found in self._renewal.portion(root, self._look):
+                self._again.ask(root, found)
+            if self._again.waiting():
+                break
+
+    def _look_over(self) -> None:
+        """What an older parser made is found once all that is new was read."""
+        for root_id in self._to_look_over - self._absent:
+            self._renewal.look_over(self._roots[root_id])
+        self._to_look_over &= self._absent
+
+    def _commit(self, done: Sequence[Done], *, cause: str) -> None:
+        operations = [one.operation for one in done if one.operation is not None]
+        if operations:
+            self._report(self._base.commit(operations, cause=cause, source="watch"))
+            self._embedding.wake()
+
+    def _wait_for_origins(self, resting: dict[Key, Found | None]) -> None:
         """Puts back the new files that look like a document whose file has just gone: the two rest together, as a move.
 
         Its departure is told half a second late where the system tells only that half: a file moved into a folder that
         is not listened to yet, or from one root to another.
         """
-        signs: dict[tuple[int, int], list[_Key]] = {}
+        signs: dict[tuple[int, int], list[Key]] = {}
         for key, found in resting.items():
             if found is not None:
                 signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
@@ -421,7 +491,9 @@ class Watcher:
             if place is None and root_id not in self._absent:
                 self._lost(root)
             elif place is not None and (root_id in self._absent or place != self._places.get(root_id)):
+                self._unhear(root)
                 self._absent.discard(root_id)
+                self._to_look_over.add(root_id)
                 self._listen(events, root)
                 self._sweep_at[root_id] = 0.0
 
@@ -492,10 +564,10 @@ class Watcher:
         place = joined(root.path, path)
         return any(relative_to(place, str(other)) is not None for other in self._skipped(root))
 
-    def _report(self, batch: Batch) -> None:
-        version = batch.committed.version
+    def _report(self, committed: Committed) -> None:
+        version = committed.version
         now = time.monotonic()
-        for outcome in batch.committed.outcomes:
+        for outcome in committed.outcomes:
             root = self._roots[outcome.root_id]
             hinted = self._first_hint.get((outcome.root_id, outcome.path), now)
             before = outcome.path_before

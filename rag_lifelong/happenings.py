@@ -12,9 +12,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something a person may want to see. kind: added, changed, moved, removed, failed, embedded, blocked, polling,
-    trouble, recovered or ready. path: absolute, or "". seconds: from the first hint to the commit. version: None
-    without one.
+    """Something a person may want to see. kind: added, changed, renewed, moved, removed, failed, embedded, blocked,
+    polling, trouble, recovered, left or ready. path: absolute, or "". seconds: from the first hint to the commit.
+    version: None without one.
     """
 
     at: datetime

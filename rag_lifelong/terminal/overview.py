@@ -253,7 +253,7 @@ def documents(found: Sequence[StoredDocument], style: Style) -> str:
 
 def version(found: Version) -> str:
     """One line of `versions`."""
-    changes = _changes(found.added, found.changed, found.moved, found.removed)
+    changes = _changes(found.added, found.changed, found.moved, found.removed) or "no text changed"
     passages = f"{count_of(found.passages_born, 'passage')} new, {found.passages_died:,} retired"
     when = f"{found.at.astimezone():%Y-%m-%d %H:%M}"
     return f"{found.number:>5}  {when}  {safe_line(found.cause)}   {changes}; {passages}"
