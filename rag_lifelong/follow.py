@@ -8,7 +8,6 @@ away, or has lost much without anybody having told, is waited for, never emptied
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,13 +16,14 @@ from pathlib import Path
 
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
-from ingest.watch import Events, Settling
+from ingest.watch import Settling
 from rag_lifelong.aside import Aside, Done, Key
 from rag_lifelong.embedding import Embedding
 from rag_lifelong.errors import LifelongError
 from rag_lifelong.happenings import Happening, Standing, Teller
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.leases import Leases
+from rag_lifelong.listening import Listening, place_of
 from rag_lifelong.places import joined, relative_to
 from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
 from rag_lifelong.renewal import CAUSE, Renewal
@@ -31,7 +31,6 @@ from rag_lifelong.store.files import FileState, Root
 from rag_lifelong.trouble import Trouble
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
-POLL_S = 10.0  # … where there are no events
 ABSENT_S = 2.0  # between two looks whether a folder that was away is back
 BATCH_S = 0.5  # of reading between two commits: others write in between
 RETRY_S = 5.0  # a file that could not be opened is tried again after this long, four times as long after each failure …
@@ -61,7 +60,6 @@ class Watcher:
         self._renewal = Renewal(knowledge_base)
         self._to_look_over = set(self._roots)  # for documents of an older parser
         self._settling: Settling[Key, Found] = Settling(settle_ms=settle_ms)
-        self._sweep_s = sweep_s
         teller = Teller(tell, now=knowledge_base.now)
         self._say = teller.say
         self._trouble = Trouble(lambda kind, message: self._say(kind, message=message))
@@ -75,15 +73,15 @@ class Watcher:
         self._ignores: dict[int, Ignore] = {}
         self._unreadable: set[Key] = set()
         self._unwanted: set[Key] = set()  # still there, and by the rules no longer read
-        self._every: dict[int, float] = {}
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
-        self._places: dict[int, tuple[int, int] | None] = {}  # root id → the folder that is listened to
+        self._link_due: set[int] = set()  # roots where a folder or link may have come or gone
         self._refused: set[int] = set()  # roots of which something was not believed in this read
         self._queued: dict[int, int] = {}
         self._queue_at = 0.0
         self._retry_at = 0.0
         self._leases = Leases(knowledge_base)
+        self._listening = Listening(self._leases, teller, heard=self._heard, sweep_s=sweep_s)
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._is_ready = False
         self._is_deaf = False
@@ -144,33 +142,33 @@ class Watcher:
     # -- the thread that watches
 
     def _run(self) -> None:
-        events = Events(self._heard)
         try:
             with Reader(self._base, self._settings) as reader:
                 while not self._stopping.is_set():
                     try:
-                        self._turn(events, reader)
+                        self._turn(reader)
                     except (LifelongError, IngestError, OSError) as error:  # OSError: a disk that fails
                         self._troubled(error)
         except Exception as error:  # a fault of ours: whoever looks must not believe that somebody watches
             self._say("trouble", message=f"watching has ended: {error!r}")
             raise
         finally:
-            events.close()
+            self._listening.close()
 
-    def _turn(self, events: Events, reader: Reader) -> None:
+    def _turn(self, reader: Reader) -> None:
         """One round: sweep what is due, take the hints, read what rests, and sleep until something is to do."""
         self.turns += 1
-        self._look_for_absent(events)
+        self._look_for_absent()
         now = time.monotonic()
         for root_id, due in list(self._sweep_at.items()):
             if now >= due and root_id not in self._absent:
                 self._sweep(self._roots[root_id], reader)
-                self._sweep_at[root_id] = time.monotonic() + self._every.get(root_id, self._sweep_s)
+                self._sweep_at[root_id] = time.monotonic() + self._listening.every_s(self._roots[root_id])
         if now >= self._retry_at:
             self._retry()
             self._retry_at = now + RETRY_S
         self._take_hints()
+        self._listen_behind_links()
         resting = self._settling.at_rest(self._look, time.monotonic())
         if resting:
             self._read(resting, reader)
@@ -261,6 +259,15 @@ class Watcher:
                 self._sweep_at[root.id] = 0.0
         elif not is_touch or (root.id, path) in self._unreadable:
             self._hint(root, path, is_swept=False)
+            place = joined(root.path, path)
+            if root.follows_links and (os.path.islink(place) or os.path.isdir(place)):
+                self._link_due.add(root.id)
+
+    def _listen_behind_links(self) -> None:
+        while self._link_due:
+            root = self._roots[self._link_due.pop()]
+            for link in self._listening.listen_behind_links(root, skip=self._skipped(root)):
+                self._hint(root, link, is_swept=False)  # what came between the first look and now
 
     def _hint(self, root: Root, path: str, *, is_swept: bool) -> None:
         """A path is worth a look; a folder: all that is in it, and all that was."""
@@ -301,6 +308,7 @@ class Watcher:
     def _sweep(self, root: Root, reader: Reader) -> None:
         """Compares a whole folder; what differs is looked at until it rests, as if it had been told."""
         self._ignores.pop(root.id, None)
+        self._listening.listen_behind_links(root, skip=self._skipped(root))
         try:
             difference = reader.difference(Part(root, "", None, frozenset()), renews=False)
         except MissingFile:
@@ -485,16 +493,16 @@ class Watcher:
 
     # -- folders that are away
 
-    def _look_for_absent(self, events: Events) -> None:
+    def _look_for_absent(self) -> None:
         for root_id, root in self._roots.items():
-            place = _place(root.path)
-            if place is None and root_id not in self._absent:
+            is_there = place_of(root.path) is not None
+            if not is_there and root_id not in self._absent:
                 self._lost(root)
-            elif place is not None and (root_id in self._absent or place != self._places.get(root_id)):
+            elif is_there and (root_id in self._absent or not self._listening.hears(root)):
                 self._unhear(root)
                 self._absent.discard(root_id)
                 self._to_look_over.add(root_id)
-                self._listen(events, root)
+                self._listening.listen(root)
                 self._sweep_at[root_id] = 0.0
 
     def _lost(self, root: Root) -> None:
@@ -522,17 +530,6 @@ class Watcher:
         return self._roots[root.id]
 
     # -- inside
-
-    def _listen(self, events: Events, root: Root) -> None:
-        self._places[root.id] = _place(root.path)
-        reason = "" if self._places[root.id] is None else events.follow(Path(root.path))
-        way = "events"
-        self._every.pop(root.id, None)
-        if reason:
-            self._every[root.id] = min(POLL_S, self._sweep_s)
-            way = f"comparing every {self._every[root.id]:.0f} s: {reason}"
-            self._say("polling", path=root.path, message=way)
-        self._leases.note(root, way)
 
     def _note_queue(self) -> None:
         """Other processes learn once a second how many files wait, so that answers can say so."""
@@ -582,15 +579,6 @@ class Watcher:
                 version=None if version is None else version.number,
                 message=outcome.reason,
             )
-
-
-def _place(path: str) -> tuple[int, int] | None:
-    """Which folder stands at a path: another one once a drive was mounted there, or the folder made anew."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
 def _is_barred(place: str) -> bool:

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.retraction",),
     ("rag_lifelong.status",),
     ("rag_lifelong.follow",),
-    ("rag_lifelong.embedding", "rag_lifelong.renewal"),
+    ("rag_lifelong.embedding", "rag_lifelong.renewal", "rag_lifelong.listening"),
     ("rag_lifelong.aside",),
     ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.leases", "rag_lifelong.export"),
     ("rag_lifelong.reading",),

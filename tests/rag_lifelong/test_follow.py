@@ -1197,3 +1197,104 @@ def test_answers_say_that_nobody_watches_what_was_followed_once(tmp_path: Path) 
         assert not assistant.ask("Who owns the queue?").verdict.unwatched
         watcher.stop()
         assert assistant.ask("Who owns the queue?").verdict.unwatched
+
+
+# -- events that are lost, and those behind links
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify's own queue")
+def test_when_the_systems_queue_overflows_the_folder_is_compared_at_once(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from watchdog.observers.inotify_c import InotifyFD
+
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 20_000:
+        pytest.skip(f"a queue of {limit:,} events takes too long to fill")
+    reads = InotifyFD.read_events
+    may_read = Event()
+
+    def late(self: InotifyFD, **named: Any) -> Any:
+        """As of a thread that the system lets wait: watchdog's own reading, once the test says so."""
+        found = reads(self, **named)
+        may_read.wait()
+        return found
+
+    for name in ("gone.md", "stays.md"):
+        followed.write(name, f"zebra {name}")
+    followed.until_has("gone.md", "stays.md")
+    monkeypatch.setattr(InotifyFD, "read_events", late)
+    with (followed.folder / "1.skipped").open("w") as one, (followed.folder / "2.skipped").open("w") as two:
+        for _ in range(limit // 2 + 4_000):
+            for file in (one, two):  # equal events in a row would be one; some are read before the wait
+                file.write("x")
+                file.flush()
+    (followed.folder / "gone.md").unlink()
+    followed.write("new.md", "ocelot")
+    may_read.set()
+    until(lambda: followed.found("ocelot") == ["new.md"], 8.0)  # the next sweep is due in five minutes
+    followed.until_has("new.md", "stays.md")
+    assert "Inotify queue overflowed" in caplog.text
+    followed.write("after.md", "lynx")
+    followed.until_found("lynx", "after.md")
+    followed.all_well()
+
+
+def test_what_changes_behind_followed_links_is_told_by_events(unwatched: Followed, tmp_path: Path) -> None:
+    """Behind links that were there at the start, that are made later, in folders behind links, and to single files."""
+    for name in ("one/o.md", "two/deep/t.md", "three/h.md", "four/f.md", "four/other.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"first {name}")
+    unwatched.write("a.md", "zebra")
+    link(unwatched.folder, "one", tmp_path / "one")
+    link(tmp_path / "one", "three", tmp_path / "three")
+    unwatched.start(rules=LINKS)
+    unwatched.until_has("a.md", "one/o.md", "one/three/h.md")
+    link(unwatched.folder, "two", tmp_path / "two")
+    link(unwatched.folder, "f.md", tmp_path / "four" / "f.md")
+    unwatched.until_has("a.md", "f.md", "one/o.md", "one/three/h.md", "two/deep/t.md")
+    (tmp_path / "one" / "o.md").write_text("ocelot")
+    unwatched.until_found("ocelot", "one/o.md")
+    (tmp_path / "three" / "h.md").write_text("walrus")
+    unwatched.until_found("walrus", "one/three/h.md")
+    (tmp_path / "two" / "deep" / "new.md").write_text("lynx")
+    unwatched.until_found("lynx", "two/deep/new.md")
+    document_id = unwatched.id_of("two/deep/new.md")
+    (tmp_path / "two" / "deep").rename(tmp_path / "two" / "deeper")
+    unwatched.until_found("lynx", "two/deeper/new.md")
+    assert unwatched.id_of("two/deeper/new.md") == document_id
+    beside = tmp_path / "four" / "beside"
+    beside.write_text("capybara")
+    os.replace(beside, tmp_path / "four" / "f.md")
+    unwatched.until_found("capybara", "f.md")
+    (tmp_path / "three" / "h.md").unlink()
+    unwatched.until_has("a.md", "f.md", "one/o.md", "two/deeper/new.md", "two/deeper/t.md")
+    (unwatched.folder / "two").unlink()
+    unwatched.until_has("a.md", "f.md", "one/o.md")
+    unwatched.all_well()
+
+
+def test_two_links_to_one_folder_are_told_apart(unwatched: Followed, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    unwatched.write("a.md", "zebra")
+    for name in ("one", "two"):
+        link(unwatched.folder, name, tmp_path / "outside")
+    unwatched.start(rules=LINKS)
+    (tmp_path / "outside" / "o.md").write_text("ocelot")
+    unwatched.until_found("ocelot", "one/o.md", "two/o.md")
+    (unwatched.folder / "one").unlink()
+    unwatched.until_has("a.md", "two/o.md")
+    unwatched.sweep()  # the link is forgotten, the folder that the other leads to is not
+    (tmp_path / "outside" / "o.md").write_text("lynx")
+    unwatched.until_found("lynx", "two/o.md")
+    unwatched.all_well()
+
+
+def test_ending_leaves_no_errors_in_the_log(unwatched: Followed, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        unwatched.start()
+        unwatched.write("a.md", f"zebra{number}")
+        unwatched.until_found(f"zebra{number}", "a.md")
+        unwatched.write("a.md", f"ocelot{number}")
+        unwatched.stop()
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("watchdog")] == []
