@@ -79,6 +79,7 @@ class Watcher:
         self._refused: set[int] = set()  # roots of which something was not believed in this read
         self._queued: dict[int, int] = {}
         self._queue_at = 0.0
+        self._let_go_at = 0.0
         self._retry_at = 0.0
         self._leases = Leases(knowledge_base)
         self._listening = Listening(self._leases, teller, heard=self._heard, sweep_s=sweep_s)
@@ -109,7 +110,7 @@ class Watcher:
     def standing(self) -> Standing:
         """How far it is, now."""
         return Standing(
-            documents=sum(self._base.folders.count_documents(root, "") for root in self._roots.values()),
+            documents=sum(self._base.folders.count_documents(root, "") for root in list(self._roots.values())),
             queued=len(self._settling) + len(self._slow.waiting()),
             waiting=self._base.lag().passages,
             embedded_per_s=self._embedding.per_s,
@@ -158,6 +159,7 @@ class Watcher:
     def _turn(self, reader: Reader) -> None:
         """One round: sweep what is due, take the hints, read what rests, and sleep until something is to do."""
         self.turns += 1
+        self._let_go()
         self._look_for_absent()
         now = time.monotonic()
         for root_id, due in list(self._sweep_at.items()):
@@ -251,8 +253,8 @@ class Watcher:
                 self._hints[:0] = hints  # an error came in between
 
     def _take_hint(self, place: str, path: str, is_touch: bool) -> None:
-        root = self._roots[self._ids[place]]
-        if root.id in self._absent:
+        root = self._roots.get(self._ids.get(place, 0))
+        if root is None or root.id in self._absent:
             return  # it was heard late, of the folder that has gone: once one is back, nobody has told what is missing
         if path in ("", IGNORE_FILE, ".gitignore"):
             if not is_touch or path:
@@ -376,7 +378,7 @@ class Watcher:
 
     def _commit_slow(self) -> None:
         """Commits what was read aside; a file that has changed meanwhile is looked at again."""
-        done = self._slow.taken()
+        done = [one for one in self._slow.taken() if one.key[0] in self._roots]
         if done:
             places = sorted({self._roots[one.key[0]].path for one in done})
             changed = [one.key for one in done if one.operation is None and one.key[0] not in self._absent]
@@ -392,7 +394,7 @@ class Watcher:
 
     def _commit_renewed(self) -> None:
         """Commits what was read again, and hands out the next few."""
-        self._commit(self._again.taken(), cause=CAUSE)
+        self._commit([one for one in self._again.taken() if one.key[0] in self._roots], cause=CAUSE)
         if self._renewal.due_at is None or time.monotonic() < self._renewal.due_at or self._again.waiting():
             return
         for root in self._roots.values():
@@ -491,7 +493,26 @@ class Watcher:
         found = self._look((root.id, path))
         return found is not None and (found.size_bytes, found.mtime_ns) == (state.size_bytes, state.mtime_ns)
 
-    # -- folders that are away
+    # -- folders that are left, or away
+
+    def _let_go(self) -> None:
+        """Folders that were unfollowed meanwhile, perhaps by another process."""
+        if time.monotonic() < self._let_go_at:
+            return
+        self._let_go_at = time.monotonic() + ABSENT_S
+        for root in self._base.folders.roots():
+            if root.following != "left" or root.id not in self._roots:
+                continue
+            self._drop_hints(root)
+            self._listening.leave(root)
+            self._leases.give_back(root)
+            self._renewal.drop(root.id)
+            self._ids = {path: root_id for path, root_id in self._ids.items() if root_id != root.id}
+            for rows in (self._roots, self._sweep_at, self._ignores, self._queued):
+                rows.pop(root.id, None)
+            for ids in (self._absent, self._to_look_over, self._link_due):
+                ids.discard(root.id)
+            self._say("left", path=root.path, message=f"{root.path} was unfollowed: it is no longer compared")
 
     def _look_for_absent(self) -> None:
         for root_id, root in self._roots.items():
@@ -502,16 +523,19 @@ class Watcher:
                 self._unhear(root)
                 self._absent.discard(root_id)
                 self._to_look_over.add(root_id)
+                self._ids[root.path] = root_id
                 self._listening.listen(root)
                 self._sweep_at[root_id] = 0.0
 
     def _lost(self, root: Root) -> None:
         self._block(root, f"{root.path} is not there; its documents are kept until it is back")
         self._absent.add(root.id)
+        self._drop_hints(root)  # what is gone once it is back was told by nobody
+
+    def _drop_hints(self, root: Root) -> None:
         for key in [key for key in {*self._settling.waiting(), *self._first_hint} if key[0] == root.id]:
-            self._settling.drop(key)  # what is gone once it is back was told by nobody
-            self._first_hint.pop(key, None)
-            self._swept.discard(key)
+            self._settling.drop(key)
+            self._done_with([key])
 
     def _block(self, root: Root, reason: str) -> None:
         known = self._refreshed(root)  # another process may have made it equal

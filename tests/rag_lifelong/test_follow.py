@@ -1298,3 +1298,59 @@ def test_ending_leaves_no_errors_in_the_log(unwatched: Followed, caplog: pytest.
         unwatched.write("a.md", f"ocelot{number}")
         unwatched.stop()
     assert [record.getMessage() for record in caplog.records if record.name.startswith("watchdog")] == []
+
+
+# -- folders that are left
+
+UNFOLLOWING = """
+import sys
+from rag_lifelong import open_assistant
+with open_assistant(sys.argv[1], embedder="hash") as assistant:
+    assistant.unfollow(sys.argv[2])
+print("unfollowed", flush=True)
+"""
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_folder_that_another_process_unfollows_is_left(followed: Followed, tmp_path: Path) -> None:
+    followed.write("a.md", "zebra")
+    followed.until_has("a.md")
+    with process(UNFOLLOWING, tmp_path / "kb", followed.folder) as other:
+        read_until(other, "unfollowed")
+    until(lambda: "left" in followed.kinds())
+    assert (followed.state().following, followed.state().pid) == ("left", None)
+    versions = followed.changes()
+    followed.write("b.md", "ocelot")
+    followed.watcher.sweep()
+    turns = followed.watcher.turns
+    until(lambda: followed.watcher.turns > turns + 3)
+    assert (followed.paths(), followed.changes()) == (["a.md"], versions)
+    other_watcher = followed.watcher
+    followed.start()  # others may follow it
+    assert followed.paths() == ["a.md", "b.md"]
+    other_watcher.stop()
+    assert followed.state().pid == os.getpid()
+    followed.write("c.md", "lynx")
+    followed.until_found("lynx", "c.md")
+    followed.all_well()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_of_two_folders_is_left(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    told: list[Happening] = []
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        assistant.watch(one, two, settle_ms=SETTLE_MS, tell=told.append)
+        until(lambda: any(happening.kind == "ready" for happening in told))
+        (one / "a.md").write_text("zebra")
+        until(lambda: len(assistant.documents()) == 1)
+        assistant.unfollow(one)
+        (one / "b.md").write_text("ocelot")  # it may come before, or after
+        until(lambda: any(happening.kind == "left" for happening in told))
+        (one / "c.md").write_text("lynx")
+        (two / "d.md").write_text("walrus")
+        until(lambda: str(two / "d.md") in [document.path for document in assistant.documents()])
+        assert str(one / "c.md") not in [document.path for document in assistant.documents()]
+        assert {folder.path: folder.pid for folder in assistant.folders()} == {str(one): None, str(two): os.getpid()}
