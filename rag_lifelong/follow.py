@@ -187,7 +187,7 @@ class Watcher:
         if not self._is_busy:
             self._untroubled()
         with self._condition:
-            if self._hints:
+            if self._hints or self._stopping.is_set():
                 return
             if is_still and not self._is_ready:
                 self._is_ready = True
@@ -423,7 +423,7 @@ class Watcher:
         """
         signs: dict[tuple[int, int], list[Key]] = {}
         for key, found in resting.items():
-            if found is not None:
+            if found is not None and not self._is_document(key):
                 signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
         here = [root for root in self._roots.values() if root.id not in self._absent and os.path.isdir(root.path)]
         for root in here if signs else []:
@@ -439,6 +439,10 @@ class Watcher:
                 self._first_hint.setdefault(origin, now)
                 for key in back:
                     del resting[key]
+
+    def _is_document(self, key: Key) -> bool:
+        state = self._base.folders.file_states_of(self._roots[key[0]], [key[1]]).get(key[1])
+        return state is not None and state.document_id is not None
 
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
         unwanted = {path for path in resting if (root.id, path) in self._unwanted}

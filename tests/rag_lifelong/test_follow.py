@@ -27,6 +27,7 @@ from ingest.scan import Found, Rules, Unreadable
 from rag_lifelong import follow, open_assistant, trouble
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import FolderFollowed, TooManyGone
+from rag_lifelong.happenings import Happening
 from rag_lifelong.types import Vector, Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
