@@ -15,27 +15,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from ingest import IngestError, MissingFile
-from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
+from ingest.scan import IGNORE_FILE, Difference, Found, Unreadable, is_folder, look, scan
 from ingest.watch import Settling
 from rag_lifelong.aside import Aside, Done, Key
+from rag_lifelong.belonging import Belonging
 from rag_lifelong.embedding import Embedding
 from rag_lifelong.errors import LifelongError
 from rag_lifelong.happenings import Happening, Standing, Teller
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.leases import Leases
 from rag_lifelong.listening import Listening, place_of
-from rag_lifelong.places import joined, relative_to
+from rag_lifelong.origins import origins_of
+from rag_lifelong.places import joined
+from rag_lifelong.queueing import Queueing
 from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
 from rag_lifelong.renewal import CAUSE, Renewal
-from rag_lifelong.store.files import FileState, Root
+from rag_lifelong.retrying import RETRY_S, due_again, is_given_up
+from rag_lifelong.store.files import Root
 from rag_lifelong.trouble import Trouble
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
 ABSENT_S = 2.0  # between two looks whether a folder that was away is back
 BATCH_S = 0.5  # of reading between two commits: others write in between
-RETRY_S = 5.0  # a file that could not be opened is tried again after this long, four times as long after each failure …
-RETRY_MOST_S = 21_600.0  # … at most every six hours …
-RETRIES = 10  # … and so often; then only when it changes, or is added by name
 
 
 class Watcher:
@@ -70,15 +71,14 @@ class Watcher:
         self._is_busy = True
         self._swept: set[Key] = set()  # hinted at by a sweep alone
         self._first_hint: dict[Key, float] = {}
-        self._ignores: dict[int, Ignore] = {}
         self._unreadable: set[Key] = set()
         self._unwanted: set[Key] = set()  # still there, and by the rules no longer read
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
         self._link_due: set[int] = set()  # roots where a folder or link may have come or gone
         self._refused: set[int] = set()  # roots of which something was not believed in this read
-        self._queued: dict[int, int] = {}
-        self._queue_at = 0.0
+        self._belonging = Belonging(knowledge_base)
+        self._queueing = Queueing(knowledge_base.folders)
         self._let_go_at = 0.0
         self._retry_at = 0.0
         self._leases = Leases(knowledge_base)
@@ -167,7 +167,8 @@ class Watcher:
                 self._sweep(self._roots[root_id], reader)
                 self._sweep_at[root_id] = time.monotonic() + self._listening.every_s(self._roots[root_id])
         if now >= self._retry_at:
-            self._retry()
+            again = due_again(self._base.folders, self._roots.keys(), now=self._base.now())
+            self._settling.hint(again, now)
             self._retry_at = now + RETRY_S
         self._take_hints()
         self._listen_behind_links()
@@ -176,7 +177,7 @@ class Watcher:
             self._read(resting, reader)
         self._commit_slow()
         self._commit_renewed()
-        self._note_queue()
+        self._queueing.note(self._roots, self._first_hint)
         is_still = not len(self._settling) and self._next_sweep() > time.monotonic()
         if is_still:
             self._look_over()
@@ -268,21 +269,23 @@ class Watcher:
     def _listen_behind_links(self) -> None:
         while self._link_due:
             root = self._roots[self._link_due.pop()]
-            for link in self._listening.listen_behind_links(root, skip=self._skipped(root)):
+            for link in self._listening.listen_behind_links(root, skip=self._belonging.skipped(root)):
                 self._hint(root, link, is_swept=False)  # what came between the first look and now
 
     def _hint(self, root: Root, path: str, *, is_swept: bool) -> None:
         """A path is worth a look; a folder: all that is in it, and all that was."""
-        if self._ignore(root).holds(path) or self._is_elsewhere(root, path):
+        if not self._belonging.is_own(root, path):
             return
         paths = [path]
         if is_folder(Path(root.path), path, rules=rules_of(root)):
-            if self._ignore(root).holds(path, is_folder=True):
+            if not self._belonging.is_own_folder(root, path):
                 return
             self._unreadable.discard((root.id, path))
             paths = list(self._base.folders.paths_below(root, path))
             try:
-                for entry in scan(Path(root.path), below=path, skip=self._skipped(root), rules=rules_of(root)):
+                for entry in scan(
+                    Path(root.path), below=path, skip=self._belonging.skipped(root), rules=rules_of(root)
+                ):
                     if isinstance(entry, Unreadable):
                         self._unreadable.add((root.id, entry.path))
                     else:
@@ -309,8 +312,8 @@ class Watcher:
 
     def _sweep(self, root: Root, reader: Reader) -> None:
         """Compares a whole folder; what differs is looked at until it rests, as if it had been told."""
-        self._ignores.pop(root.id, None)
-        self._listening.listen_behind_links(root, skip=self._skipped(root))
+        self._belonging.read_anew(root)
+        self._listening.listen_behind_links(root, skip=self._belonging.skipped(root))
         try:
             difference = reader.difference(Part(root, "", None, frozenset()), renews=False)
         except MissingFile:
@@ -318,7 +321,7 @@ class Watcher:
             return
         self._unreadable.update((root.id, entry.path) for entry in difference.unreadable)
         paths = [f.path for f in (*difference.new, *difference.changed)] + list(difference.vanished)
-        paths = [path for path in paths if not self._is_given_up(root, path)]
+        paths = [p for p in paths if not is_given_up(self._base.folders, root, p, self._look((root.id, p)))]
         self._unwanted = {key for key in self._unwanted if key[0] != root.id}
         self._unwanted.update(
             (root.id, path) for path in difference.vanished if self._look((root.id, path)) is not None
@@ -421,28 +424,15 @@ class Watcher:
         Its departure is told half a second late where the system tells only that half: a file moved into a folder that
         is not listened to yet, or from one root to another.
         """
-        signs: dict[tuple[int, int], list[Key]] = {}
-        for key, found in resting.items():
-            if found is not None and not self._is_document(key):
-                signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
         here = [root for root in self._roots.values() if root.id not in self._absent and os.path.isdir(root.path)]
-        for root in here if signs else []:
-            held = self._base.folders.holds(root)
-            for path in self._base.folders.documents_looking(root, signs.keys()):
-                origin = (root.id, path)
-                if origin in resting or path in held or self._look(origin) is not None:
-                    continue
-                state = self._base.folders.file_states_of(root, [path])[path]
-                back = [key for key in signs[state.size_bytes, state.mtime_ns] if key in resting]
-                now = time.monotonic()
-                self._settling.hint([origin, *back], now)
-                self._first_hint.setdefault(origin, now)
-                for key in back:
-                    del resting[key]
-
-    def _is_document(self, key: Key) -> bool:
-        state = self._base.folders.file_states_of(self._roots[key[0]], [key[1]]).get(key[1])
-        return state is not None and state.document_id is not None
+        found = origins_of(self._base.folders, self._roots, resting, here=here, look=self._look)
+        now = time.monotonic()
+        for origin, alike in found.items():
+            back = [key for key in alike if key in resting]
+            self._settling.hint([origin, *back], now)
+            self._first_hint.setdefault(origin, now)
+            for key in back:
+                del resting[key]
 
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
         unwanted = {path for path in resting if (root.id, path) in self._unwanted}
@@ -479,24 +469,6 @@ class Watcher:
         )
         return False
 
-    def _retry(self) -> None:
-        """Files that could not be opened are tried again, ever more rarely, and not for ever."""
-        for state in self._base.folders.failures():
-            root = self._roots.get(state.root_id)
-            if root is None or state.digest is not None or state.tried_at is None or state.tries >= RETRIES:
-                continue
-            waited_s = (self._base.now() - state.tried_at).total_seconds()
-            if waited_s >= _pause_s(state) or waited_s < 0:  # < 0: the clock was set back
-                self._settling.hint([(root.id, state.path)], time.monotonic())
-
-    def _is_given_up(self, root: Root, path: str) -> bool:
-        """It could not be opened, has not changed since, and its next try is not due."""
-        state = self._base.folders.file_states_of(root, [path]).get(path)
-        if state is None or state.failure is None or state.digest is not None:
-            return False
-        found = self._look((root.id, path))
-        return found is not None and (found.size_bytes, found.mtime_ns) == (state.size_bytes, state.mtime_ns)
-
     # -- folders that are left, or away
 
     def _let_go(self) -> None:
@@ -512,8 +484,9 @@ class Watcher:
             self._leases.give_back(root)
             self._renewal.drop(root.id)
             self._ids = {path: root_id for path, root_id in self._ids.items() if root_id != root.id}
-            for rows in (self._roots, self._sweep_at, self._ignores, self._queued):
-                rows.pop(root.id, None)
+            self._belonging.read_anew(root)
+            self._queueing.drop(root.id)
+            del self._roots[root.id], self._sweep_at[root.id]
             for ids in (self._absent, self._to_look_over, self._link_due):
                 ids.discard(root.id)
             self._say("left", path=root.path, message=f"{root.path} was unfollowed: it is no longer compared")
@@ -559,36 +532,6 @@ class Watcher:
 
     # -- inside
 
-    def _note_queue(self) -> None:
-        """Other processes learn once a second how many files wait, so that answers can say so."""
-        now = time.monotonic()
-        if now < self._queue_at:
-            return
-        counts = dict.fromkeys(self._roots, 0)
-        for (root_id, _), hinted in self._first_hint.items():
-            if now - hinted > 1.0:
-                counts[root_id] += 1
-        for root_id, count in counts.items():
-            if count != self._queued.get(root_id, 0):
-                self._base.folders.queue(self._roots[root_id], count)
-                self._queued[root_id] = count
-                self._queue_at = now + 1.0
-
-    def _ignore(self, root: Root) -> Ignore:
-        if root.id not in self._ignores:
-            self._ignores[root.id] = Ignore(Path(root.path), rules_of(root))
-        return self._ignores[root.id]
-
-    def _skipped(self, root: Root) -> list[Path]:
-        others = [other.path for other in self._base.folders.roots() if other.id != root.id]
-        inner = [Path(path) for path in others if relative_to(path, root.path) is not None]
-        return [*inner, self._base.path]
-
-    def _is_elsewhere(self, root: Root, path: str) -> bool:
-        """It belongs to the knowledge base itself, or to a folder within this one that is known on its own."""
-        place = joined(root.path, path)
-        return any(relative_to(place, str(other)) is not None for other in self._skipped(root))
-
     def _report(self, committed: Committed) -> None:
         version = committed.version
         now = time.monotonic()
@@ -618,10 +561,6 @@ def _is_barred(place: str) -> bool:
     except (OSError, ValueError):
         return False
     return False
-
-
-def _pause_s(state: FileState) -> float:
-    return min(RETRY_S * 4.0 ** (state.tries - 1), RETRY_MOST_S)
 
 
 def _uncounted(done: int, total: int, passages: int) -> None:
