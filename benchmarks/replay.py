@@ -35,7 +35,8 @@ import numpy as np
 from rag_lifelong import sync
 from rag_lifelong.config import DEFAULTS
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.follow import Happening, Watcher
+from rag_lifelong.follow import Watcher
+from rag_lifelong.happenings import Happening
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.reading import Settings
 from rag_lifelong.store import documents, revisions

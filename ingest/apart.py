@@ -50,6 +50,16 @@ _KINDS: dict[str, type[IngestError]] = {
 }
 
 
+class Cancelled(Exception):
+    """Nobody wants the file any more; it is not to blame."""
+
+
+def is_apart(name: str, size_bytes: int) -> bool:
+    """A file of that name and size is read in the process apart."""
+    parser = parser_for(name)
+    return parser in APART and (parser != "notebook" or size_bytes > _HARMLESS_NOTEBOOK_BYTES)
+
+
 class ParserProcess:
     """Reads files as `ingest.parsers.parse` does, those of `APART` in one process kept for them.
 
@@ -65,13 +75,13 @@ class ParserProcess:
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._is_closed = False
+        self._is_cancelled = False
 
     def parse(self, data: bytes, *, name: str) -> Document:
         """As `ingest.parsers.parse`; raises UnreadableFile too if the file takes too long or too much memory, or
         crashes its parser.
         """
-        parser = parser_for(name)
-        if parser not in APART or (parser == "notebook" and len(data) <= _HARMLESS_NOTEBOOK_BYTES):
+        if not is_apart(name, len(data)):
             return parse(data, name=name)
         with self._lock:
             if self._is_closed:
@@ -89,6 +99,13 @@ class ParserProcess:
             self._is_closed = True
             self._end()
 
+    def cancel(self) -> None:
+        """Ends the process now: `parse`, in whatever thread it is, raises Cancelled, and does so from now on."""
+        self._is_cancelled = True
+        child = self._child
+        if child is not None:
+            child.process.kill()
+
     def __enter__(self) -> Self:
         return self
 
@@ -100,10 +117,14 @@ class ParserProcess:
     def _answer(self, data: bytes, name: str) -> bytes:
         while True:
             child = self._living()
+            if self._is_cancelled:
+                raise Cancelled
             answer = child.ask(name.encode("utf-8", "surrogatepass"), data, timeout_s=self._timeout_s)
             if answer is not None:
                 child.has_answered = True
                 return answer
+            if self._is_cancelled:
+                raise Cancelled
             status = self._end()
             logger.info("the parser process ended with status %s at %s", status, name)
             if child.is_late:

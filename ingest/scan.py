@@ -128,7 +128,23 @@ def scan(
     skip: folders left out, such as other roots and the knowledge base itself.
     Raises MissingFile if the folder is not there or cannot be listed.
     """
-    walk = _Walk(Ignore(root, rules), {os.path.realpath(path) for path in skip}, rules)
+    yield from _scanned(root, below, _Walk(Ignore(root, rules), {os.path.realpath(path) for path in skip}, rules, {}))
+
+
+def linked(root: Path, *, skip: Sequence[Path] = ()) -> dict[str, Path]:
+    """The links below `root` that are read where links are followed → the real file or folder each leads to.
+
+    Those in a folder that is itself behind a link too. Raises MissingFile as `scan`.
+    """
+    rules = Rules(uses_gitignore=False, follows_links=True)
+    links: dict[str, str] = {}
+    walk = _Walk(Ignore(root, rules), {os.path.realpath(path) for path in skip}, rules, links)
+    for _ in _scanned(root, "", walk):
+        pass
+    return {path: Path(real) for path, real in links.items()}
+
+
+def _scanned(root: Path, below: str, walk: _Walk) -> Iterator[Found | Unreadable]:
     start = root / below if below else root
     try:
         os.scandir(start).close()
@@ -153,6 +169,7 @@ class _Walk:
     ignore: Ignore
     left_out: set[str]
     rules: Rules
+    links: dict[str, str]  # those met: path below the root → real path
 
     def below(self, folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[Found | Unreadable]:
         """above: the real paths of this folder and those it was reached through; a link to one of them is a loop."""
@@ -169,10 +186,14 @@ class _Walk:
                 if entry.is_dir(follow_symlinks=links):
                     real = os.path.realpath(entry.path)
                     if not self.ignore.holds(path, is_folder=True) and real not in self.left_out and real not in above:
+                        if entry.is_symlink():
+                            self.links[path] = real
                         yield from self.below(Path(entry.path), path, (*above, real))
                 elif entry.is_file(follow_symlinks=links) and not self.ignore.holds(path):
+                    if entry.is_symlink():
+                        self.links[path] = os.path.realpath(entry.path)
                     found = entry.stat(follow_symlinks=links)
-                    yield Found(path, found.st_size, found.st_mtime_ns)
+                    yield Found(path, found.st_size, mtime_ns_of(found))
             except FileNotFoundError:
                 continue  # gone since the folder was listed
             except OSError as error:
@@ -193,6 +214,11 @@ def shown_name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def mtime_ns_of(found: os.stat_result) -> int:
+    """The time of last change in ns, within 64 bits: some file systems know years after 2262 and before 1677."""
+    return max(-(2**63), min(found.st_mtime_ns, 2**63 - 1))
+
+
 def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
     """One file below `root` as it is now; None if there is no regular file."""
     place = root / path
@@ -202,7 +228,7 @@ def look(root: Path, path: str, *, rules: Rules = PLAIN) -> Found | None:
         return None
     if not stat.S_ISREG(found.st_mode) or not _is_named_so(place):
         return None
-    return Found(path, found.st_size, found.st_mtime_ns)
+    return Found(path, found.st_size, mtime_ns_of(found))
 
 
 def _unshown(root: Path, path: str) -> Path:

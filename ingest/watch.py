@@ -7,17 +7,20 @@ known. Where the system gives no events, a reason comes back, and comparing agai
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from ingest.scan import shown_name
 
 if TYPE_CHECKING:
-    from watchdog.events import FileSystemEvent
+    from watchdog.events import FileSystemEvent, FileSystemEventHandler
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
 GONE_PATIENCE_S = 1.0  # a path that vanished waits this much longer while others move: it may be half of a rename
@@ -36,47 +39,69 @@ class Events:
     def __init__(self, hint: Hint) -> None:
         self._hint = hint
         self._observer: BaseObserver | None = None
-        self._watches: dict[str, ObservedWatch] = {}
+        self._watches: dict[str, _Watch] = {}  # by root
+        self._linked: dict[str, dict[str, tuple[Path, _Watch]]] = {}  # by root and link: what it leads to
 
     def follow(self, root: Path) -> str:
-        """Listens below `root`; gives "" or, where there are no events to be had, why, for people."""
-        from watchdog.events import FileSystemEventHandler
-        from watchdog.observers import Observer
+        """Listens below `root`; gives "" or, where there are no events to be had, why, for people.
 
-        hint = self._hint
-        place = str(root)
-
-        class _Handler(FileSystemEventHandler):
-            def on_any_event(self, event: FileSystemEvent) -> None:
-                if event.event_type in ("opened", "closed_no_write"):
-                    return  # our own reading
-                is_touch = event.is_directory and event.event_type == "modified"
-                for path in (event.src_path, event.dest_path):
-                    below = _below(os.fsdecode(path), place) if path else None
-                    if below is not None:
-                        hint(place, below, is_touch)
-
-        # a folder that was renamed is watched again under its new name, which the library warns of
-        warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
+        Should the system lose events, for more came than it keeps, that is told as a change of the root itself.
+        """
         try:
-            if self._observer is None:
-                observer = Observer()
-                observer.start()
-                self._observer = observer
             self.leave(root)
-            self._watches[place] = self._observer.schedule(_Handler(), place, recursive=True)
+            heard = _Heard(self._hint, root=str(root), place=str(root), link="")
+            self._watches[str(root)] = self._schedule(root, heard, is_deep=True)
         except OSError as error:
             return _reason(error)
         return ""
 
+    def follow_links(self, root: Path, links: Mapping[str, Path]) -> list[str]:
+        """Listens to what links below `root` lead to, and to nothing else of that kind; gives the links that are new.
+
+        links: path below the root → the real file or folder. What happens there is told as below the link.
+        """
+        known = self._linked.setdefault(str(root), {})
+        for link in [link for link, (target, _) in known.items() if links.get(link) != target]:
+            self._unschedule(known.pop(link)[1])
+        new = [link for link in links if link not in known]
+        for link in new:
+            target = links[link]
+            heard = _Heard(self._hint, root=str(root), place=str(target), link=link)
+            is_deep = target.is_dir()
+            with suppress(OSError):  # gone again, or no events there: comparing finds it
+                known[link] = target, self._schedule(target if is_deep else target.parent, heard, is_deep=is_deep)
+        return [link for link in new if link in known]
+
     def leave(self, root: Path) -> None:
-        """Listens no more below `root`."""
+        """Listens no more below `root`, nor to what its links lead to."""
+        for _, linked in self._linked.pop(str(root), {}).values():
+            self._unschedule(linked)
         watch = self._watches.pop(str(root), None)
-        if watch is not None and self._observer is not None:
-            try:
-                self._observer.unschedule(watch)
-            except (KeyError, OSError):
-                return  # the folder is gone, and its watch with it
+        if watch is not None:
+            self._unschedule(watch)
+
+    def _schedule(self, place: Path, heard: _Heard, *, is_deep: bool) -> _Watch:
+        """Raises OSError."""
+        if self._observer is None:
+            observer = _observer(self._overflowed)
+            observer.start()
+            self._observer = observer
+        handler = cast("FileSystemEventHandler", heard)
+        return _Watch(self._observer.schedule(handler, str(place), recursive=is_deep), handler)
+
+    def _unschedule(self, left: _Watch) -> None:
+        """Ends a watch, unless another link or root leads to the same folder."""
+        if self._observer is None:
+            return
+        kept = [*self._watches.values(), *(watch for row in self._linked.values() for _, watch in row.values())]
+        with suppress(KeyError, OSError):  # the folder is gone, and its watch with it
+            self._observer.remove_handler_for_watch(left.handler, left.observed)
+            if not any(watch.observed == left.observed for watch in kept):
+                self._observer.unschedule(left.observed)
+
+    def _overflowed(self) -> None:
+        for root in list(self._watches):
+            self._hint(root, "", False)
 
     def close(self) -> None:
         """Ends the threads."""
@@ -85,6 +110,74 @@ class Events:
             self._observer.join(timeout=5)
             self._observer = None
         self._watches.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    observed: ObservedWatch
+    handler: FileSystemEventHandler
+
+
+class _Heard:
+    """What watchdog tells its events to: those at `place`, or below it, become hints at `link` below `root`."""
+
+    def __init__(self, hint: Hint, *, root: str, place: str, link: str) -> None:
+        self._hint = hint
+        self._root = root
+        self._place = place
+        self._link = link
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if event.event_type in ("opened", "closed_no_write"):
+            return  # our own reading
+        is_touch = event.is_directory and event.event_type == "modified"
+        for path in (event.src_path, event.dest_path):
+            below = _below(os.fsdecode(path), self._place) if path else None
+            if below is not None:
+                self._hint(self._root, "/".join(part for part in (self._link, below) if part), is_touch)
+
+
+def _observer(overflowed: Callable[[], None]) -> BaseObserver:
+    """The system's observer. With inotify it also tells that the kernel's queue has overflowed (16,384 events by
+    default), which watchdog itself only logs, from version 7.1; of older ones nobody learns it.
+    """
+    from watchdog.observers import Observer
+
+    # a folder that was renamed is watched again under its new name, which the library warns of
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module="watchdog")
+    logging.getLogger("watchdog.observers.inotify").addFilter(_is_worth_logging)
+    if sys.platform != "linux":
+        return Observer()
+    try:
+        from watchdog.observers.api import BaseObserver
+        from watchdog.observers.inotify import InotifyEmitter
+        from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+    except ImportError:
+        return Observer()
+
+    class _Queue(InotifyFD):
+        def handle_event(self, event: InotifyEvent) -> None:
+            super().handle_event(event)
+            if event.is_queue_overflow:
+                overflowed()
+
+    class _Observer(BaseObserver):
+        def __init__(self) -> None:
+            self._queue = _Queue()
+            self._queue.start()
+            super().__init__(InotifyEmitter, inotify_fd=self._queue)
+
+        def on_thread_stop(self) -> None:
+            super().on_thread_stop()
+            self._queue.stop()
+            self._queue.join()
+
+    return _Observer()
+
+
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Not that a watch was ended while its thread was about to read: that is how each one ends."""
+    return "called when the thread is inactive" not in record.getMessage()
 
 
 def _below(path: str, root: str) -> str | None:

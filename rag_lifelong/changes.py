@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from ingest import Document
 from rag_lifelong.operations import (
     Applied,
     Decide,
@@ -50,12 +51,14 @@ def apply(
     leaving = {(o.root_id, o.path) for o in operations if isinstance(o, Move | Gone)}
     fitting = [operation for operation in operations if _fits(connection, operation, leaving)]
     outcomes: list[Outcome] = []
-    changing = [operation for operation in fitting if not isinstance(operation, Fail | Touch)]
+    changing: list[Operation] = []
     for operation in fitting:
         if isinstance(operation, Fail):
             outcomes.append(_fail(connection, operation, at))
         elif isinstance(operation, Touch):
             _touch(connection, operation)
+        elif not isinstance(operation, Put) or not _is_made_alike(connection, operation):
+            changing.append(operation)
     if not changing:
         return Applied(None, tuple(outcomes))
     number = versions.begin(connection, at=at, cause=cause, source=source, undoes=undoes)
@@ -128,6 +131,43 @@ def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:
     return same is not None and same == revisions.at(connection, state.document_id, now)
 
 
+def _is_made_alike(connection: sqlite3.Connection, operation: Put) -> bool:
+    """A newer parser makes of the same bytes what the document has already: that is noted, and no version."""
+    state = files.state(connection, operation.place.root_id, operation.place.path)
+    now = versions.latest_number(connection)
+    revision_id = (
+        None if state is None or state.document_id is None else revisions.at(connection, state.document_id, now)
+    )
+    if revision_id is None or revisions.digest_of(connection, revision_id) != operation.digest:
+        return False
+    old, document = revisions.read(connection, revision_id), operation.document
+    is_alike = (old.text, old.title, old.dated, old.fields, old.marks, old.is_source) == (
+        document.text,
+        document.title,
+        document.dated,
+        _fields_of(document),
+        _marks_of(document),
+        document.is_source,
+    ) and [(p.start, p.end, p.label, p.page, p.context) for p in old.placements] == [
+        (chunk.start, chunk.end, chunk.label, chunk.page, chunk.context) for chunk in operation.chunks
+    ]
+    if is_alike:
+        made_by = (document.parser, document.parser_version, operation.chunker_version)
+        revisions.note_maker(connection, revision_id, made_by)
+        place = operation.place
+        files.release(connection, place.root_id, place.path)
+        _touch(connection, Touch(place, operation.digest))
+    return is_alike
+
+
+def _fields_of(document: Document) -> tuple[HeaderField, ...]:
+    return tuple(HeaderField(f.name, f.value, f.start, f.end) for f in document.fields)
+
+
+def _marks_of(document: Document) -> tuple[PlaceMark, ...]:
+    return tuple(PlaceMark(m.start, m.kind.value, m.label, m.level) for m in document.marks)
+
+
 def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> Outcome:
     place = operation.place
     before = files.state(connection, place.root_id, place.path)
@@ -177,14 +217,26 @@ class _Writer:
         place = operation.place
         before = files.state(self.connection, place.root_id, place.path)
         document_id = None if before is None else before.document_id
-        kind = "added" if document_id is None else "changed"
-        if document_id is not None:
+        old = None if document_id is None else self._living_revision(document_id)
+        if (
+            document_id is not None
+            and old is not None
+            and (old.digest, old.text)
+            == (
+                operation.digest,
+                operation.document.text,
+            )
+        ):
+            kind = "renewed"  # cut or labelled anew; what it says has not changed
+        elif document_id is not None:
+            kind = "changed"
             self.counts.changed += 1
         else:
+            kind = "added"
             self.counts.added += 1
             document_id = self._identity(place.root_id, place.path)
             documents.settle(self.connection, Location(document_id, place.root_id, place.path), self.number)
-        born, died, kept = self._revise(document_id, operation)
+        born, died, kept = self._revise(document_id, operation, old)
         self._saw(place, operation.digest, document_id)
         files.release(self.connection, place.root_id, place.path)
         return Outcome(kind, place.root_id, place.path, document_id, None, born, died, kept, "")
@@ -324,10 +376,9 @@ class _Writer:
             ),
         )
 
-    def _revise(self, document_id: int, operation: Put) -> tuple[int, int, int]:
-        """(passages born, died, kept)."""
+    def _revise(self, document_id: int, operation: Put, old: Revision | None) -> tuple[int, int, int]:
+        """(passages born, died, kept). old: the document's living revision."""
         connection = self.connection
-        old = self._living_revision(document_id)
         known = passages.known(connection, document_id)
         alive = passages.alive_in(connection, document_id)
         seen: Counter[bytes] = Counter()
@@ -379,8 +430,8 @@ class _Writer:
                 file_changed_at=operation.file_changed_at,
                 title=document.title,
                 dated=document.dated,
-                fields=tuple(HeaderField(f.name, f.value, f.start, f.end) for f in document.fields),
-                marks=tuple(PlaceMark(m.start, m.kind.value, m.label, m.level) for m in document.marks),
+                fields=_fields_of(document),
+                marks=_marks_of(document),
                 is_source=document.is_source,
                 parser=document.parser,
                 parser_version=document.parser_version,

@@ -8,64 +8,35 @@ away, or has lost much without anybody having told, is waited for, never emptied
 from __future__ import annotations
 
 import os
-import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ingest import IngestError, MissingFile
-from ingest.scan import IGNORE_FILE, Difference, Found, Ignore, Unreadable, is_folder, look, scan
-from ingest.watch import Events, Settling
+from ingest.scan import IGNORE_FILE, Difference, Found, Unreadable, is_folder, look, scan
+from ingest.watch import Settling
+from rag_lifelong.aside import Aside, Done, Key
+from rag_lifelong.belonging import Belonging
+from rag_lifelong.embedding import Embedding
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.happenings import Happening, Standing, Teller
+from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.leases import Leases
-from rag_lifelong.places import joined, relative_to
-from rag_lifelong.reading import FEW_GONE, Batch, Part, Reader, Settings, rules_of
-from rag_lifelong.store.files import FileState, Root
-from rag_lifelong.sync import EMBED_BATCH
+from rag_lifelong.listening import Listening, place_of
+from rag_lifelong.origins import origins_of
+from rag_lifelong.places import joined
+from rag_lifelong.queueing import Queueing
+from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
+from rag_lifelong.renewal import CAUSE, Renewal
+from rag_lifelong.retrying import RETRY_S, due_again, is_given_up
+from rag_lifelong.store.files import Root
+from rag_lifelong.trouble import Trouble
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
-POLL_S = 10.0  # … where there are no events
 ABSENT_S = 2.0  # between two looks whether a folder that was away is back
 BATCH_S = 0.5  # of reading between two commits: others write in between
-RETRY_S = 5.0  # a file that could not be opened is tried again after this long, four times as long after each failure …
-RETRY_MOST_S = 21_600.0  # … at most every six hours …
-RETRIES = 10  # … and so often; then only when it changes, or is added by name
-TROUBLE_S = 5.0  # after a full disk or a busy store
-
-_Key = tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something a person may want to see. kind: added, changed, moved, removed, failed, embedded, blocked, polling,
-    trouble or ready. path: absolute, or "". seconds: from the first hint to the commit. version: None without one.
-    """
-
-    at: datetime
-    kind: str
-    path: str
-    path_before: str
-    born: int
-    died: int
-    kept: int
-    seconds: float
-    version: int | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a watcher is. queued: files seen and not yet read. waiting: passages without a vector."""
-
-    documents: int
-    queued: int
-    waiting: int
-    embedded_per_s: float
-    is_ready: bool
 
 
 class Watcher:
@@ -85,63 +56,66 @@ class Watcher:
         self._roots = {root.id: root for root in roots}
         self._ids = {root.path: root.id for root in roots}
         self._settings = Settings(settings.max_file_bytes, settings.chunk_tokens, BATCH_S)
-        self._settling: Settling[_Key, Found] = Settling(settle_ms=settle_ms)
-        self._sweep_s = sweep_s
-        self._tell = tell
+        self._slow = Aside(knowledge_base, self._settings, name="reading aside", wake=self._woken)
+        self._again = Aside(knowledge_base, self._settings, name="reading again", wake=self._woken)
+        self._renewal = Renewal(knowledge_base)
+        self._to_look_over = set(self._roots)  # for documents of an older parser
+        self._settling: Settling[Key, Found] = Settling(settle_ms=settle_ms)
+        teller = Teller(tell, now=knowledge_base.now)
+        self._say = teller.say
+        self._trouble = Trouble(lambda kind, message: self._say(kind, message=message))
+        self._embedding = Embedding(knowledge_base, teller)
         self._stopping = threading.Event()
         self._condition = threading.Condition()
         self._hints: list[tuple[str, str, bool]] = []
         self._is_busy = True
-        self._swept: set[_Key] = set()  # hinted at by a sweep alone
-        self._first_hint: dict[_Key, float] = {}
-        self._ignores: dict[int, Ignore] = {}
-        self._unreadable: set[_Key] = set()
-        self._unwanted: set[_Key] = set()  # still there, and by the rules no longer read
-        self._every: dict[int, float] = {}
+        self._swept: set[Key] = set()  # hinted at by a sweep alone
+        self._first_hint: dict[Key, float] = {}
+        self._unreadable: set[Key] = set()
+        self._unwanted: set[Key] = set()  # still there, and by the rules no longer read
         self._sweep_at: dict[int, float] = {root.id: 0.0 for root in roots}
         self._absent: set[int] = set()
-        self._returned: set[int] = set()  # there again, and not compared since
-        self._places: dict[int, tuple[int, int] | None] = {}  # root id → the folder that is listened to
+        self._link_due: set[int] = set()  # roots where a folder or link may have come or gone
         self._refused: set[int] = set()  # roots of which something was not believed in this read
-        self._queued: dict[int, int] = {}
-        self._queue_at = 0.0
+        self._belonging = Belonging(knowledge_base)
+        self._queueing = Queueing(knowledge_base.folders)
+        self._let_go_at = 0.0
         self._retry_at = 0.0
-        self._rate = 0.0
         self._leases = Leases(knowledge_base)
-        self._to_embed = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._listening = Listening(self._leases, teller, heard=self._heard, sweep_s=sweep_s)
+        self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._is_ready = False
         self._is_deaf = False
+        self.turns = 0  # rounds begun
 
     # -- from outside
 
     def start(self) -> None:
         """Takes the folders' leases and begins. Raises FolderFollowed."""
         self._leases.take(self._roots.values())
-        for name, target in (("watching", self._run), ("embedding", self._embed)):
-            thread = threading.Thread(target=target, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._thread.start()
+        for other in (self._slow, self._again, self._embedding):
+            other.start()
 
     def stop(self) -> None:
         """Ends at the next batch border; what was committed stays, what was not is found at the next start."""
         self._stopping.set()
-        self._to_embed.set()
         with self._condition:
             self._condition.notify_all()
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        self._thread.join()
+        for other in (self._slow, self._again, self._embedding):
+            other.stop()
         self._leases.give_back()
 
     def standing(self) -> Standing:
         """How far it is, now."""
         return Standing(
-            documents=sum(self._base.folders.count_documents(root, "") for root in self._roots.values()),
-            queued=len(self._settling),
+            documents=sum(self._base.folders.count_documents(root, "") for root in list(self._roots.values())),
+            queued=len(self._settling) + len(self._slow.waiting()),
             waiting=self._base.lag().passages,
-            embedded_per_s=self._rate,
+            embedded_per_s=self._embedding.per_s,
             is_ready=self._is_ready,
+            trouble=self._trouble.message,
         )
 
     def wait(self, timeout_s: float, *, for_vectors: bool) -> bool:
@@ -169,53 +143,88 @@ class Watcher:
     # -- the thread that watches
 
     def _run(self) -> None:
-        events = Events(self._heard)
         try:
             with Reader(self._base, self._settings) as reader:
-                for root in self._roots.values():
-                    self._listen(events, root)
                 while not self._stopping.is_set():
                     try:
-                        self._turn(events, reader)
+                        self._turn(reader)
                     except (LifelongError, IngestError, OSError) as error:  # OSError: a disk that fails
-                        self._say("trouble", message=str(error))
-                        self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
-                        self._stopping.wait(TROUBLE_S)
+                        self._troubled(error)
+        except Exception as error:  # a fault of ours: whoever looks must not believe that somebody watches
+            self._say("trouble", message=f"watching has ended: {error!r}")
+            raise
         finally:
-            events.close()
+            self._listening.close()
 
-    def _turn(self, events: Events, reader: Reader) -> None:
+    def _turn(self, reader: Reader) -> None:
         """One round: sweep what is due, take the hints, read what rests, and sleep until something is to do."""
-        self._look_for_absent(events)
+        self.turns += 1
+        self._let_go()
+        self._look_for_absent()
         now = time.monotonic()
         for root_id, due in list(self._sweep_at.items()):
             if now >= due and root_id not in self._absent:
                 self._sweep(self._roots[root_id], reader)
-                self._sweep_at[root_id] = time.monotonic() + self._every.get(root_id, self._sweep_s)
+                self._sweep_at[root_id] = time.monotonic() + self._listening.every_s(self._roots[root_id])
         if now >= self._retry_at:
-            self._retry()
+            again = due_again(self._base.folders, self._roots.keys(), now=self._base.now())
+            self._settling.hint(again, now)
             self._retry_at = now + RETRY_S
         self._take_hints()
+        self._listen_behind_links()
         resting = self._settling.at_rest(self._look, time.monotonic())
         if resting:
             self._read(resting, reader)
-        self._note_queue()
+        self._commit_slow()
+        self._commit_renewed()
+        self._queueing.note(self._roots, self._first_hint)
+        is_still = not len(self._settling) and self._next_sweep() > time.monotonic()
+        if is_still:
+            self._look_over()
         with self._condition:
             if self._hints or self._stopping.is_set():
                 return
-            self._is_busy = bool(len(self._settling)) or self._next_sweep() <= time.monotonic()
-            if not self._is_busy and not self._is_ready:
+            self._is_busy = not is_still or bool(self._slow.waiting())
+        if not self._is_busy:
+            self._untroubled()
+        with self._condition:
+            if self._hints or self._stopping.is_set():
+                return
+            if is_still and not self._is_ready:
                 self._is_ready = True
                 self._say("ready")
             self._condition.wait(self._idle_s())
 
+    def _troubled(self, error: Exception) -> None:
+        """Waits before the next try; other processes learn of it where the store can still be written."""
+        wait_s = self._trouble.met(error)
+        self._sweep_at = dict.fromkeys(self._sweep_at, 0.0)  # what was in hand is found again
+        with suppress(LifelongError):
+            for root in list(self._roots.values()):
+                self._base.folders.block(self._refreshed(root), self._trouble.message)
+        self._stopping.wait(wait_s)
+
+    def _untroubled(self) -> None:
+        """Work was done again: a turn in which nothing was to be written tells nothing of that."""
+        message = self._trouble.message
+        if not self._trouble.is_over():
+            return
+        for root in list(self._roots.values()):
+            if self._refreshed(root).blocked == message:
+                self._base.folders.block(self._roots[root.id], None)
+                self._refreshed(root)
+
     def _idle_s(self) -> float:
         now = time.monotonic()
         due = [self._retry_at, self._next_sweep(), now + ABSENT_S]
-        rest_at = self._settling.next_at(now)
-        if rest_at is not None:
-            due.append(rest_at)
+        again_at = self._again.due_at() if self._again.waiting() else self._renewal.due_at
+        perhaps = (self._settling.next_at(now), self._slow.due_at(), again_at)
+        due.extend(at for at in perhaps if at is not None)
         return max(0.005, min(due) - now)
+
+    def _woken(self) -> None:
+        with self._condition:
+            self._condition.notify_all()
 
     def _next_sweep(self) -> float:
         due = [at for root_id, at in self._sweep_at.items() if root_id not in self._absent]
@@ -229,33 +238,54 @@ class Watcher:
             self._is_busy = True
             self._condition.notify_all()
 
+    def _unhear(self, root: Root) -> None:
+        with self._condition:
+            self._hints = [hint for hint in self._hints if hint[0] != root.path]
+
     def _take_hints(self) -> None:
         with self._condition:
-            hints, self._hints = self._hints, []
-        for place, path, is_touch in dict.fromkeys(hints):
-            root = self._roots[self._ids[place]]
-            if root.id in self._absent:
-                continue  # told of the place that went away; what is there when it is back, the sweep finds
-            if path in ("", IGNORE_FILE, ".gitignore"):
-                if not is_touch or path:
-                    self._sweep_at[root.id] = 0.0
-                continue
-            if is_touch and (root.id, path) not in self._unreadable:
-                continue
+            hints, self._hints = list(dict.fromkeys(self._hints)), []
+        try:
+            while hints:
+                self._take_hint(*hints[0])
+                del hints[0]
+        finally:
+            with self._condition:
+                self._hints[:0] = hints  # an error came in between
+
+    def _take_hint(self, place: str, path: str, is_touch: bool) -> None:
+        root = self._roots.get(self._ids.get(place, 0))
+        if root is None or root.id in self._absent:
+            return  # it was heard late, of the folder that has gone: once one is back, nobody has told what is missing
+        if path in ("", IGNORE_FILE, ".gitignore"):
+            if not is_touch or path:
+                self._sweep_at[root.id] = 0.0
+        elif not is_touch or (root.id, path) in self._unreadable:
             self._hint(root, path, is_swept=False)
+            place = joined(root.path, path)
+            if root.follows_links and (os.path.islink(place) or os.path.isdir(place)):
+                self._link_due.add(root.id)
+
+    def _listen_behind_links(self) -> None:
+        while self._link_due:
+            root = self._roots[self._link_due.pop()]
+            for link in self._listening.listen_behind_links(root, skip=self._belonging.skipped(root)):
+                self._hint(root, link, is_swept=False)  # what came between the first look and now
 
     def _hint(self, root: Root, path: str, *, is_swept: bool) -> None:
         """A path is worth a look; a folder: all that is in it, and all that was."""
-        if self._ignore(root).holds(path) or self._is_elsewhere(root, path):
+        if not self._belonging.is_own(root, path):
             return
         paths = [path]
         if is_folder(Path(root.path), path, rules=rules_of(root)):
-            if self._ignore(root).holds(path, is_folder=True):
+            if not self._belonging.is_own_folder(root, path):
                 return
             self._unreadable.discard((root.id, path))
             paths = list(self._base.folders.paths_below(root, path))
             try:
-                for entry in scan(Path(root.path), below=path, skip=self._skipped(root), rules=rules_of(root)):
+                for entry in scan(
+                    Path(root.path), below=path, skip=self._belonging.skipped(root), rules=rules_of(root)
+                ):
                     if isinstance(entry, Unreadable):
                         self._unreadable.add((root.id, entry.path))
                     else:
@@ -276,21 +306,22 @@ class Watcher:
                 self._swept.discard(key)
                 self._unwanted.discard(key)
 
-    def _look(self, key: _Key) -> Found | None:
+    def _look(self, key: Key) -> Found | None:
         root = self._roots[key[0]]
         return look(Path(root.path), key[1], rules=rules_of(root))
 
     def _sweep(self, root: Root, reader: Reader) -> None:
         """Compares a whole folder; what differs is looked at until it rests, as if it had been told."""
-        self._ignores.pop(root.id, None)
+        self._belonging.read_anew(root)
+        self._listening.listen_behind_links(root, skip=self._belonging.skipped(root))
         try:
-            difference = reader.difference(Part(root, "", None, frozenset()))
+            difference = reader.difference(Part(root, "", None, frozenset()), renews=False)
         except MissingFile:
             self._lost(root)
             return
         self._unreadable.update((root.id, entry.path) for entry in difference.unreadable)
         paths = [f.path for f in (*difference.new, *difference.changed)] + list(difference.vanished)
-        paths = [path for path in paths if not self._is_given_up(root, path)]
+        paths = [p for p in paths if not is_given_up(self._base.folders, root, p, self._look((root.id, p)))]
         self._unwanted = {key for key in self._unwanted if key[0] != root.id}
         self._unwanted.update(
             (root.id, path) for path in difference.vanished if self._look((root.id, path)) is not None
@@ -300,14 +331,11 @@ class Watcher:
             if key not in self._first_hint:
                 self._first_hint[key] = now
                 self._swept.add(key)
-            elif root.id in self._returned:
-                self._swept.add(key)  # a hint of before it went away
-        self._returned.discard(root.id)
         self._settling.hint(((root.id, path) for path in paths), now)
         if not paths:
             self._equal(root)
 
-    def _read(self, resting: dict[_Key, Found | None], reader: Reader) -> None:
+    def _read(self, resting: dict[Key, Found | None], reader: Reader) -> None:
         """Compares what rests with what is known, and commits the difference."""
         self._wait_for_origins(resting)
         differences = []
@@ -323,12 +351,17 @@ class Watcher:
         self._refused.clear()
         cause = "watch " + ", ".join(part.root.path for part, _ in differences)
         for batch in reader.bring(
-            differences, cause=cause, source="watch", counted=_uncounted, may_retire=self._may_retire
+            differences,
+            cause=cause,
+            source="watch",
+            counted=_uncounted,
+            may_retire=self._may_retire,
+            later=self._slow.ask,
         ):
-            self._report(batch)
+            self._report(batch.committed)
             if batch.unsettled:
                 self._settling.hint(batch.unsettled, time.monotonic())
-            self._to_embed.set()
+            self._embedding.wake()
         left = {key[0] for key in self._settling.waiting()}
         for part, _ in differences:
             root = self._refreshed(part.root)
@@ -336,34 +369,70 @@ class Watcher:
                 self._equal(root)
             elif root.blocked is not None and root.id not in self._refused:  # it moves: perhaps all is back
                 self._sweep_at[root.id] = min(self._sweep_at[root.id], time.monotonic() + ABSENT_S)
-        for key in resting:
+        self._done_with(resting.keys() - self._slow.waiting())
+        self._untroubled()
+
+    def _done_with(self, keys: Iterable[Key]) -> None:
+        for key in keys:
             self._first_hint.pop(key, None)
             self._swept.discard(key)
 
-    def _wait_for_origins(self, resting: dict[_Key, Found | None]) -> None:
+    # -- what is read aside
+
+    def _commit_slow(self) -> None:
+        """Commits what was read aside; a file that has changed meanwhile is looked at again."""
+        done = [one for one in self._slow.taken() if one.key[0] in self._roots]
+        if done:
+            places = sorted({self._roots[one.key[0]].path for one in done})
+            changed = [one.key for one in done if one.operation is None and one.key[0] not in self._absent]
+            self._swept.update(key for key in changed if key not in self._first_hint)  # its folder was away meanwhile
+            self._settling.hint(changed, time.monotonic())
+            try:
+                self._commit(done, cause="watch " + ", ".join(places))
+            except LifelongError:
+                self._settling.hint((one.key for one in done), time.monotonic())
+                raise
+            self._done_with({one.key for one in done} - self._slow.waiting() - set(self._settling.waiting()))
+            self._untroubled()
+
+    def _commit_renewed(self) -> None:
+        """Commits what was read again, and hands out the next few."""
+        self._commit([one for one in self._again.taken() if one.key[0] in self._roots], cause=CAUSE)
+        if self._renewal.due_at is None or time.monotonic() < self._renewal.due_at or self._again.waiting():
+            return
+        for root in self._roots.values():
+            for found in self._renewal.portion(root, self._look):
+                self._again.ask(root, found)
+            if self._again.waiting():
+                break
+
+    def _look_over(self) -> None:
+        """What an older parser made is found once all that is new was read."""
+        for root_id in self._to_look_over - self._absent:
+            self._renewal.look_over(self._roots[root_id])
+        self._to_look_over &= self._absent
+
+    def _commit(self, done: Sequence[Done], *, cause: str) -> None:
+        operations = [one.operation for one in done if one.operation is not None]
+        if operations:
+            self._report(self._base.commit(operations, cause=cause, source="watch"))
+            self._embedding.wake()
+
+    def _wait_for_origins(self, resting: dict[Key, Found | None]) -> None:
         """Puts back the new files that look like a document whose file has just gone: the two rest together, as a move.
 
         Its departure is told half a second late where the system tells only that half: a file moved into a folder that
         is not listened to yet, or from one root to another.
         """
-        signs: dict[tuple[int, int], list[_Key]] = {}
-        for key, found in resting.items():
-            if found is not None:
-                signs.setdefault((found.size_bytes, found.mtime_ns), []).append(key)
         here = [root for root in self._roots.values() if root.id not in self._absent and os.path.isdir(root.path)]
-        for root in here if signs else []:
-            held = self._base.folders.holds(root)
-            for path in self._base.folders.documents_looking(root, signs.keys()):
-                origin = (root.id, path)
-                if origin in resting or path in held or self._look(origin) is not None:
-                    continue
-                state = self._base.folders.file_states_of(root, [path])[path]
-                back = [key for key in signs[state.size_bytes, state.mtime_ns] if key in resting]
-                now = time.monotonic()
-                self._settling.hint([origin, *back], now)
-                self._first_hint.setdefault(origin, now)
-                for key in back:
-                    del resting[key]
+        found = origins_of(self._base.folders, self._roots, resting, here=here, look=self._look)
+        now = time.monotonic()
+        for origin, alike in found.items():
+            back = [key for key in alike if key in resting]
+            self._settling.hint([origin, *back], now)
+            self._first_hint.setdefault(origin, now)
+            for key in back:
+                del resting[key]
 
     def _difference(self, root: Root, resting: dict[str, Found | None]) -> Difference:
         unwanted = {path for path in resting if (root.id, path) in self._unwanted}
@@ -400,43 +469,50 @@ class Watcher:
         )
         return False
 
-    def _retry(self) -> None:
-        """Files that could not be opened are tried again, ever more rarely, and not for ever."""
-        for state in self._base.folders.failures():
-            root = self._roots.get(state.root_id)
-            if root is None or state.digest is not None or state.tried_at is None or state.tries >= RETRIES:
+    # -- folders that are left, or away
+
+    def _let_go(self) -> None:
+        """Folders that were unfollowed meanwhile, perhaps by another process."""
+        if time.monotonic() < self._let_go_at:
+            return
+        self._let_go_at = time.monotonic() + ABSENT_S
+        for root in self._base.folders.roots():
+            if root.following != "left" or root.id not in self._roots:
                 continue
-            if (self._base.now() - state.tried_at).total_seconds() >= _pause_s(state):
-                self._settling.hint([(root.id, state.path)], time.monotonic())
+            self._drop_hints(root)
+            self._listening.leave(root)
+            self._leases.give_back(root)
+            self._renewal.drop(root.id)
+            self._ids = {path: root_id for path, root_id in self._ids.items() if root_id != root.id}
+            self._belonging.read_anew(root)
+            self._queueing.drop(root.id)
+            del self._roots[root.id], self._sweep_at[root.id]
+            for ids in (self._absent, self._to_look_over, self._link_due):
+                ids.discard(root.id)
+            self._say("left", path=root.path, message=f"{root.path} was unfollowed: it is no longer compared")
 
-    def _is_given_up(self, root: Root, path: str) -> bool:
-        """It could not be opened, has not changed since, and its next try is not due."""
-        state = self._base.folders.file_states_of(root, [path]).get(path)
-        if state is None or state.failure is None or state.digest is not None:
-            return False
-        found = self._look((root.id, path))
-        return found is not None and (found.size_bytes, found.mtime_ns) == (state.size_bytes, state.mtime_ns)
-
-    # -- folders that are away
-
-    def _look_for_absent(self, events: Events) -> None:
+    def _look_for_absent(self) -> None:
         for root_id, root in self._roots.items():
-            place = _place(root.path)
-            if place is None and root_id not in self._absent:
+            is_there = place_of(root.path) is not None
+            if not is_there and root_id not in self._absent:
                 self._lost(root)
-            elif place is not None and (root_id in self._absent or place != self._places[root_id]):
+            elif is_there and (root_id in self._absent or not self._listening.hears(root)):
+                self._unhear(root)
                 self._absent.discard(root_id)
-                self._returned.add(root_id)
-                self._listen(events, root)
+                self._to_look_over.add(root_id)
+                self._ids[root.path] = root_id
+                self._listening.listen(root)
                 self._sweep_at[root_id] = 0.0
 
     def _lost(self, root: Root) -> None:
-        self._absent.add(root.id)
-        for key in [key for key in {*self._settling.waiting(), *self._first_hint} if key[0] == root.id]:
-            self._settling.drop(key)  # what is gone once it is back was told by nobody
-            self._first_hint.pop(key, None)
-            self._swept.discard(key)
         self._block(root, f"{root.path} is not there; its documents are kept until it is back")
+        self._absent.add(root.id)
+        self._drop_hints(root)  # what is gone once it is back was told by nobody
+
+    def _drop_hints(self, root: Root) -> None:
+        for key in [key for key in {*self._settling.waiting(), *self._first_hint} if key[0] == root.id]:
+            self._settling.drop(key)
+            self._done_with([key])
 
     def _block(self, root: Root, reason: str) -> None:
         known = self._refreshed(root)  # another process may have made it equal
@@ -454,74 +530,12 @@ class Watcher:
         self._roots[root.id] = next(known for known in self._base.folders.roots() if known.id == root.id)
         return self._roots[root.id]
 
-    # -- the thread that embeds
-
-    def _embed(self) -> None:
-        while not self._stopping.is_set():
-            self._to_embed.wait(TROUBLE_S)
-            self._to_embed.clear()
-            began, done = time.monotonic(), 0
-            try:
-                while not self._stopping.is_set():
-                    count = self._base.embed_next(EMBED_BATCH)
-                    if count == 0:
-                        break
-                    done += count
-                    self._rate = done / max(time.monotonic() - began, 1e-3)
-                if done:
-                    self._base.settle_index()
-                    self._say("embedded", born=done, seconds=time.monotonic() - began)
-            except LifelongError as error:
-                self._say("trouble", message=str(error))
-                self._stopping.wait(TROUBLE_S)
-
     # -- inside
 
-    def _listen(self, events: Events, root: Root) -> None:
-        self._places[root.id] = _place(root.path)
-        reason = "" if self._places[root.id] is None else events.follow(Path(root.path))
-        way = "events"
-        self._every.pop(root.id, None)
-        if reason:
-            self._every[root.id] = min(POLL_S, self._sweep_s)
-            way = f"comparing every {self._every[root.id]:.0f} s: {reason}"
-            self._say("polling", path=root.path, message=way)
-        self._leases.note(root, way)
-
-    def _note_queue(self) -> None:
-        """Other processes learn once a second how many files wait, so that answers can say so."""
+    def _report(self, committed: Committed) -> None:
+        version = committed.version
         now = time.monotonic()
-        if now < self._queue_at:
-            return
-        counts = dict.fromkeys(self._roots, 0)
-        for (root_id, _), hinted in self._first_hint.items():
-            if now - hinted > 1.0:
-                counts[root_id] += 1
-        for root_id, count in counts.items():
-            if count != self._queued.get(root_id, 0):
-                self._base.folders.queue(self._roots[root_id], count)
-                self._queued[root_id] = count
-                self._queue_at = now + 1.0
-
-    def _ignore(self, root: Root) -> Ignore:
-        if root.id not in self._ignores:
-            self._ignores[root.id] = Ignore(Path(root.path), rules_of(root))
-        return self._ignores[root.id]
-
-    def _skipped(self, root: Root) -> list[Path]:
-        others = [other.path for other in self._base.folders.roots() if other.id != root.id]
-        inner = [Path(path) for path in others if relative_to(path, root.path) is not None]
-        return [*inner, self._base.path]
-
-    def _is_elsewhere(self, root: Root, path: str) -> bool:
-        """It belongs to the knowledge base itself, or to a folder within this one that is known on its own."""
-        place = joined(root.path, path)
-        return any(relative_to(place, str(other)) is not None for other in self._skipped(root))
-
-    def _report(self, batch: Batch) -> None:
-        version = batch.committed.version
-        now = time.monotonic()
-        for outcome in batch.committed.outcomes:
+        for outcome in committed.outcomes:
             root = self._roots[outcome.root_id]
             hinted = self._first_hint.get((outcome.root_id, outcome.path), now)
             before = outcome.path_before
@@ -537,30 +551,6 @@ class Watcher:
                 message=outcome.reason,
             )
 
-    def _say(
-        self,
-        kind: str,
-        *,
-        path: str = "",
-        path_before: str = "",
-        born: int = 0,
-        died: int = 0,
-        kept: int = 0,
-        seconds: float = 0.0,
-        version: int | None = None,
-        message: str = "",
-    ) -> None:
-        self._tell(Happening(self._base.now(), kind, path, path_before, born, died, kept, seconds, version, message))
-
-
-def _place(path: str) -> tuple[int, int] | None:
-    """Which folder stands at a path: another one once a drive was mounted there, or the folder made anew."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
-
 
 def _is_barred(place: str) -> bool:
     """Whether anything is there cannot be told, for lack of permission."""
@@ -571,10 +561,6 @@ def _is_barred(place: str) -> bool:
     except (OSError, ValueError):
         return False
     return False
-
-
-def _pause_s(state: FileState) -> float:
-    return min(RETRY_S * 4.0 ** (state.tries - 1), RETRY_MOST_S)
 
 
 def _uncounted(done: int, total: int, passages: int) -> None:

@@ -60,11 +60,15 @@ class History:
         return tuple(found)
 
     def _states(self, document_id: int) -> tuple[Past, ...]:
-        found = []
+        found: list[Past] = []
         for number in documents.versions_of(self._connection, document_id):
             version = versions.read(self._connection, number)
-            if version is not None:
-                found.append(self._at(document_id, number) or Past(document_id, version, None, None))
+            if version is None:
+                continue
+            past = self._at(document_id, number) or Past(document_id, version, None, None)
+            is_news = not found or (found[-1].path, found[-1].text) != (past.path, past.text) or past.text is None
+            if is_news:  # else it was cut or labelled anew by a newer parser
+                found.append(past)
         return tuple(found)
 
     def _at(self, document_id: int, number: int) -> Past | None:

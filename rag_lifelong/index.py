@@ -10,6 +10,7 @@ Search is exact, under a mask of the ids that may be found.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from rag_lifelong.types import Vector, Vectors
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+logger = logging.getLogger(__name__)
 
 Ids = NDArray[np.int64]
 
@@ -120,10 +123,19 @@ class VectorIndex:
         return added >= max(SAVE_AFTER, int(self._saved * SAVE_SHARE))
 
     def save(self, folder: Path) -> bool:
-        """Writes the index beside, then swaps it in; False if another process is writing.
+        """Writes the index beside, then swaps it in; False if another process is writing, or it cannot be written.
 
-        A crash at any instant leaves the old file or the new one.
+        A crash at any instant leaves the old file or the new one. It is a cache: on a full disk, or in a folder that
+        can only be read, it stays in memory, and is tried again once much more was added.
         """
+        try:
+            return self._save(folder)
+        except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError
+            logger.warning("the index in %s cannot be written: %s", folder, error)
+            self._saved = len(self._ids)
+            return False
+
+    def _save(self, folder: Path) -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _lock(folder)
         if not _acquired(lock):

@@ -286,7 +286,7 @@ class KnowledgeBase:
             newest = versions.latest_number(connection)
             if as_of is None:
                 return newest
-            wanted = moment(as_of, now=self._now())
+            wanted = moment(as_of, now=versions.not_before_newest(connection, self._now()))
             if isinstance(wanted, int):
                 if not 1 <= wanted <= newest:
                     raise NoSuchVersion(f"there is no version {wanted}; the newest is {newest}")

@@ -49,13 +49,13 @@ class Leases:
         lease = Lease(root.id, os.getpid(), socket.gethostname(), self._base.now(), way)
         self._base.folders.note_lease(lease, root)
 
-    def give_back(self) -> None:
-        """Others may follow these folders."""
-        for root, lock in self._held:
+    def give_back(self, only: Root | None = None) -> None:
+        """Others may follow these folders, or this one of them."""
+        for root, lock in [held for held in self._held if only is None or held[0].id == only.id]:
             with suppress(LifelongError):
                 self._base.folders.note_lease(None, root)
             lock.release()
-        self._held.clear()
+            self._held.remove((root, lock))
 
 
 def follower_of(knowledge_base: KnowledgeBase, root: Root) -> Lease | None:
@@ -79,4 +79,4 @@ def _lock(knowledge_base: KnowledgeBase, root: Root) -> FileLock:
 
     folder = knowledge_base.path / "leases"
     folder.mkdir(mode=0o700, exist_ok=True)
-    return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False)
+    return FileLock(str(folder / f"{root.id}.lock"), is_singleton=False, thread_local=False)

@@ -106,9 +106,10 @@ Operation = Put | Move | Gone | Fail | Touch | Hold | Restore | Decide
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one operation did to a document. kind: added, changed, moved, removed, restored or failed.
+    """What one operation did to a document. kind: added, changed, renewed, moved, removed, restored or failed.
 
-    root_id, path: where it stands now, or stood last. path_before: below the same or another root, if it moved.
+    renewed: the same bytes and text, cut or labelled anew. root_id, path: where it stands now, or stood last.
+    path_before: below the same or another root, if it moved.
     born, died, kept: passages.
     """
 

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ingest import Chunk, Document, Field, IngestError, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
-from ingest.apart import ParserProcess
+from ingest.apart import ParserProcess, is_apart
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.parsers import parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
@@ -77,6 +77,10 @@ MayRetire = Callable[[Root, Sequence[str], int], bool]
 """Asked with (root, documents lost, documents in what was compared) where many are lost from the disk, or all."""
 
 
+Later = Callable[[Root, Found], None]
+"""Takes a file to be read aside."""
+
+
 class Reader:
     """Reads the files that differ, and commits them; close it when done."""
 
@@ -95,8 +99,22 @@ class Reader:
         """Ends the process that parses."""
         self._parser.close()
 
-    def difference(self, part: Part) -> Difference:
-        """How the disk differs from what is known. Raises MissingFile if the folder cannot be listed."""
+    def cancel(self) -> None:
+        """Gives up the file that another thread reads with it: that raises ingest.apart.Cancelled."""
+        self._parser.cancel()
+
+    def operation(self, root: Root, found: Found) -> Operation | None:
+        """What one file comes to, on its own; None: nothing. Raises Unsettled if it is being written."""
+        part = Part(root, "", None, frozenset())
+        state = self.knowledge_base.folders.file_states_of(root, [found.path]).get(found.path)
+        held = self.knowledge_base.folders.holds(root).get(found.path)
+        return self._read(part, found, state=state, held=held, origins={}, later=None)
+
+    def difference(self, part: Part, *, renews: bool) -> Difference:
+        """How the disk differs from what is known. Raises MissingFile if the folder cannot be listed.
+
+        renews: documents that an older parser or chunker made differ too.
+        """
         root = part.root
         states = self.knowledge_base.folders.file_states(root)
         rules = rules_of(root)
@@ -109,7 +127,7 @@ class Reader:
             inner = [path for path in others if relative_to(str(path), root.path) is not None]
             skip = [*inner, self.knowledge_base.path]
             found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
-        outdated = self.knowledge_base.outdated(root, _made_by_older)
+        outdated = self.knowledge_base.outdated(root, made_by_older) if renews else frozenset()
         known = {
             path: (-1, -1) if _wants_another_try(state) or path in outdated else (state.size_bytes, state.mtime_ns)
             for path, state in states.items()
@@ -129,10 +147,12 @@ class Reader:
         source: str,
         counted: Counted,
         may_retire: MayRetire,
+        later: Later | None = None,
     ) -> Iterator[Batch]:
         """Commits the differences of several roots, in batches; what vanished comes last, after all moves are known.
 
-        may_retire: asked where many documents would go; False leaves them.
+        may_retire: asked where many documents would go; False leaves them. later: takes the files whose parser may take
+        long, where they are no move and no copy; None: they are read here.
         A KeyboardInterrupt commits what was read and goes on its way. The cost is that of the differences.
         """
         known = {part.root.id: self._known(part.root, difference) for part, difference in differences}
@@ -162,7 +182,7 @@ class Reader:
             for done, (part, found) in enumerate(todo, start=1):
                 try:
                     state, held = known[part.root.id].get(found.path), holds[part.root.id].get(found.path)
-                    operation = self._read(part, found, state=state, held=held, origins=origins)
+                    operation = self._read(part, found, state=state, held=held, origins=origins, later=later)
                 except Unsettled:
                     unsettled.append((part.root.id, found.path))
                     operation = None
@@ -215,6 +235,7 @@ class Reader:
         state: FileState | None,
         held: Held | None,
         origins: dict[bytes, FileState],
+        later: Later | None,
     ) -> Operation | None:
         root = part.root
         place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)
@@ -233,7 +254,11 @@ class Reader:
             if origin is not None and origin.document_id is not None and (state is None or state.document_id is None):
                 del origins[digest]
                 return Move(origin.document_id, origin.root_id, origin.path, place, digest)
-            document, chunks = self._text(data, digest, found.path)
+            copied = self._copied(digest, found.path)
+            if copied is None and later is not None and is_apart(found.path.rsplit("/", 1)[-1], len(data)):
+                later(root, found)
+                return None
+            document, chunks = copied or self._parsed(data, found.path)
         except Unsettled:
             raise
         except IngestError as error:
@@ -266,13 +291,15 @@ class Reader:
             raise TooLarge(f"over the limit of {limit / 1e6:.0f} MB: raise max_file_mb in lifelong.toml")
         return data
 
-    def _text(self, data: bytes, digest: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
-        """Parsed and cut, or taken from a document with the same bytes."""
-        name = path.rsplit("/", 1)[-1]
-        twin = self.knowledge_base.copy_of(digest, parser_for(name))
-        if twin is not None and not _made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
-            return _copied(twin)
-        document = self._parser.parse(data, name=name)
+    def _copied(self, digest: bytes, path: str) -> tuple[Document, Sequence[Chunk]] | None:
+        """From a document with the same bytes, if there is one."""
+        twin = self.knowledge_base.copy_of(digest, parser_for(path.rsplit("/", 1)[-1]))
+        if twin is None or made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
+            return None
+        return _copied(twin)
+
+    def _parsed(self, data: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
+        document = self._parser.parse(data, name=path.rsplit("/", 1)[-1])
         chunks = split(
             document,
             count_tokens=self.knowledge_base.embedder.count_tokens,
@@ -285,7 +312,7 @@ class Reader:
         if state is None or state.document_id is None:
             return False
         made = self.knowledge_base.made_of(state.document_id)
-        return made is not None and made[0] == digest and not _made_by_older(*made[1])
+        return made is not None and made[0] == digest and not made_by_older(*made[1])
 
 
 def rules_of(root: Root) -> Rules:
@@ -321,7 +348,8 @@ def _wants_another_try(state: FileState) -> bool:
     return state.failure is not None and state.digest is None
 
 
-def _made_by_older(parser: str, version: int, chunker_version: int) -> bool:
+def made_by_older(parser: str, version: int, chunker_version: int) -> bool:
+    """Another parser or chunker than those of now made it."""
     return (version, chunker_version) != (parser_version(parser), CHUNKER_VERSION)
 
 

@@ -95,7 +95,7 @@ def read_in(
 
     with Reader(knowledge_base, settings) as reader:
         for part, path in zip(parts, paths, strict=True):
-            difference = reader.difference(part)
+            difference = reader.difference(part, renews=True)
             unchanged += difference.unchanged
             batches = reader.bring(
                 [(part, difference)],

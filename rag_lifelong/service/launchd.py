@@ -11,7 +11,9 @@ from pathlib import Path
 
 from rag_lifelong.errors import ServiceUnusable
 from rag_lifelong.service.programs import Run, asked
-from rag_lifelong.service.supervisor import NICE, RESTART_S, Standing
+from rag_lifelong.service.supervisor import NICE, Standing
+
+_THROTTLE_S = 300  # between two starts: launchd knows no steps, and never gives up
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Launchd:
             "WorkingDirectory": "/",
             "RunAtLoad": True,
             "KeepAlive": {"SuccessfulExit": False},
-            "ThrottleInterval": RESTART_S,
+            "ThrottleInterval": _THROTTLE_S,
             "ProcessType": "Background",
             "Nice": NICE,
             "LowPriorityIO": True,

@@ -9,7 +9,10 @@ from typing import Protocol
 
 from rag_lifelong.service.programs import Run
 
-RESTART_S = 30  # a drive that comes back is followed soon, and a watcher that cannot start costs little
+RESTART_S = 30  # what was in the way for a moment delays little …
+RESTART_MOST_S = 3600  # … and what stays in the way costs little: after RESTART_STEPS failures, one try an hour
+RESTART_STEPS = 8
+STARTS_AN_HOUR = 20  # where a supervisor knows no steps; then it gives up, and says so
 NICE = 15  # of 19: what a person waits for goes first
 
 

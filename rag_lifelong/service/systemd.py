@@ -13,7 +13,14 @@ from datetime import datetime
 from pathlib import Path
 
 from rag_lifelong.service.programs import Run, asked
-from rag_lifelong.service.supervisor import NICE, RESTART_S, Standing
+from rag_lifelong.service.supervisor import (
+    NICE,
+    RESTART_MOST_S,
+    RESTART_S,
+    RESTART_STEPS,
+    STARTS_AN_HOUR,
+    Standing,
+)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
@@ -54,11 +61,17 @@ class Systemd:
         return f"systemctl --user stop {self._unit}"
 
     def text(self) -> bytes:
-        """The unit. Nothing in it hides the home folder: that is where the documents are."""
+        """The unit. Nothing in it hides the home folder: that is where the documents are.
+
+        Restarts grow rare by RestartSteps= (systemd 254 and later; older ones skip the line with a warning, and give up
+        after StartLimitBurst= starts an hour, which the steps never reach).
+        """
         return f"""\
 # Made by `lifelong service install`, which overwrites it. Your own settings: systemctl --user edit {self._unit}
 [Unit]
 Description=lifelong watch ({self.name})
+StartLimitIntervalSec=3600
+StartLimitBurst={STARTS_AN_HOUR}
 
 [Service]
 Type=exec
@@ -66,6 +79,8 @@ ExecStart={exec_line(self.command)}
 WorkingDirectory=/
 Restart=on-failure
 RestartSec={RESTART_S}
+RestartSteps={RESTART_STEPS}
+RestartMaxDelaySec={RESTART_MOST_S}
 RestartPreventExitStatus=2
 Nice={NICE}
 IOSchedulingClass=idle
@@ -79,8 +94,12 @@ WantedBy=default.target
 """.encode()
 
     def start(self, run: Run, *, is_updated: bool) -> None:
-        """`enable --now` leaves a running service as it is, so an updated one is started again."""
+        """`enable --now` leaves a running service as it is, so an updated one is started again.
+
+        One that was given up starts again.
+        """
         asked(run, ("systemctl", "--user", "daemon-reload"))
+        run(("systemctl", "--user", "reset-failed", self._unit))  # fails for one that never ran
         if is_updated:
             asked(run, ("systemctl", "--user", "enable", self._unit))
             asked(run, ("systemctl", "--user", "restart", self._unit))

@@ -1,7 +1,8 @@
 """Revisions: a document's text at some versions, with its layout, and when it lived.
 
-Rule: a revision never changes once written, only how it is packed. What lives (passages) and where it stands
-(layouts) are two things: an insertion at the top writes a new layout and touches no other passage.
+Rule: a revision never changes once written, only how it is packed and who is noted to have made it. What lives
+(passages) and where it stands (layouts) are two things: an insertion at the top writes a new layout and touches no
+other passage.
 """
 
 from __future__ import annotations
@@ -347,6 +348,13 @@ def makers(connection: sqlite3.Connection, root_id: int) -> list[tuple[str, tupl
         (root_id,),
     )
     return [(str(row[0]), (str(row[1]), int(row[2]), int(row[3]))) for row in rows]
+
+
+def note_maker(connection: sqlite3.Connection, revision_id: int, made_by: tuple[str, int, int]) -> None:
+    """That (parser, number, chunker number) makes exactly this of the same bytes."""
+    connection.execute(
+        "UPDATE revisions SET parser = ?, parser_version = ?, chunker_version = ? WHERE id = ?", (*made_by, revision_id)
+    )
 
 
 def made_of(connection: sqlite3.Connection, document_id: int) -> tuple[bytes, tuple[str, int, int]] | None:

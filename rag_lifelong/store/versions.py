@@ -36,16 +36,27 @@ class LogEntry:
 def begin(connection: sqlite3.Connection, *, at: datetime, cause: str, source: str, undoes: int | None) -> int:
     """Opens the next version inside the running transaction; its counts follow with `finish`.
 
-    source: "command" or "watch". undoes: the version that it takes back.
+    source: "command" or "watch". undoes: the version that it takes back. at: where the clock was set back, the time of
+    the version before counts instead, so that times never run backwards.
     """
     cursor = connection.execute(
         "INSERT INTO versions (at_ms, cause, source, undoes, added, changed, moved, removed, passages_born, "
         "passages_died) VALUES (?, ?, ?, ?, 0, 0, 0, 0, 0, 0)",
-        (to_ms(at), cause, source, undoes),
+        (to_ms(not_before_newest(connection, at)), cause, source, undoes),
     )
     number = int(cursor.lastrowid or 0)
     log(connection, "version", number, number)
     return number
+
+
+def not_before_newest(connection: sqlite3.Connection, at: datetime) -> datetime:
+    """`at`, or the newest version's time if that is later: the clock was set back since.
+
+    Versions made until it has caught up bear one time; their numbers tell them apart. A clock that fell to 1970 thus
+    dates nothing before what it follows.
+    """
+    newest = read(connection, latest_number(connection))
+    return at if newest is None else max(at, newest.at)
 
 
 def finish(connection: sqlite3.Connection, number: int, counts: Counts) -> None:
@@ -91,7 +102,8 @@ def oldest_first(connection: sqlite3.Connection) -> Iterator[Version]:
 def number_at(connection: sqlite3.Connection, moment: datetime) -> int:
     """The version that was newest at `moment`; 0 if none was yet.
 
-    Times may run backwards (a clock set back); the highest number not later than `moment` counts.
+    Of versions with one time the last counts (`not_before_newest`). In a store written before times were kept in
+    order they may run backwards: the highest number not later than `moment` counts.
     """
     row = connection.execute("SELECT max(id) FROM versions WHERE at_ms <= ?", (to_ms(moment),)).fetchone()
     return int(row[0] or 0)

@@ -157,7 +157,9 @@ def status(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     if options.path is None:
         # opened without its model, which only questions need
         found = replace(assistant.status(), model=options.model or assistant.config.model)
-        return Outcome(overview.status(found, style, now=utc_now()), as_json.status(found), DONE, "")
+        from rag_lifelong.terminal.service import advice  # which imports this module
+
+        return Outcome(overview.status(found, style, now=utc_now()), as_json.status(found), DONE, advice(found))
     one = assistant.status_of(options.path)
     code = NOTHING if one.state == "unknown" else DONE
     return Outcome(overview.path_status(one), as_json.path_status(one), code, "")

@@ -261,7 +261,7 @@ def documents(found: Sequence[StoredDocument], standings: Mapping[int, Standing]
 
 def version(found: Version) -> str:
     """One line of `versions`."""
-    changes = _changes(found.added, found.changed, found.moved, found.removed)
+    changes = _changes(found.added, found.changed, found.moved, found.removed) or "no text changed"
     passages = f"{count_of(found.passages_born, 'passage')} new, {found.passages_died:,} retired"
     when = f"{found.at.astimezone():%Y-%m-%d %H:%M}"
     line = f"{found.number:>5}  {when}  {safe_line(found.cause)}"

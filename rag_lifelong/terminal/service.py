@@ -13,7 +13,8 @@ from pathlib import Path
 
 from rag_lifelong import service
 from rag_lifelong.config import FILE_NAME, is_knowledge_base, knowledge_base_path
-from rag_lifelong.errors import KnowledgeBaseMissing
+from rag_lifelong.errors import KnowledgeBaseMissing, ServiceUnusable
+from rag_lifelong.status import Status
 from rag_lifelong.terminal import as_json
 from rag_lifelong.terminal.outcome import DONE, NOTHING, Outcome
 from rag_lifelong.terminal.overview import ago, command
@@ -28,15 +29,7 @@ _USUAL = {"linux": ".local/share/lifelong", "darwin": "Library/Application Suppo
 def serve(options: Namespace) -> Outcome:
     """Does what `options.action` says with this user's service for the knowledge base."""
     path = knowledge_base_path(options.kb)
-    home = Path.home()
-    found = service.supervisor_for(
-        sys.platform,
-        name=service.service_name(path, default=home / _USUAL.get(sys.platform, "")),
-        command=service.watch_command(sys.executable, path),
-        home=home,
-        config_home=os.environ.get("XDG_CONFIG_HOME"),
-        user_id=os.getuid() if hasattr(os, "getuid") else 0,
-    )
+    found = _supervisor(path)
     is_plain = found.name == "lifelong" and path == knowledge_base_path()  # LIFELONG_KB may be unset next time
     named = [] if is_plain else [str(path)]
     if options.action == "install":
@@ -46,6 +39,34 @@ def serve(options: Namespace) -> Outcome:
     if options.action == "logs":
         return _logs(found, options.k or _LINES)
     return _uninstall(found, path)
+
+
+def advice(status: Status) -> str:
+    """How to have folders followed for good, where they are followed and nobody watches; else ""."""
+    if all(folder.following != "followed" or folder.pid is not None for folder in status.folders):
+        return ""
+    path = Path(status.path)
+    try:
+        is_installed = _supervisor(path).path.exists()
+    except ServiceUnusable:
+        return ""
+    named = [] if path == knowledge_base_path() else [str(path)]
+    if is_installed:
+        return f"The service that should watch does not: {_again('status', named)}"
+    return f"To have it go on after login and reboot: {_again('install', named)}"
+
+
+def _supervisor(path: Path) -> service.Supervisor:
+    """Raises ServiceUnusable where there is none."""
+    home = Path.home()
+    return service.supervisor_for(
+        sys.platform,
+        name=service.service_name(path, default=home / _USUAL.get(sys.platform, "")),
+        command=service.watch_command(sys.executable, path),
+        home=home,
+        config_home=os.environ.get("XDG_CONFIG_HOME"),
+        user_id=os.getuid() if hasattr(os, "getuid") else 0,
+    )
 
 
 def _install(found: service.Supervisor, path: Path, named: list[str]) -> Outcome:

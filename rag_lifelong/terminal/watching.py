@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TextIO
 
-from rag_lifelong.follow import Happening, Standing, Watcher
+from rag_lifelong.follow import Watcher
+from rag_lifelong.happenings import Happening, Standing
 from rag_lifelong.terminal import as_json
 from rag_lifelong.terminal.overview import count_of
 from rag_lifelong.terminal.progress import clock
@@ -54,7 +55,7 @@ class Watching:
         with self._lock:
             happenings, self._happenings = self._happenings, []
         if self._is_quiet:
-            happenings = [h for h in happenings if h.kind in ("blocked", "polling", "trouble", "failed")]
+            happenings = [h for h in happenings if h.kind in ("blocked", "polling", "trouble", "recovered", "failed")]
         if self._is_json:
             lines = [json_safe(json.dumps(as_json.happening(h), ensure_ascii=False)) for h in happenings]
         else:

@@ -20,23 +20,18 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from following import SETTLE_MS, Followed, until
 
 import ingest.scan
 from ingest.scan import Found, Rules, Unreadable
-from rag_lifelong import follow, open_assistant
-from rag_lifelong.assistant import Assistant
-from rag_lifelong.embed import Embedder, HashEmbedder
+from rag_lifelong import follow, open_assistant, trouble
+from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import FolderFollowed, TooManyGone
-from rag_lifelong.follow import Happening, Watcher
-from rag_lifelong.status import Folder
+from rag_lifelong.happenings import Happening
 from rag_lifelong.types import Vector, Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTLE_MS = 60
 LINKS = Rules(uses_gitignore=False, follows_links=True)
-
-Counts = tuple[int, int, int, int]
-"""Documents that a version added, changed, moved and removed."""
 
 
 class Counting:
@@ -60,118 +55,6 @@ class Counting:
 
     def embed_query(self, text: str) -> Vector:
         return self._inner.embed_query(text)
-
-
-def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
-    """Returns once the condition holds; fails after `timeout_s`."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-class Followed:
-    """A folder, an assistant and its watcher, with what they say of each other."""
-
-    def __init__(self, tmp_path: Path, embedder: str | Embedder = "hash") -> None:
-        self.folder = tmp_path / "notes"
-        self.folder.mkdir(exist_ok=True)
-        self.assistant: Assistant = open_assistant(tmp_path / "kb", embedder=embedder)
-        self.told: list[Happening] = []
-        self._watcher: Watcher | None = None
-
-    def start(
-        self, *, settle_ms: int = SETTLE_MS, rules: Rules | None = None, kinds: Sequence[str] = ("ready",)
-    ) -> None:
-        """Follows the folder, and returns when it has compared it once."""
-        self.told.clear()
-        self._watcher = self.assistant.watch(self.folder, settle_ms=settle_ms, rules=rules, tell=self.told.append)
-        until(lambda: any(happening.kind in kinds for happening in self.told))
-        self.rest()
-
-    @property
-    def watcher(self) -> Watcher:
-        assert self._watcher is not None
-        return self._watcher
-
-    def stop(self) -> None:
-        self.watcher.stop()
-
-    def rest(self) -> None:
-        """What was heard of is done, and has its vectors."""
-        assert self.watcher.wait(15.0, for_vectors=True)
-
-    def sweep(self) -> None:
-        self.watcher.sweep()
-        self.rest()
-
-    def write(self, name: str, text: str) -> Path:
-        file = self.folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        return file
-
-    def paths(self) -> list[str]:
-        """The documents that live, below the folder."""
-        return sorted(os.path.relpath(document.path, self.folder) for document in self.assistant.documents())
-
-    def id_of(self, name: str) -> int:
-        return next(d.document_id for d in self.assistant.documents() if d.path == str(self.folder / name))
-
-    def found(self, word: str, as_of: int | None = None) -> list[str]:
-        """The files whose passages hold a word, as search gives them, below the folder."""
-        hits = self.assistant.search(word, 50, as_of=as_of)
-        return sorted({os.path.relpath(hit.path, self.folder) for hit in hits if word in hit.text})
-
-    def changes(self) -> list[Counts]:
-        """What each version did, oldest first."""
-        versions = reversed(self.assistant.versions(1_000))
-        return [(v.added, v.changed, v.moved, v.removed) for v in versions]
-
-    def has(self, *names: str) -> Callable[[], bool]:
-        return lambda: self.paths() == sorted(names)
-
-    def until_found(self, word: str, *names: str) -> None:
-        until(lambda: self.found(word) == sorted(names))
-        self.rest()
-
-    def until_has(self, *names: str) -> None:
-        until(self.has(*names))
-        self.rest()
-
-    def beacon(self) -> None:
-        """Events come in order: once this file is there and gone, all that was before it was heard."""
-        file = self.write("beacon.md", "beacon")
-        until(lambda: "beacon.md" in self.paths())
-        file.unlink()
-        until(lambda: "beacon.md" not in self.paths())
-        self.rest()
-
-    def state(self) -> Folder:
-        return next(folder for folder in self.assistant.folders() if folder.path == str(self.folder))
-
-    def kinds(self) -> list[str]:
-        return [happening.kind for happening in self.told if happening.kind not in ("embedded", "ready")]
-
-    def all_well(self) -> None:
-        assert [finding for finding in self.assistant.check() if not finding.is_well] == []
-
-
-@pytest.fixture
-def followed(tmp_path: Path) -> Iterator[Followed]:
-    """An empty folder that is followed."""
-    made = Followed(tmp_path)
-    made.start()
-    yield made
-    made.assistant.close()
-
-
-@pytest.fixture
-def unwatched(tmp_path: Path) -> Iterator[Followed]:
-    """A folder that a test fills before it starts the watcher."""
-    made = Followed(tmp_path)
-    yield made
-    made.assistant.close()
 
 
 @pytest.fixture
@@ -755,7 +638,7 @@ def test_a_disk_that_fails_for_a_moment_does_not_end_the_watching(
         return ingest.scan.scan(*arguments, **named)
 
     monkeypatch.setattr(follow, "scan", scan)
-    monkeypatch.setattr(follow, "TROUBLE_S", 0.1)
+    monkeypatch.setattr(trouble, "WAIT_S", 0.1)
     followed.write("sub/a.md", "zebra")
     until(lambda: "trouble" in followed.kinds())
     assert next(h.message for h in followed.told if h.kind == "trouble") == f"[Errno {errno.EIO}] I/O error"
@@ -1282,6 +1165,7 @@ def test_a_file_that_was_about_to_be_read_when_its_drive_went_away_is_kept(tmp_p
     until(lambda: followed.watcher.standing().queued)
     os.rename(followed.folder, tmp_path / "away")
     until(lambda: any(happening.kind == "blocked" for happening in followed.told))
+    followed.watcher._heard(str(followed.folder), "a.md", False)  # an event that comes late
     followed.folder.mkdir()  # an empty place where the drive will be
     until(lambda: followed.watcher.standing().queued)  # the sweep misses a.md
     until(lambda: any("gone from" in happening.message for happening in followed.told))
@@ -1314,3 +1198,160 @@ def test_answers_say_that_nobody_watches_what_was_followed_once(tmp_path: Path) 
         assert not assistant.ask("Who owns the queue?").verdict.unwatched
         watcher.stop()
         assert assistant.ask("Who owns the queue?").verdict.unwatched
+
+
+# -- events that are lost, and those behind links
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify's own queue")
+def test_when_the_systems_queue_overflows_the_folder_is_compared_at_once(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from watchdog.observers.inotify_c import InotifyFD
+
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 20_000:
+        pytest.skip(f"a queue of {limit:,} events takes too long to fill")
+    reads = InotifyFD.read_events
+    may_read = Event()
+
+    def late(self: InotifyFD, **named: Any) -> Any:
+        """As of a thread that the system lets wait: watchdog's own reading, once the test says so."""
+        found = reads(self, **named)
+        may_read.wait()
+        return found
+
+    for name in ("gone.md", "stays.md"):
+        followed.write(name, f"zebra {name}")
+    followed.until_has("gone.md", "stays.md")
+    monkeypatch.setattr(InotifyFD, "read_events", late)
+    with (followed.folder / "1.skipped").open("w") as one, (followed.folder / "2.skipped").open("w") as two:
+        for _ in range(limit // 2 + 4_000):
+            for file in (one, two):  # equal events in a row would be one; some are read before the wait
+                file.write("x")
+                file.flush()
+    (followed.folder / "gone.md").unlink()
+    followed.write("new.md", "ocelot")
+    may_read.set()
+    until(lambda: followed.found("ocelot") == ["new.md"], 8.0)  # the next sweep is due in five minutes
+    followed.until_has("new.md", "stays.md")
+    assert "Inotify queue overflowed" in caplog.text
+    followed.write("after.md", "lynx")
+    followed.until_found("lynx", "after.md")
+    followed.all_well()
+
+
+def test_what_changes_behind_followed_links_is_told_by_events(unwatched: Followed, tmp_path: Path) -> None:
+    """Behind links that were there at the start, that are made later, in folders behind links, and to single files."""
+    for name in ("one/o.md", "two/deep/t.md", "three/h.md", "four/f.md", "four/other.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"first {name}")
+    unwatched.write("a.md", "zebra")
+    link(unwatched.folder, "one", tmp_path / "one")
+    link(tmp_path / "one", "three", tmp_path / "three")
+    unwatched.start(rules=LINKS)
+    unwatched.until_has("a.md", "one/o.md", "one/three/h.md")
+    link(unwatched.folder, "two", tmp_path / "two")
+    link(unwatched.folder, "f.md", tmp_path / "four" / "f.md")
+    unwatched.until_has("a.md", "f.md", "one/o.md", "one/three/h.md", "two/deep/t.md")
+    (tmp_path / "one" / "o.md").write_text("ocelot")
+    unwatched.until_found("ocelot", "one/o.md")
+    (tmp_path / "three" / "h.md").write_text("walrus")
+    unwatched.until_found("walrus", "one/three/h.md")
+    (tmp_path / "two" / "deep" / "new.md").write_text("lynx")
+    unwatched.until_found("lynx", "two/deep/new.md")
+    document_id = unwatched.id_of("two/deep/new.md")
+    (tmp_path / "two" / "deep").rename(tmp_path / "two" / "deeper")
+    unwatched.until_found("lynx", "two/deeper/new.md")
+    assert unwatched.id_of("two/deeper/new.md") == document_id
+    beside = tmp_path / "four" / "beside"
+    beside.write_text("capybara")
+    os.replace(beside, tmp_path / "four" / "f.md")
+    unwatched.until_found("capybara", "f.md")
+    (tmp_path / "three" / "h.md").unlink()
+    unwatched.until_has("a.md", "f.md", "one/o.md", "two/deeper/new.md", "two/deeper/t.md")
+    (unwatched.folder / "two").unlink()
+    unwatched.until_has("a.md", "f.md", "one/o.md")
+    unwatched.all_well()
+
+
+def test_two_links_to_one_folder_are_told_apart(unwatched: Followed, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    unwatched.write("a.md", "zebra")
+    for name in ("one", "two"):
+        link(unwatched.folder, name, tmp_path / "outside")
+    unwatched.start(rules=LINKS)
+    (tmp_path / "outside" / "o.md").write_text("ocelot")
+    unwatched.until_found("ocelot", "one/o.md", "two/o.md")
+    (unwatched.folder / "one").unlink()
+    unwatched.until_has("a.md", "two/o.md")
+    unwatched.sweep()  # the link is forgotten, the folder that the other leads to is not
+    (tmp_path / "outside" / "o.md").write_text("lynx")
+    unwatched.until_found("lynx", "two/o.md")
+    unwatched.all_well()
+
+
+def test_ending_leaves_no_errors_in_the_log(unwatched: Followed, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(5):
+        unwatched.start()
+        unwatched.write("a.md", f"zebra{number}")
+        unwatched.until_found(f"zebra{number}", "a.md")
+        unwatched.write("a.md", f"ocelot{number}")
+        unwatched.stop()
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("watchdog")] == []
+
+
+# -- folders that are left
+
+UNFOLLOWING = """
+import sys
+from rag_lifelong import open_assistant
+with open_assistant(sys.argv[1], embedder="hash") as assistant:
+    assistant.unfollow(sys.argv[2])
+print("unfollowed", flush=True)
+"""
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_folder_that_another_process_unfollows_is_left(followed: Followed, tmp_path: Path) -> None:
+    followed.write("a.md", "zebra")
+    followed.until_has("a.md")
+    with process(UNFOLLOWING, tmp_path / "kb", followed.folder) as other:
+        read_until(other, "unfollowed")
+    until(lambda: "left" in followed.kinds())
+    assert (followed.state().following, followed.state().pid) == ("left", None)
+    versions = followed.changes()
+    followed.write("b.md", "ocelot")
+    followed.watcher.sweep()
+    turns = followed.watcher.turns
+    until(lambda: followed.watcher.turns > turns + 3)
+    assert (followed.paths(), followed.changes()) == (["a.md"], versions)
+    other_watcher = followed.watcher
+    followed.start()  # others may follow it
+    assert followed.paths() == ["a.md", "b.md"]
+    other_watcher.stop()
+    assert followed.state().pid == os.getpid()
+    followed.write("c.md", "lynx")
+    followed.until_found("lynx", "c.md")
+    followed.all_well()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_one_of_two_folders_is_left(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    told: list[Happening] = []
+    with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
+        assistant.watch(one, two, settle_ms=SETTLE_MS, tell=told.append)
+        until(lambda: any(happening.kind == "ready" for happening in told))
+        (one / "a.md").write_text("zebra")
+        until(lambda: len(assistant.documents()) == 1)
+        assistant.unfollow(one)
+        (one / "b.md").write_text("ocelot")  # it may come before, or after
+        until(lambda: any(happening.kind == "left" for happening in told))
+        (one / "c.md").write_text("lynx")
+        (two / "d.md").write_text("walrus")
+        until(lambda: str(two / "d.md") in [document.path for document in assistant.documents()])
+        assert str(one / "c.md") not in [document.path for document in assistant.documents()]
+        assert {folder.path: folder.pid for folder in assistant.folders()} == {str(one): None, str(two): os.getpid()}

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag_lifelong import open_assistant
 from rag_lifelong.cli import main
 from rag_lifelong.errors import ServiceUnusable, TargetUnusable
 from rag_lifelong.service import (
@@ -32,6 +33,7 @@ from rag_lifelong.service import (
     watch_command,
 )
 from rag_lifelong.service.launchd import Launchd
+from rag_lifelong.service.supervisor import RESTART_MOST_S, RESTART_S, RESTART_STEPS, STARTS_AN_HOUR
 from rag_lifelong.service.systemd import Systemd, exec_line
 from rag_lifelong.terminal.completion import candidates
 
@@ -44,6 +46,8 @@ UNIT = """\
 # Made by `lifelong service install`, which overwrites it. Your own settings: systemctl --user edit lifelong.service
 [Unit]
 Description=lifelong watch (lifelong)
+StartLimitIntervalSec=3600
+StartLimitBurst=20
 
 [Service]
 Type=exec
@@ -51,6 +55,8 @@ ExecStart=/opt/venv/bin/python -m rag_lifelong --kb /home/ana/kb watch --quiet
 WorkingDirectory=/
 Restart=on-failure
 RestartSec=30
+RestartSteps=8
+RestartMaxDelaySec=3600
 RestartPreventExitStatus=2
 Nice=15
 IOSchedulingClass=idle
@@ -219,6 +225,9 @@ def test_systemd_itself_takes_the_unit_and_sees_the_same_words(tmp_path: Path, f
     unit.path.parent.mkdir()
     unit.path.write_bytes(unit.text())
     said = verified(unit.path, tmp_path / "runtime")
+    said = "\n".join(
+        line for line in said.splitlines() if not re.search("RestartSteps|RestartMaxDelaySec", line)
+    )  # 254
     for complaint in ("not executable", "Unknown", "Failed to parse", "ignoring", "special characters"):
         assert not [line for line in said.splitlines() if "lifelong.service" in line and complaint in line]
     (line,) = re.findall(r"Command Line: (.*)", said)
@@ -250,7 +259,7 @@ def test_the_property_list_is_this(tmp_path: Path) -> None:
         "WorkingDirectory": "/",
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
-        "ThrottleInterval": 30,
+        "ThrottleInterval": 300,
         "ProcessType": "Background",
         "Nice": 15,
         "LowPriorityIO": True,
@@ -315,21 +324,34 @@ def test_elsewhere_it_says_what_to_do_instead(platform: str, instead: str) -> No
     )
 
 
+def test_tries_grow_rare_and_the_limit_is_never_met_by_them() -> None:
+    """As systemd counts: steps of equal ratio from the first delay to the longest."""
+    ratio = (RESTART_MOST_S / RESTART_S) ** (1 / RESTART_STEPS)
+    delays = [RESTART_S * ratio ** min(step, RESTART_STEPS) for step in range(100)]
+    starts = [sum(delays[:count]) for count in range(100)]
+    busiest = max(sum(at <= other < at + 3600 for other in starts) for at in starts[:80])
+    assert (busiest, round(delays[-1])) == (8, 3600)
+    assert busiest < STARTS_AN_HOUR
+    assert STARTS_AN_HOUR * RESTART_S < 3600  # without steps it is met, so that it ends
+
+
 # -- install and uninstall
 
 
 def test_installing_with_systemd_first_again_and_changed(tmp_path: Path) -> None:
     made, run = systemd(tmp_path), Told()
     reload, enable = "systemctl --user daemon-reload", "systemctl --user enable --now lifelong.service"
+    reset = "systemctl --user reset-failed lifelong.service"  # one that was given up starts again
     assert install(made, run) == "installed"
-    assert run.asked == [reload, enable]
+    assert run.asked == [reload, reset, enable]
     assert install(made, run) == "already"
-    assert run.asked == [reload, enable] * 2
+    assert run.asked == [reload, reset, enable] * 2
     run.asked.clear()
     changed = systemd(tmp_path, (*COMMAND[:4], "/home/ana/other kb", *COMMAND[5:]))
     assert install(changed, run) == "updated"
     assert run.asked == [
         reload,
+        reset,
         "systemctl --user enable lifelong.service",
         "systemctl --user restart lifelong.service",
     ]
@@ -650,7 +672,11 @@ def test_install_says_what_it_did_where_it_is_and_what_next(machine: Machine) ->
     )
     runs = "lifelong watch runs now and after each login, for ~/.local/share/lifelong.\n"
     assert machine.run("install") == (0, f"Installed: {runs}{rest}", "")
-    assert machine.asked() == ["systemctl --user daemon-reload", "systemctl --user enable --now lifelong.service"]
+    assert machine.asked() == [
+        "systemctl --user daemon-reload",
+        "systemctl --user reset-failed lifelong.service",
+        "systemctl --user enable --now lifelong.service",
+    ]
     line = f"ExecStart={exec_line(watch_command(sys.executable, machine.kb))}\n"
     assert line in machine.unit.read_text(encoding="utf-8")
     assert machine.run("install") == (0, f"Already installed: {runs}{rest}", "")
@@ -798,3 +824,27 @@ def test_an_action_is_one_of_four(machine: Machine) -> None:
 def test_completion_offers_the_four_actions() -> None:
     assert candidates(["service", ""]) == ["install", "status", "logs", "uninstall"]
     assert candidates(["service", "un"]) == ["uninstall"]
+
+
+def test_status_tells_of_the_service_where_nobody_watches(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kb, notes = tmp_path / "other", tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("zebra", encoding="utf-8")
+
+    def remark() -> str:
+        assert main(["--kb", str(kb), "status"]) == 0
+        return capsys.readouterr().err
+
+    with open_assistant(kb, embedder="hash") as assistant:
+        (kb / "lifelong.toml").write_text('embedder = "hash"\n', encoding="utf-8")
+        assistant.add(notes)
+        assert remark() == ""  # it was added, not followed
+        watcher = assistant.watch(notes)
+        assert remark() == ""
+        watcher.stop()
+    assert remark() == "To have it go on after login and reboot: lifelong service install --kb ~/other\n"
+    assert main(["--kb", str(kb), "service", "install"]) == 0
+    capsys.readouterr()
+    assert remark() == "The service that should watch does not: lifelong service status --kb ~/other\n"
