@@ -36,7 +36,7 @@ from rag_lifelong import sync
 from rag_lifelong.config import DEFAULTS
 from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.follow import Watcher
-from rag_lifelong.happenings import Happening
+from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.reading import Settings
 from rag_lifelong.store import documents, revisions

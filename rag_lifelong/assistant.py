@@ -23,9 +23,8 @@ from rag_lifelong.conflicts import Conflict
 from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.errors import BadSetting, NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
-from rag_lifelong.follow import SWEEP_S, Watcher
+from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
-from rag_lifelong.happenings import Happening
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import Dates, KnowledgeBase, utc_now
 from rag_lifelong.places import relative_to

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rag_lifelong import sync
 from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.follow.leases import follower_of
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.leases import follower_of
 from rag_lifelong.places import matches, relative_to
 from rag_lifelong.reading import ignored_by, is_at
 from rag_lifelong.staleness import Rule

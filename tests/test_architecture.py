@@ -22,17 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.retraction", "rag_lifelong.answering", "rag_lifelong.conflicts"),
     ("rag_lifelong.status",),
     ("rag_lifelong.follow",),
-    (
-        "rag_lifelong.embedding",
-        "rag_lifelong.renewal",
-        "rag_lifelong.listening",
-        "rag_lifelong.retrying",
-        "rag_lifelong.belonging",
-        "rag_lifelong.queueing",
-        "rag_lifelong.origins",
-    ),
-    ("rag_lifelong.aside",),
-    ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.leases", "rag_lifelong.export"),
+    ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
     (
@@ -60,7 +50,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("rag_lifelong.staleness",),
     ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service"),
-    ("rag_lifelong.happenings", "rag_lifelong.trouble"),
     ("rag_lifelong.types", "rag_lifelong.errors", "rag_lifelong.places"),
     ("ingest",),
 )

@@ -156,11 +156,12 @@ def paths_below(connection: sqlite3.Connection, root_id: int, path: str) -> list
 
 def documents_looking(connection: sqlite3.Connection, root_id: int, signs: Collection[tuple[int, int]]) -> list[str]:
     """The paths of documents whose file had one of these (size in bytes, mtime in ns) when it was seen last."""
-    # a scan of the root's files, within SQLite: 9 ms of 100,000
+    # the unary plus keeps SQLite from going by the root, which means all its files: 11 ms of 100,000
     rows = connection.execute(
-        "SELECT path FROM files WHERE root_id = ? AND document_id IS NOT NULL AND (size_bytes, mtime_ns) IN "
-        "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))",
-        (root_id, json.dumps([list(sign) for sign in signs])),
+        "SELECT f.path FROM json_each(:signs) s CROSS JOIN files f INDEXED BY files_look "
+        "ON f.mtime_ns = s.value ->> 1 AND f.size_bytes = s.value ->> 0 "
+        "WHERE +f.root_id = :root AND f.document_id IS NOT NULL",
+        {"root": root_id, "signs": json.dumps([list(sign) for sign in signs])},
     )
     return [str(row[0]) for row in rows]
 

@@ -86,7 +86,7 @@ CREATE VIRTUAL TABLE words_past_at USING fts5vocab (words_past, 'instance')
 
 
 def to_3(connection: sqlite3.Connection) -> None:
-    """What the user decides about one document superseding another (2026-11)."""
+    """What the user decides about one document superseding another; files by their look (2026-11)."""
     for statement in _TO_3.split(";"):
         connection.execute(statement)
 
@@ -102,7 +102,8 @@ CREATE TABLE supersessions (
     PRIMARY KEY (old_id, new_id, born)
 ) WITHOUT ROWID;
 CREATE INDEX supersessions_born ON supersessions (born);
-CREATE INDEX supersessions_new ON supersessions (new_id)
+CREATE INDEX supersessions_new ON supersessions (new_id);
+CREATE INDEX files_look ON files (mtime_ns, size_bytes)
 """
 
 MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3))

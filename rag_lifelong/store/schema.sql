@@ -70,6 +70,7 @@ CREATE TABLE files (
     tries       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (root_id, path)
 ) WITHOUT ROWID;
+CREATE INDEX files_look ON files (mtime_ns, size_bytes);
 
 -- Paths where the user has decided otherwise than the disk (forget, undo): left as they are until the bytes on
 -- disk are others, or the path is added by name.

@@ -11,7 +11,7 @@ from pathlib import Path
 from rag_lifelong.config import Setting
 from rag_lifelong.conflicts import Conflict
 from rag_lifelong.export import Exported
-from rag_lifelong.happenings import Happening
+from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.history import Past
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TextIO
 
 from rag_lifelong.follow import Watcher
-from rag_lifelong.happenings import Happening, Standing
+from rag_lifelong.follow.happenings import Happening, Standing
 from rag_lifelong.terminal import as_json
 from rag_lifelong.terminal.overview import count_of
 from rag_lifelong.terminal.progress import clock

@@ -15,7 +15,7 @@ from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.embed import Embedder
 from rag_lifelong.follow import Watcher
-from rag_lifelong.happenings import Happening
+from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.status import Folder
 
 SETTLE_MS = 60

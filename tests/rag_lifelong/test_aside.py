@@ -12,7 +12,8 @@ from following import Followed, until
 from ingest import Chunk, Document
 from ingest.apart import APART
 from ingest.parsers import markdown
-from rag_lifelong import open_assistant, reading, renewal
+from rag_lifelong import open_assistant, reading
+from rag_lifelong.follow import renewal
 
 
 def hanging_pdf() -> bytes:

@@ -24,10 +24,11 @@ from following import SETTLE_MS, Followed, until
 
 import ingest.scan
 from ingest.scan import Found, Rules, Unreadable
-from rag_lifelong import follow, open_assistant, trouble
+from rag_lifelong import open_assistant
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import FolderFollowed, TooManyGone
-from rag_lifelong.happenings import Happening
+from rag_lifelong.follow import trouble, watcher
+from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.types import Vector, Vectors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,7 @@ class Counting:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks more often whether a folder is back."""
-    monkeypatch.setattr(follow, "ABSENT_S", 0.1)
+    monkeypatch.setattr(watcher, "ABSENT_S", 0.1)
 
 
 # -- one file
@@ -637,7 +638,7 @@ def test_a_disk_that_fails_for_a_moment_does_not_end_the_watching(
             raise OSError(errno.EIO, "I/O error")
         return ingest.scan.scan(*arguments, **named)
 
-    monkeypatch.setattr(follow, "scan", scan)
+    monkeypatch.setattr(watcher, "scan", scan)
     monkeypatch.setattr(trouble, "WAIT_S", 0.1)
     followed.write("sub/a.md", "zebra")
     until(lambda: "trouble" in followed.kinds())

@@ -463,7 +463,7 @@ def test_a_store_of_the_format_before_gets_the_table(tmp_path: Path, notes: Path
     with open_assistant(tmp_path / "old", embedder="hash") as assistant:
         assistant.add(notes)
     with closing(sqlite3.connect(tmp_path / "old" / "lifelong.sqlite3")) as connection:
-        connection.executescript("DROP TABLE supersessions; PRAGMA user_version = 2")
+        connection.executescript("DROP TABLE supersessions; DROP INDEX files_look; PRAGMA user_version = 2")
     with open_assistant(tmp_path / "old", embedder="hash") as assistant:
         assert names(assistant, "text of a") == ["a.md"]
         assert assistant.conflicts(settled=True) == ()

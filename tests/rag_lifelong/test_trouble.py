@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 from following import Followed, until
 
-from rag_lifelong import follow, index, trouble
+from rag_lifelong import index
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import NoSuchVersion
+from rag_lifelong.follow import trouble, watcher
+from rag_lifelong.follow.trouble import Trouble
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Fail, Place
 from rag_lifelong.store import database
-from rag_lifelong.trouble import Trouble
 
 
 class Disk:
@@ -224,7 +225,7 @@ def test_a_failed_file_is_tried_again_although_the_clock_was_set_back(
     file = followed.write("a.md", "zebra")
     found = file.stat()
     followed.until_has("a.md")
-    monkeypatch.setattr(follow, "RETRY_S", 0.05)
+    monkeypatch.setattr(watcher, "RETRY_S", 0.05)
     root = base.folders.roots()[0]
     place = Place(root.id, "a.md", found.st_size, found.st_mtime_ns)
     monkeypatch.setattr(base, "_now", lambda: datetime(2100, 1, 1, tzinfo=UTC))

@@ -17,22 +17,22 @@ from pathlib import Path
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Unreadable, is_folder, look, scan
 from ingest.watch import Settling
-from rag_lifelong.aside import Aside, Done, Key
-from rag_lifelong.belonging import Belonging
-from rag_lifelong.embedding import Embedding
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.happenings import Happening, Standing, Teller
+from rag_lifelong.follow.aside import Aside, Done, Key
+from rag_lifelong.follow.belonging import Belonging
+from rag_lifelong.follow.embedding import Embedding
+from rag_lifelong.follow.happenings import Happening, Standing, Teller
+from rag_lifelong.follow.leases import Leases
+from rag_lifelong.follow.listening import Listening, place_of
+from rag_lifelong.follow.origins import origins_of
+from rag_lifelong.follow.queueing import Queueing
+from rag_lifelong.follow.renewal import CAUSE, Renewal
+from rag_lifelong.follow.retrying import RETRY_S, due_again, is_given_up
+from rag_lifelong.follow.trouble import Trouble
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
-from rag_lifelong.leases import Leases
-from rag_lifelong.listening import Listening, place_of
-from rag_lifelong.origins import origins_of
 from rag_lifelong.places import joined
-from rag_lifelong.queueing import Queueing
 from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
-from rag_lifelong.renewal import CAUSE, Renewal
-from rag_lifelong.retrying import RETRY_S, due_again, is_given_up
 from rag_lifelong.store.files import Root
-from rag_lifelong.trouble import Trouble
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
 ABSENT_S = 2.0  # between two looks whether a folder that was away is back

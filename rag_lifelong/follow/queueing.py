@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from rag_lifelong.aside import Key
 from rag_lifelong.folders import Folders
+from rag_lifelong.follow.aside import Key
 from rag_lifelong.store.files import Root
 
 _NOTE_S = 1.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ingest.scan import Found
-from rag_lifelong.aside import Key
 from rag_lifelong.folders import Folders
+from rag_lifelong.follow.aside import Key
 from rag_lifelong.store.files import Root
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from ingest import MissingFile
 from ingest.scan import linked
 from ingest.watch import Events, Hint
-from rag_lifelong.happenings import Teller
-from rag_lifelong.leases import Leases
+from rag_lifelong.follow.happenings import Teller
+from rag_lifelong.follow.leases import Leases
 from rag_lifelong.store.files import Root
 
 POLL_S = 10.0  # between two comparisons where there are no events

@@ -9,10 +9,10 @@ import threading
 import time
 
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.happenings import Teller
+from rag_lifelong.follow.happenings import Teller
+from rag_lifelong.follow.trouble import Trouble
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.sync import EMBED_BATCH
-from rag_lifelong.trouble import Trouble
 
 _LOOK_S = 5.0  # between two looks for what another process has left waiting
 

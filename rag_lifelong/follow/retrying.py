@@ -10,8 +10,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 from ingest.scan import Found
-from rag_lifelong.aside import Key
 from rag_lifelong.folders import Folders
+from rag_lifelong.follow.aside import Key
 from rag_lifelong.store.files import FileState, Root
 
 RETRY_S = 5.0  # tried again after this long, four times as long after each failure …

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from ingest.scan import Found
-from rag_lifelong.aside import Key
+from rag_lifelong.follow.aside import Key
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.reading import made_by_older
 from rag_lifelong.store.files import Root
