@@ -159,7 +159,7 @@ def documents_looking(connection: sqlite3.Connection, root_id: int, signs: Colle
     # the unary plus keeps SQLite from going by the root, which means all its files: 11 ms of 100,000
     rows = connection.execute(
         "SELECT f.path FROM json_each(:signs) s CROSS JOIN files f INDEXED BY files_look "
-        "ON f.mtime_ns = s.value ->> 1 AND f.size_bytes = s.value ->> 0 "
+        "ON f.mtime_ns = json_extract(s.value, '$[1]') AND f.size_bytes = json_extract(s.value, '$[0]') "
         "WHERE +f.root_id = :root AND f.document_id IS NOT NULL",
         {"root": root_id, "signs": json.dumps([list(sign) for sign in signs])},
     )
