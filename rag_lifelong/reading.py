@@ -109,7 +109,7 @@ class Reader:
             inner = [path for path in others if relative_to(str(path), root.path) is not None]
             skip = [*inner, self.knowledge_base.path]
             found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
-        outdated = self.knowledge_base.outdated(root, _made_by_older)
+        outdated = self.knowledge_base.outdated(root, is_made_by_older)
         known = {
             path: (-1, -1) if _wants_another_try(state) or path in outdated else (state.size_bytes, state.mtime_ns)
             for path, state in states.items()
@@ -270,8 +270,8 @@ class Reader:
         """Parsed and cut, or taken from a document with the same bytes."""
         name = path.rsplit("/", 1)[-1]
         twin = self.knowledge_base.copy_of(digest, parser_for(name))
-        if twin is not None and not _made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
-            return _copied(twin)
+        if twin is not None and not is_made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
+            return copied(twin)
         document = self._parser.parse(data, name=name)
         chunks = split(
             document,
@@ -285,7 +285,7 @@ class Reader:
         if state is None or state.document_id is None:
             return False
         made = self.knowledge_base.made_of(state.document_id)
-        return made is not None and made[0] == digest and not _made_by_older(*made[1])
+        return made is not None and made[0] == digest and not is_made_by_older(*made[1])
 
 
 def rules_of(root: Root) -> Rules:
@@ -321,7 +321,8 @@ def _wants_another_try(state: FileState) -> bool:
     return state.failure is not None and state.digest is None
 
 
-def _made_by_older(parser: str, version: int, chunker_version: int) -> bool:
+def is_made_by_older(parser: str, version: int, chunker_version: int) -> bool:
+    """Another parser or chunker than that of now made it."""
     return (version, chunker_version) != (parser_version(parser), CHUNKER_VERSION)
 
 
@@ -339,7 +340,8 @@ def document_of(revision: Revision) -> Document:
     )
 
 
-def _copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
+def copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
+    """The document a revision was made from, and its chunks as they stand there."""
     document = document_of(revision)
     chunks = [
         Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page) for p in revision.placements
