@@ -13,7 +13,7 @@ from rag_lifelong.evaluate.report import Difference
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import joined
 from rag_lifelong.retrieve import CANDIDATES
-from rag_lifelong.store import documents, files, passages, revisions
+from rag_lifelong.store import documents, files, passages, revisions, words
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.types import Hit
 
@@ -68,6 +68,16 @@ def _unlike_lives(connection: Connection, revision: Revision) -> Iterator[str]:
     placed = {p.passage_id for p in revision.placements}
     if alive != placed:
         yield f"{len(alive - placed):,} passages live without a place, {len(placed - alive):,} have a place only"
+
+
+def index_differences(base: KnowledgeBase, connection: Connection) -> Iterator[Difference]:
+    """How the word index and the vector index are not those of what lives and of the vectors stored."""
+    held, alive = words.rowids(connection, past=False), passages.alive_ids(connection)
+    if held != alive:
+        message = f"hold {len(held - alive):,} dead passages, and lack {len(alive - held):,} living ones"
+        yield Difference("index", "words", message)
+    for fault in base.index_faults(connection):
+        yield Difference("index", "vectors", fault)
 
 
 def ranking_differs(

@@ -6,17 +6,16 @@ Rule: reads one snapshot of the store and writes nothing into it; what it builds
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import NothingToEvaluate, StaleIndex
 from rag_lifelong.evaluate import past, present
-from rag_lifelong.evaluate.equality import documents_differing, ranking_differs, standing
+from rag_lifelong.evaluate.equality import documents_differing, index_differences, ranking_differs, standing
 from rag_lifelong.evaluate.fresh import Fresh, built_fresh
 from rag_lifelong.evaluate.metrics import Share
-from rag_lifelong.evaluate.past import Change
 from rag_lifelong.evaluate.present import Probe
 from rag_lifelong.evaluate.report import Difference, Equality, Evaluation
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -52,7 +51,7 @@ def evaluate(assistant: Assistant, *, samples: int = SAMPLES, seed: int = 0, tel
         turns = past.turns(connection)
         rng = random.Random(seed)
         drawn = rng.sample(turns, min(len(turns), DRAWS * samples))
-        changes, without_line = _usable(past.changes(base, connection, drawn, rng=rng), samples)
+        changes, without_line = _usable(past.changes(connection, drawn, base.passages_with, rng=rng), samples)
         found = islice(present.probes(connection, version, base.passages_with, rng=rng), DRAWS * samples)
         probes, without_words = _usable(found, samples)
         queries = len(probes) + sum(change.former is not None for change in changes)
@@ -71,9 +70,7 @@ def evaluate(assistant: Assistant, *, samples: int = SAMPLES, seed: int = 0, tel
             documents=count,
             passages=base.passages(),
             retention=retention if turns else None,
-            dilution=present.dilution(
-                _ranks(probes, here), _ranks(probes, there), passed_over=without_words, rng=rng
-            ),
+            dilution=present.dilution(_ranks(probes, here), _ranks(probes, there), passed_over=without_words, rng=rng),
             equality=equality,
         )
 
@@ -133,6 +130,7 @@ def _equality(
             connection, other, version=version, fresh_version=made.version_number(None)
         )
     unlike_documents = len(differences)
+    differences.extend(index_differences(base, connection))
     bases = (base, made)
     verdicts = [ranking_differs(q, a, b, bases=bases) for q, a, b in zip(queries, here, there, strict=True)]
     differences.extend(
@@ -142,7 +140,7 @@ def _equality(
     )
     return Equality(
         documents=Share(total - unlike_documents, total),
-        rankings=Share(sum(verdict is None for verdict in verdicts), len(verdicts)),
+        rankings=Share(sum(verdict in (None, "tied") for verdict in verdicts), len(verdicts)),
         tied=sum(verdict == "tied" for verdict in verdicts),
         differences=tuple(differences),
         older=tuple(sorted(joined(root, path) for root, path in fresh.older)),

@@ -1,7 +1,7 @@
 """Does it still know what was true then, and does it keep that to itself now?
 
-Rule: the changes are those of the history itself, and what is asked for is a line that only one side of a change
-holds, so that an answer from the wrong version cannot count as right.
+Rule: the changes are those of the history itself. What is asked for is a line that only one side of a change holds, and
+no other document of then, so that neither another version nor another document can pass for the answer.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from rag_lifelong.evaluate.metrics import Share
 from rag_lifelong.evaluate.queries import flat, query_of
 from rag_lifelong.evaluate.report import Retention
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.store import documents, revisions
+from rag_lifelong.store import documents, passages, revisions, words
 from rag_lifelong.store.revisions import Revision
+from rag_lifelong.terms import query_terms
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
 DEPTH = 5  # hits among which a line is looked for
+_TRIED = 8  # lines of one side of a change: what many documents hold changes in many lines
 
 Step = Callable[[], None]
 """Told that one more piece of work is done."""
@@ -80,22 +82,45 @@ def lines_only_in(revision: Revision, other: Revision) -> list[str]:
 
 
 def changes(
-    knowledge_base: KnowledgeBase, connection: Connection, drawn: Sequence[Turn], *, rng: random.Random
+    connection: Connection, drawn: Sequence[Turn], passages_with: Callable[[str], int], *, rng: random.Random
 ) -> Iterator[Change | None]:
-    """For each turn what can be asked about it; None where no line tells enough. Some lines are drawn by `rng`."""
+    """For each turn what can be asked about it; None where no line will do. Which line, is drawn by `rng`.
+
+    passages_with: how many living passages hold a term.
+    """
     for turn in drawn:
         before, after = (revisions.read(connection, i) for i in (turn.before_id, turn.after_id))
-        former = _line(knowledge_base, lines_only_in(before, after), rng)
-        new = _line(knowledge_base, lines_only_in(after, before), rng)
-        yield None if former is None and new is None else Change(turn, former, new)
+        lines = []
+        for version, revision, other in ((turn.version - 1, before, after), (turn.version, after, before)):
+            candidates = lines_only_in(revision, other)
+            lines.append(_line(connection, rng.sample(candidates, len(candidates)), revision, version, passages_with))
+        yield None if lines == [None, None] else Change(turn, *lines)
 
 
-def _line(knowledge_base: KnowledgeBase, lines: Sequence[str], rng: random.Random) -> Line | None:
-    for line in rng.sample(lines, len(lines)):
-        query = query_of(line, knowledge_base.passages_with)
-        if query is not None:
-            return Line(line, query)
+def _line(
+    connection: Connection,
+    candidates: Sequence[str],
+    revision: Revision,
+    version: int,
+    passages_with: Callable[[str], int],
+) -> Line | None:
+    """The first that tells enough, and that no other document held at that version."""
+    for text in candidates[:_TRIED]:
+        query = query_of(text, passages_with)
+        if query is not None and not _is_elsewhere(connection, text, query, revision.document_id, version):
+            return Line(text, query)
     return None
+
+
+def _is_elsewhere(connection: Connection, text: str, query: str, document_id: int, version: int) -> bool:
+    holding = words.holding_all(connection, query_terms(query))
+    for owner in passages.owners_alive(connection, holding, version):
+        revision_id = revisions.at(connection, owner, version)
+        if owner == document_id or revision_id is None:
+            continue
+        if text in flat(revisions.read(connection, revision_id).text):
+            return True
+    return False
 
 
 def retention(

@@ -55,9 +55,9 @@ class Dilution:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One way in which this knowledge base is not what a fresh one is. kind: "document", "vectors" or "ranking".
+    """One way in which this knowledge base is not what a fresh one is.
 
-    name: a path, or a query.
+    kind: "document", then `name` is its path; "ranking", its query; or "index", "words" or "vectors".
     """
 
     kind: str
@@ -69,8 +69,8 @@ class Difference:
 class Equality:
     """This knowledge base beside one built in one go from the texts stored.
 
-    documents: equal in text, spans, labels and contexts. rankings: equal in places, order and scores. tied: of those
-    not equal, so many are only ordered otherwise among equal scores; they are no differences.
+    documents: equal in text, spans, labels and contexts. rankings: equal in places, order and scores, but for the order
+    of equal scores; `tied` of them are equal only so.
     older: paths of documents that an older parser or chunker made, compared as they were cut then.
     waiting: strings without a vector here, found by words alone in both.
     """

@@ -17,9 +17,10 @@ from datetime import date
 from ingest.scan import Rules
 from rag_lifelong.assistant import Assistant, Narrowing, restore
 from rag_lifelong.errors import NoSuchPath, NotConfirmed, TooManyGone
+from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, overview, render
+from rag_lifelong.terminal import as_json, evaluation, overview, render
 from rag_lifelong.terminal.parser import Usage, globs_of
 from rag_lifelong.terminal.progress import Bars, Lines, Meter, Unseen, Watched
 from rag_lifelong.terminal.style import Style, safe, short_path
@@ -309,6 +310,14 @@ def export(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     return Outcome(overview.exported(done), as_json.exported(done), DONE, "")
 
 
+def evaluating(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The knowledge base measured on its own history."""
+    with _metered(options, "Evaluating", "{:,}".format) as tell:
+        found = evaluate(assistant, samples=options.k or SAMPLES, tell=tell)
+    code = DONE if found.is_well else ERROR
+    return Outcome(evaluation.as_text(found, style), evaluation.as_json(found), code, "")
+
+
 COMMANDS: dict[str, Command] = {
     "add": add,
     "search": search,
@@ -329,6 +338,7 @@ COMMANDS: dict[str, Command] = {
     "unfollow": unfollow,
     "backup": backup,
     "export": export,
+    "evaluate": evaluating,
 }
 
 
