@@ -3,6 +3,7 @@
     LifelongError
     ├── KnowledgeBaseMissing     there is none at that path
     ├── KnowledgeBaseUnusable    damaged, newer than this program, or not one at all
+    │   └── StaleIndex           an index names a passage that no longer lives
     ├── KnowledgeBaseBusy        another process holds the write lock for too long
     ├── EmbedderMismatch         built with another embedder
     ├── EmbedderUnusable         its weights are missing, or not the ones named
@@ -16,6 +17,7 @@
     ├── FolderFollowed           another process follows that folder
     ├── NotConfirmed             what cannot be undone was not agreed to
     ├── NothingToUndo            no version that could be taken back
+    ├── NothingToEvaluate        no passage that could be asked for
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
     └── NoSuchVersion            no version by that number or date
 
@@ -36,6 +38,10 @@ class KnowledgeBaseMissing(LifelongError):
 
 class KnowledgeBaseUnusable(LifelongError):
     """The knowledge base is damaged, newer than this program, or not one."""
+
+
+class StaleIndex(KnowledgeBaseUnusable):
+    """An index names a passage that does not live at the version asked about."""
 
 
 class KnowledgeBaseBusy(LifelongError):
@@ -88,6 +94,10 @@ class NotConfirmed(LifelongError):
 
 class NothingToUndo(LifelongError):
     """There is no version that could be taken back."""
+
+
+class NothingToEvaluate(LifelongError):
+    """The knowledge base holds no passage that could be asked for."""
 
 
 class NoSuchPath(LifelongError):

@@ -19,7 +19,7 @@ import numpy as np
 
 from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.embed import Embedder
-from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion
+from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion, StaleIndex
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
@@ -41,6 +41,7 @@ from rag_lifelong.when import AsOf, moment
 Dates = tuple[date | None, date | None]
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
+_VECTORS_TAKEN = 4_096  # in one transaction
 _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
 
 
@@ -177,6 +178,23 @@ class KnowledgeBase:
                 {digest: made[i] for i, (digest, _) in enumerate(waiting)},
             )
         return len(waiting)
+
+    def take_vectors(self, source: KnowledgeBase) -> int:
+        """Keeps the vectors that another knowledge base has for strings waited for here; gives how many still wait.
+
+        Raises ValueError if its embedder is another.
+        """
+        if source.embedder.fingerprint != self.embedder.fingerprint:
+            raise ValueError(f"its vectors are {source.embedder.name}'s, not {self.embedder.name}'s")
+        with self._database.snapshot() as connection:
+            wanted = sorted(vectors.waiting_digests(connection))
+        for first in range(0, len(wanted), _VECTORS_TAKEN):
+            batch = wanted[first : first + _VECTORS_TAKEN]
+            with source.reading() as connection:
+                found = vectors.by_digest(connection, source._embedder_id, batch)
+            with self._database.transaction() as connection:
+                vectors.write(connection, self._embedder_id, found)
+        return self.lag().passages
 
     def settle_index(self) -> None:
         """Brings the index along, and writes it if much was added."""
@@ -621,15 +639,20 @@ class KnowledgeBase:
     def _hit(self, connection: Connection, scored: Scored, number: int, standing: Standing) -> Hit:
         revision_id = revisions.at(connection, scored.document_id, number)
         location = documents.location_of(connection, scored.document_id, number)
-        assert revision_id is not None and location is not None  # a living passage has both
-        revision = self._revision(connection, revision_id)
-        placement = revision.placement_of(scored.passage_id)
+        revision = None if revision_id is None else self._revision(connection, revision_id)
+        placed = () if revision is None else revision.placements
+        placement = next((p for p in placed if p.passage_id == scored.passage_id), None)
+        if revision is None or location is None or placement is None:
+            raise StaleIndex(
+                f"an index names passage {scored.passage_id}, which does not live at version {number}; "
+                "run: lifelong rebuild"
+            )
         root = next(root for root in files.roots(connection) if root.id == location.root_id)
         end = max(placement.end, scored.end or 0)
         return Hit(
             passage_id=scored.passage_id,
             document_id=scored.document_id,
-            revision_id=revision_id,
+            revision_id=revision.id,
             path=joined(root.path, location.path),
             title=revision.title,
             label=placement.label,

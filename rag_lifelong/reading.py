@@ -296,7 +296,7 @@ class Reader:
         twin = self.knowledge_base.copy_of(digest, parser_for(path.rsplit("/", 1)[-1]))
         if twin is None or made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
             return None
-        return _copied(twin)
+        return copied(twin)
 
     def _parsed(self, data: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
         document = self._parser.parse(data, name=path.rsplit("/", 1)[-1])
@@ -367,7 +367,7 @@ def document_of(revision: Revision) -> Document:
     )
 
 
-def _copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
+def copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
     document = document_of(revision)
     chunks = [
         Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page) for p in revision.placements

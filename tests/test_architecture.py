@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.cli",),
     ("rag_lifelong.repl",),
     ("rag_lifelong.terminal",),
+    ("rag_lifelong.evaluate",),
     ("rag_lifelong.assistant",),
     ("rag_lifelong.retraction", "rag_lifelong.answering", "rag_lifelong.conflicts"),
     ("rag_lifelong.status",),

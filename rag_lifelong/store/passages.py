@@ -6,6 +6,7 @@ version intervals. Ids are never reused.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,16 @@ def documents_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> 
         rows = connection.execute(f"SELECT id, document_id FROM passages WHERE id IN ({_marks(run)})", run)
         found.update((int(passage_id), int(document_id)) for passage_id, document_id in rows)
     return found
+
+
+def owners_alive(connection: sqlite3.Connection, passage_ids: Sequence[int], version: int) -> list[int]:
+    """The documents of those of the passages that live at `version`, in order of id."""
+    rows = connection.execute(
+        "SELECT DISTINCT p.document_id FROM json_each(?) j CROSS JOIN passages p ON p.id = j.value "
+        "JOIN passage_lives l ON l.passage_id = p.id WHERE l.born <= ? AND (l.died IS NULL OR l.died > ?) ORDER BY 1",
+        (json.dumps([int(i) for i in passage_ids]), version, version),
+    )
+    return [int(row[0]) for row in rows]
 
 
 def digests_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, bytes]:

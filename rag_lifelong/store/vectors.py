@@ -112,6 +112,15 @@ def by_passage(connection: sqlite3.Connection, embedder_id: int, passage_ids: Se
     return {int(i): np.frombuffer(data, dtype=_STORED).astype(np.float32) for i, data in rows}
 
 
+def by_digest(connection: sqlite3.Connection, embedder_id: int, digests: Sequence[bytes]) -> dict[bytes, Vector]:
+    """digest of a string → its vector, of those that have one; at most 30,000 at a time."""
+    rows = connection.execute(
+        f"SELECT digest, data FROM vectors WHERE embedder_id = ? AND digest IN ({','.join('?' * len(digests))})",
+        (embedder_id, *digests),
+    )
+    return {bytes(digest): np.frombuffer(data, dtype=_STORED).astype(np.float32) for digest, data in rows}
+
+
 def passages_with(connection: sqlite3.Connection, vector_ids: Sequence[int], version: int) -> list[tuple[int, int]]:
     """(vector id, passage id) for the passages alive at `version` that share those vectors, in order of both."""
     rows = connection.execute(

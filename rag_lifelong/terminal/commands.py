@@ -16,9 +16,10 @@ from datetime import date
 from ingest.scan import Rules
 from rag_lifelong.assistant import Assistant, Narrowing, restore
 from rag_lifelong.errors import NoSuchPath, NotConfirmed, TooManyGone
+from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, holding, overview, render
+from rag_lifelong.terminal import as_json, evaluation, holding, overview, render
 from rag_lifelong.terminal.outcome import DONE, ERROR, NOTHING, Command, Outcome
 from rag_lifelong.terminal.parser import Usage, globs_of
 from rag_lifelong.terminal.progress import Bars, Lines, Stopped, Unseen, Watched, metered
@@ -305,6 +306,14 @@ def export(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     return Outcome(overview.exported(done), as_json.exported(done), DONE, "")
 
 
+def evaluating(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
+    """The knowledge base measured on its own history."""
+    with metered(options, "Evaluating", "{:,}".format) as tell:
+        found = evaluate(assistant, samples=options.k or SAMPLES, tell=tell)
+    code = DONE if found.is_well else ERROR
+    return Outcome(evaluation.as_text(found, style), evaluation.as_json(found), code, "")
+
+
 COMMANDS: dict[str, Command] = {
     "add": add,
     "search": search,
@@ -327,6 +336,7 @@ COMMANDS: dict[str, Command] = {
     "conflicts": holding.conflicts,
     "backup": backup,
     "export": export,
+    "evaluate": evaluating,
 }
 
 

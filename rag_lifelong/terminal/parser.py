@@ -57,6 +57,10 @@ GROUPS = (
             ("completion", "completion for bash, zsh or fish"),
         ),
     ),
+    (
+        "learning",
+        (("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),),
+    ),
 )
 """Title → (command, purpose), as `--help` shows them."""
 
@@ -127,11 +131,12 @@ EXAMPLES = {
         'lifelong completion zsh > "${fpath[1]}/_lifelong"',
         "lifelong completion fish > ~/.config/fish/completions/lifelong.fish",
     ),
+    "evaluate": ("lifelong evaluate", "lifelong evaluate -k 50 --json"),
 }
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember chats models distill adapters replay evaluate".split())
+LATER = frozenset("remember chats models distill adapters replay".split())
 """Commands that are to come; typing one says so."""
 
 COMMON = (
@@ -145,7 +150,7 @@ COMMON = (
     (("--as-of",), "WHEN", "ask what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago"),
     (("--dated",), "FROM..TO", "only documents whose own date lies between; either end may be left out"),
     (("--in",), "GLOB", "only documents with such a path, or in such a folder (repeatable)"),
-    (("-k",), "N", "how many passages, versions, or lines"),
+    (("-k",), "N", "how many passages, versions, lines, or samples"),
     (("-v", "--verbose"), None, "say more, on standard error"),
     (("-q", "--quiet"), None, "no progress and no notes"),
 )

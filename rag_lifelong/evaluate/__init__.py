@@ -1,0 +1,6 @@
+"""How well a knowledge base keeps what it was told: measured on itself, without labels and without a model."""
+
+from rag_lifelong.evaluate.own import SAMPLES, evaluate
+from rag_lifelong.evaluate.report import Difference, Dilution, Equality, Evaluation, Ranks, Retention
+
+__all__ = ["SAMPLES", "Difference", "Dilution", "Equality", "Evaluation", "Ranks", "Retention", "evaluate"]
