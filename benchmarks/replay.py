@@ -159,6 +159,15 @@ class Blobs:
         return {path: head.split()[2] for head, path in entries if path.endswith(SUFFIXES)}
 
 
+def unpacked(data: Path, work: Path) -> Path:
+    """The repository, unpacked into `work` unless it is there."""
+    repository = work / "peps.git"
+    if not repository.exists():
+        with tarfile.open(data / "peps.git.tar") as tar:
+            tar.extractall(work, filter="data")
+    return repository
+
+
 def history(data: Path, blobs: Blobs, limit: int | None, *, since: str | None = None) -> Iterator[Commit]:
     """The commits in order; the first holds the whole tree of then. since: the id of the first to change it."""
     with (data / "peps_events.jsonl").open(encoding="utf-8") as lines:
@@ -529,13 +538,11 @@ def main() -> None:
     parser.add_argument("--no-llama-index", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    if not (args.work / "peps.git").exists():
-        with tarfile.open(args.data / "peps.git.tar") as tar:
-            tar.extractall(args.work, filter="data")
+    repository = unpacked(args.data, args.work)
     for old in ("folder", "kb"):
         shutil.rmtree(args.work / old, ignore_errors=True)
     (args.work / "folder").mkdir()
-    commits = list(history(args.data, Blobs(args.work / "peps.git"), args.commits, since=args.since))
+    commits = list(history(args.data, Blobs(repository), args.commits, since=args.since))
     embedder = CountingEmbedder(
         open_embedder(args.embedder, cache_dir=args.work), args.work / f"vectors-{args.embedder}.npz"
     )
