@@ -75,7 +75,7 @@ def measure(there: Path, passages: int, count: int, settle_ms: int) -> None:
         sync.read_in(
             base,
             [notes],
-            settings=sync.Settings(10**8, 110, 2.0),
+            settings=SETTINGS,
             progress=sync.Silent(),
             verb="add",
             rules=None,
