@@ -5,6 +5,7 @@
     documents.jsonl   one line each: path, title, dated, version, digest, fields, file
     versions.jsonl    one line a version, oldest first
     history.jsonl     one line for each text a document ever had: path, places, born, died, digest, text
+    decisions.jsonl   one line for each decision about one document superseding another
 
 Rule: one state of the knowledge base, read in one snapshot, a text at a time. Names of files are made safe, and each
 is made once, also on disks that take "a" and "A", or two ways to write "é", for the same.
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import StorageFull, TargetUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import joined
-from rag_lifelong.store import documents, files, revisions, versions
+from rag_lifelong.store import documents, files, revisions, supersessions, versions
 from rag_lifelong.types import Version
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 Tell = Callable[[int, int], None]
 """Called with (texts written, texts in all)."""
 
-_NAMES = ("documents", "documents.jsonl", "versions.jsonl", "history.jsonl", "README.txt")
+_NAMES = ("documents", "documents.jsonl", "versions.jsonl", "history.jsonl", "decisions.jsonl", "README.txt")
 _NAME_MOST = 180  # bytes of a name; disks take 255, and a number may be added
 _FOLDERS_MOST = 2_000  # bytes of the folders' names; the outer ones of more are left out: systems open 4,096 at most
 # what Windows forbids in names, controls, direction overrides, and bytes of a name that are no text
@@ -55,6 +56,8 @@ documents.jsonl   path (where the file stood), title, dated, version (since when
 versions.jsonl    every version of the knowledge base, oldest first: number, at (UTC), cause, what changed
 history.jsonl     every text that a document ever had, from version "born" until before version "died" (null: it
                   still has it); "places" tells where it stood meanwhile; text is null where it was pruned
+decisions.jsonl   what you decided about one document superseding another, from version "born" until before "died":
+                  old, new (where they stand, or stood last), decision, evidence
 
 Version {version}, {documents} documents, {texts} texts in history.jsonl.
 """
@@ -96,6 +99,7 @@ def _written(connection: Connection, folder: Path, tell: Tell) -> Exported:
     total = len(living) + len(ids)
     _write_lines(folder / "documents.jsonl", _documents(connection, folder, living, roots, total, tell))
     _write_lines(folder / "versions.jsonl", (_version(v) for v in versions.oldest_first(connection)))
+    _write_lines(folder / "decisions.jsonl", _decisions(connection, roots))
     texts = _write_lines(folder / "history.jsonl", _history(connection, ids, roots, len(living), tell))
     readme = _README.format(version=number, documents=len(living), texts=texts)
     (folder / "README.txt").write_text(readme, encoding="utf-8")
@@ -157,6 +161,12 @@ def _history(
             }
         done += 1
         tell(done, total)
+
+
+def _decisions(connection: Connection, roots: dict[int, str]) -> Iterator[dict[str, object]]:
+    places = {document: joined(roots[root], path) for document, root, path in documents.last_places(connection)}
+    for found in supersessions.all_ever(connection):
+        yield {**asdict(found), "old": places[found.old], "new": places[found.new]}
 
 
 def _version(version: Version) -> dict[str, object]:

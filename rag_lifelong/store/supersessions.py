@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from rag_lifelong.store.documents import ALIVE
 
 CONFIRMED, REJECTED = "confirmed", "rejected"
+_COLUMNS = "old_id, new_id, decision, evidence, born, died"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Document `new` supersedes document `old` ("confirmed"), or does not ("rejected"), since version `born`."""
+    """Document `new` supersedes document `old` ("confirmed"), or does not ("rejected"), since version `born`.
+
+    died: the version that decided otherwise, None: none did.
+    """
 
     old: int
     new: int
     decision: str
     evidence: str
     born: int
+    died: int | None
 
 
 def decide(
@@ -42,17 +47,22 @@ def decide(
 def decisions(connection: sqlite3.Connection, version: int) -> list[Decision]:
     """All that held at `version`, in order of the pair."""
     rows = connection.execute(
-        f"SELECT old_id, new_id, decision, evidence, born FROM supersessions WHERE {ALIVE} ORDER BY old_id, new_id",
+        f"SELECT {_COLUMNS} FROM supersessions WHERE {ALIVE} ORDER BY old_id, new_id",
         {"version": version},
     )
+    return [Decision(*row) for row in rows]
+
+
+def all_ever(connection: sqlite3.Connection) -> list[Decision]:
+    """Every decision there was, oldest first."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM supersessions ORDER BY born, old_id, new_id")
     return [Decision(*row) for row in rows]
 
 
 def decision_of(connection: sqlite3.Connection, old: int, new: int, version: int) -> Decision | None:
     """What held of a pair at `version`."""
     row = connection.execute(
-        f"SELECT old_id, new_id, decision, evidence, born FROM supersessions "
-        f"WHERE old_id = :old AND new_id = :new AND {ALIVE}",
+        f"SELECT {_COLUMNS} FROM supersessions WHERE old_id = :old AND new_id = :new AND {ALIVE}",
         {"old": old, "new": new, "version": version},
     ).fetchone()
     return None if row is None else Decision(*row)

@@ -78,7 +78,9 @@ def standing_line(found: Standing, folders: Sequence[str]) -> str:
         rate = found.embedded_per_s
         left = f", {rate:,.0f}/s, {clock(found.waiting / rate)} left" if rate > 0 else ""
         parts.append(f"embedding {found.waiting:,}{left}")
-    if not found.queued and not found.waiting:
+    if found.trouble:
+        parts.append(f"in trouble: {safe_line(found.trouble)}")
+    elif not found.queued and not found.waiting:
         parts.append("up to date" if found.is_ready else "comparing")
     return " · ".join(parts) + f"   {_HINT}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -417,6 +418,18 @@ def test_what_is_forgotten_everywhere_takes_its_decisions_along(assistant: Assis
     assert assistant.conflicts(settled=True) == ()
     with assistant.knowledge_base.reading() as connection:
         assert connection.execute("SELECT count(*) FROM supersessions").fetchone() == (0,)
+
+
+def test_decisions_are_exported(assistant: Assistant, reports: Path, tmp_path: Path) -> None:
+    (found,) = assistant.conflicts()
+    assistant.decide(confirm=[found.code])
+    assistant.decide(reject=[found.code])
+    assistant.export(tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "decisions.jsonl").read_text().splitlines()]
+    assert [(os.path.basename(line["old"]), line["decision"], line["born"], line["died"]) for line in lines] == [
+        ("report_v1.md", "confirmed", 2, 3),
+        ("report_v1.md", "rejected", 3, None),
+    ]
 
 
 # -- pruning by rule
