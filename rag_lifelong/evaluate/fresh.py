@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from ingest.chunk import CHUNKER_VERSION, split
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.operations import Place, Put
+from rag_lifelong.operations import Decide, Place, Put
+from rag_lifelong.places import joined
 from rag_lifelong.reading import copied, made_by_older
-from rag_lifelong.store import documents, files, revisions
+from rag_lifelong.store import documents, files, revisions, supersessions
 from rag_lifelong.store.revisions import Revision
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def built_fresh(
     """
     with (
         tempfile.TemporaryDirectory(prefix="lifelong-evaluate-", ignore_cleanup_errors=True) as folder,
-        KnowledgeBase(Path(folder) / "kb", embedder=source.embedder, now=source.now) as made,
+        KnowledgeBase(Path(folder) / "kb", embedder=source.embedder, now=source.now, rules=source.rules) as made,
     ):
         older = _filled(made, source, connection, version, chunk_tokens, step)
+        _decide_alike(made, connection, version)
         waiting = made.take_vectors(source)
         made.settle_index()
         yield Fresh(made, older, waiting)
@@ -84,6 +86,24 @@ def _filled(
     if batch:
         made.commit(batch, cause="evaluate")
     return frozenset(older)
+
+
+def _decide_alike(made: KnowledgeBase, connection: Connection, version: int) -> None:
+    """What the user decided about documents that live holds in both."""
+    roots = {root.id: root.path for root in files.roots(connection)}
+    twins = {}
+    for found in documents.locations(connection, version):
+        twin = made.document_at(joined(roots[found.root_id], found.path))
+        if twin is not None:
+            twins[found.document_id] = twin.document_id
+    made.commit(
+        [
+            Decide(twins[found.old], twins[found.new], found.decision, found.evidence)
+            for found in supersessions.decisions(connection, version)
+            if found.old in twins and found.new in twins
+        ],
+        cause="evaluate",
+    )
 
 
 def _put(revision: Revision, place: Place, source: KnowledgeBase, chunk_tokens: int) -> Put:

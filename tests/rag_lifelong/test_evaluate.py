@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from rag_lifelong.evaluate.past import lines_only_in, turns
 from rag_lifelong.evaluate.present import dilution
 from rag_lifelong.evaluate.queries import query_of
 from rag_lifelong.index import VectorIndex
+from rag_lifelong.staleness import Rule
 from rag_lifelong.store import documents, revisions, vectors, versions, words
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.terminal import evaluation
@@ -66,6 +69,20 @@ def assistant(tmp_path: Path, notes: Path, place: Path) -> Iterator[Assistant]:
                     (notes / f"{topic}.md").write_text(page(topic, edition), encoding="utf-8")
             opened.add(notes)
         yield opened
+
+
+def test_rules_and_decisions_rank_alike_in_one_built_in_go(assistant: Assistant, notes: Path) -> None:
+    assistant.set_rule(Rule("h*", half_life=timedelta(days=30)))
+    assistant.set_rule(Rule("glacier.md", time_to_live=timedelta(days=1), past="down"))
+    old = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+    for name in ("harbour.md", "glacier.md"):
+        (notes / name).write_text(page(name[:-3], "fourth"), encoding="utf-8")
+        os.utime(notes / name, (old, old))
+    assistant.add(notes)
+    assistant.supersede(notes / "orchard.md", notes / "violin.md")
+    found = evaluate(assistant)
+    assert found.equality.rankings.count == found.equality.rankings.total > 0
+    assert found.equality.documents.count == 10
 
 
 def names(found: Evaluation, kind: str) -> list[str]:
