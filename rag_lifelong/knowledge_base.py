@@ -15,14 +15,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from sqlite3 import Connection
 
-import numpy as np
-
 from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion, StaleIndex
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
-from rag_lifelong.index import VectorIndex
+from rag_lifelong.live_index import LiveIndex
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
@@ -81,13 +79,12 @@ class KnowledgeBase:
         self._now = now
         self._database = Database(path, create=create)
         self.folders = Folders(self._database, now=now)
-        self._index: VectorIndex | None = None
-        self._index_lock = threading.RLock()
         self._revisions: OrderedDict[int, Revision] = OrderedDict()
         self._revisions_lock = threading.Lock()
         self._alive: tuple[tuple[int, int], Alive] | None = None
         try:
             self._embedder_id = self._agree()
+            self._live_index = LiveIndex(path / "index", embedder, self._embedder_id)
             self._finish_scrubbing()
         except BaseException:
             self._database.close()
@@ -101,10 +98,7 @@ class KnowledgeBase:
 
     def close(self) -> None:
         """Writes the index if much was added since the last time, and closes the files."""
-        with self._index_lock:
-            if self._index is not None and self._index.is_worth_saving():
-                self._index.save(self.path / "index")
-            self._index = None
+        self._live_index.close()
         self._database.close()
 
     # -- writing
@@ -196,9 +190,10 @@ class KnowledgeBase:
                 vectors.write(connection, self._embedder_id, found)
         return self.lag().passages
 
-    def settle_index(self) -> None:
-        """Brings the index along, and writes it if much was added."""
-        self._follow()
+    def settle_index(self) -> int:
+        """Brings the index along, and writes it if much was added; gives how many vectors it holds."""
+        with self._database.snapshot() as connection, self._live_index.lock:
+            return len(self._live_index.at(connection))
 
     def prune(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str], is_dry: bool) -> Pruning:
         """Lets go of former texts; what went.
@@ -267,15 +262,9 @@ class KnowledgeBase:
         with self._revisions_lock:
             self._revisions.clear()
         self._alive = None
-        with self._index_lock:
-            self._index = None
-            for old in (self.path / "index").glob("*"):
-                if old.name != "writer.lock":
-                    old.unlink(missing_ok=True)
-        self._follow()
-        with self._index_lock:
-            if self._index is not None:
-                self._index.save(self.path / "index")
+        self._live_index.drop()
+        self.settle_index()
+        self._live_index.save()
         is_clean = self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
@@ -336,7 +325,7 @@ class KnowledgeBase:
         """
         number = self.version_number(as_of)
         vector, unknown = self._embedded(question)
-        with self._database.snapshot() as connection, self._index_lock:
+        with self._database.snapshot() as connection, self._live_index.lock:
             standings = self._standings(connection, number, as_of)
             chosen = self._matching(connection, number, within, dated)
             hidden = standings.hidden()
@@ -349,7 +338,7 @@ class KnowledgeBase:
             )
             found = retrieve.search(
                 connection,
-                self._followed(connection),
+                self._live_index.at(connection),
                 question=question,
                 vector=vector,
                 unknown_share=unknown,
@@ -372,10 +361,10 @@ class KnowledgeBase:
         """(passage id → cosine, passage id → BM25, share of unknown tokens): what `search` fuses, about now."""
         number = self.version_number(None)
         vector, unknown = self._embedded(question)
-        with self._database.snapshot() as connection, self._index_lock:
+        with self._database.snapshot() as connection, self._live_index.lock:
             by_vector, by_words = retrieve.candidates(
                 connection,
-                self._followed(connection),
+                self._live_index.at(connection),
                 question=question,
                 vector=vector,
                 scope=Scope(version=number, is_present=True, document_ids=None),
@@ -500,15 +489,7 @@ class KnowledgeBase:
 
     def index_faults(self, connection: Connection) -> Iterator[str]:
         """How the index differs from the vectors stored, at a snapshot."""
-        with self._index_lock:
-            index = self._followed(connection)
-            ids, stored = vectors.read_run(
-                connection, self._embedder_id, 0, vectors.last_id(connection), self.embedder.dim
-            )
-            if not np.array_equal(index.ids, ids):
-                yield f"the index holds {len(index)} vectors, the store {len(ids)}"
-            elif not np.array_equal(index.vectors(), stored):
-                yield "the index holds vectors that are not the store's"
+        return self._live_index.faults(connection)
 
     # -- repairing
 
@@ -516,14 +497,9 @@ class KnowledgeBase:
         """Makes the word index and the vector index again from the documents and vectors stored."""
         with self._database.transaction() as connection:
             self._rewrite_words(connection)
-        with self._index_lock:
-            self._index = None
-            for old in (self.path / "index").glob("*"):
-                old.unlink(missing_ok=True)
-        self._follow()
-        with self._index_lock:
-            if self._index is not None:
-                self._index.save(self.path / "index")
+        self._live_index.drop()
+        self.settle_index()
+        self._live_index.save()
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own check finds wrong."""
@@ -567,40 +543,9 @@ class KnowledgeBase:
 
     def _embedded(self, question: str) -> tuple[Vector | None, float]:
         """The question's vector, None while there is nothing to compare it with; its share of unknown tokens."""
-        if not question.strip() or self._follow() == 0:
+        if not question.strip() or self.settle_index() == 0:
             return None, 0.0
         return self.embedder.embed_query(question), self.embedder.unknown_share(question)
-
-    def _follow(self) -> int:
-        """Brings the index along with the change log; gives how many vectors it holds."""
-        with self._index_lock, self._database.snapshot() as connection:
-            return len(self._followed(connection))
-
-    def _followed(self, connection: Connection) -> VectorIndex:
-        """The index at the snapshot's position of the change log. The index lock is held."""
-        folder = self.path / "index"
-        dim, fingerprint = self.embedder.dim, self.embedder.fingerprint
-        position = versions.log_position(connection)
-        if self._index is None:
-            self._index = VectorIndex.load(folder, dim=dim, fingerprint=fingerprint)
-        if self._index is not None and self._index.position > position:
-            self._index = None  # built from a store that is not this one: a restored backup
-        entries = [] if self._index is None else versions.log_after(connection, self._index.position)
-        if self._index is None or any(entry.kind == "pruned" for entry in entries):
-            self._index = VectorIndex(dim=dim, fingerprint=fingerprint)
-            entries = versions.log_after(connection, 0)
-        index = self._index
-        runs = [entry for entry in entries if entry.kind == "vectors"]
-        if runs:
-            newest = int(index.ids[-1]) if len(index) else 0
-            last = max(entry.last_id for entry in runs)
-            for first in range(newest + 1, last + 1, 65_536):
-                ids, found = vectors.read_run(connection, self._embedder_id, first, min(first + 65_535, last), dim)
-                index.add(ids, found)
-        index.position = position
-        if index.is_worth_saving():
-            index.save(folder)
-        return index
 
     def _alive_at(self, connection: Connection, number: int) -> Alive:
         key = (number, versions.log_position(connection))

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
     (
+        "rag_lifelong.live_index",
         "rag_lifelong.undo",
         "rag_lifelong.pruning",
         "rag_lifelong.folders",
@@ -58,6 +59,7 @@ OWNERS = {
     "sqlite3": (
         "rag_lifelong.store",
         "rag_lifelong.knowledge_base",
+        "rag_lifelong.live_index",
         "rag_lifelong.changes",
         "rag_lifelong.undo",
         "rag_lifelong.history",
