@@ -82,6 +82,7 @@ class KnowledgeBase:
         self._revisions: OrderedDict[int, Revision] = OrderedDict()
         self._revisions_lock = threading.Lock()
         self._alive: tuple[tuple[int, int], Alive] | None = None
+        self._hidden: tuple[object, frozenset[int]] = (None, frozenset())
         try:
             self._embedder_id = self._agree()
             self._live_index = LiveIndex(path / "index", embedder, self._embedder_id)
@@ -328,7 +329,7 @@ class KnowledgeBase:
         with self._database.snapshot() as connection, self._live_index.lock:
             standings = self._standings(connection, number, as_of)
             chosen = self._matching(connection, number, within, dated)
-            hidden = standings.hidden()
+            hidden = self._hidden_by(standings, connection, number)
             if hidden:
                 chosen = frozenset(documents.alive_at(connection, number) if chosen is None else chosen) - hidden
             scope = Scope(
@@ -580,6 +581,13 @@ class KnowledgeBase:
                 wanted = at if version is None else version.at
             at = min(at, wanted)
         return Standings(connection, self.rules, version=number, today=at.astimezone().date())
+
+    def _hidden_by(self, standings: Standings, connection: Connection, number: int) -> frozenset[int]:
+        """What rules hide; worked out once a day and version, since it looks at every document."""
+        key = (number, versions.log_position(connection), standings.today, self.rules)
+        if self._hidden[0] != key:
+            self._hidden = key, standings.hidden()
+        return self._hidden[1]
 
     def _hit(self, connection: Connection, scored: Scored, number: int, standing: Standing) -> Hit:
         revision_id = revisions.at(connection, scored.document_id, number)

@@ -40,7 +40,7 @@ class Standings:
         self._connection = connection
         self._rules = rules
         self._version = version
-        self._today = today
+        self.today = today
         self._roots = {root.id: root.path for root in files.roots(connection)}
         self._successors: dict[int, list[int]] = {}
         for found in supersessions.decisions(connection, version):
@@ -71,7 +71,7 @@ class Standings:
             factor = DOWN if standing.superseded_by is not None or standing.retired is not None else 1.0
             rule = self._rule(bearing)
             if rule is not None:
-                factor *= freshness(rule, _since(bearing, rule), self._today)
+                factor *= freshness(rule, _since(bearing, rule), self.today)
                 if standing.stale_since is not None and rule.past == RANK_DOWN:
                     factor *= PAST_DOWN
             if factor != 1.0:
@@ -118,7 +118,7 @@ class Standings:
         return rule_for(self._rules, self._roots[bearing.root_id], bearing.path) if self._rules else None
 
     def _stale_since(self, bearing: Bearing, rule: Rule) -> date | None:
-        return stale_since(rule, _since(bearing, rule), self._today)
+        return stale_since(rule, _since(bearing, rule), self.today)
 
     def _path(self, bearing: Bearing) -> str:
         return joined(self._roots[bearing.root_id], bearing.path)
