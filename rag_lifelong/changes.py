@@ -128,7 +128,7 @@ def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:
     made_by = (document.parser, document.parser_version, operation.chunker_version)
     same = revisions.same(connection, state.document_id, operation.digest, made_by)
     now = versions.latest_number(connection)
-    return same is not None and same == revisions.at(connection, state.document_id, now)
+    return revisions.at(connection, state.document_id, now) in same
 
 
 def _is_made_alike(connection: sqlite3.Connection, operation: Put) -> bool:
@@ -417,9 +417,9 @@ class _Writer:
     def _revision(self, document_id: int, operation: Put, placements: tuple[Placement, ...]) -> int:
         document = operation.document
         made_by = (document.parser, document.parser_version, operation.chunker_version)
-        same = revisions.same(self.connection, document_id, operation.digest, made_by)
-        if same is not None:
-            return same
+        for same in revisions.same(self.connection, document_id, operation.digest, made_by):
+            if revisions.read(self.connection, same).placements == placements:
+                return same
         return revisions.write(
             self.connection,
             Revision(

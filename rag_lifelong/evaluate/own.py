@@ -70,7 +70,9 @@ def evaluate(assistant: Assistant, *, samples: int = SAMPLES, seed: int = 0, tel
             documents=count,
             passages=base.passages(),
             retention=retention if turns else None,
-            dilution=present.dilution(_ranks(probes, here), _ranks(probes, there), passed_over=without_words, rng=rng),
+            dilution=present.dilution(
+                _ranks(probes, here), _ranks(probes, there), passed_over=without_words, seed=seed
+            ),
             equality=equality,
         )
 

@@ -66,21 +66,19 @@ def rank(probe: Probe, hits: Sequence[Hit] | None) -> int | None:
     return next((place for place, hit in enumerate(hits or (), start=1) if hit.text == probe.text), None)
 
 
-def dilution(
-    here: Sequence[int | None], fresh: Sequence[int | None], *, passed_over: int, rng: random.Random
-) -> Dilution:
-    """Aligned ranks of the same probes here and in a knowledge base without a past."""
+def dilution(here: Sequence[int | None], fresh: Sequence[int | None], *, passed_over: int, seed: int) -> Dilution:
+    """Aligned ranks of the same probes here and in a knowledge base without a past; the same `seed` resamples alike."""
     recalls = [[recalled(place, DEPTH) for place in places] for places in (here, fresh)]
     inverse = [[reciprocal(place) for place in places] for places in (here, fresh)]
     of_here, of_fresh = (
-        Ranks(Share(round(sum(found)), len(found)), mean(values, rng=rng))
+        Ranks(Share(round(sum(found)), len(found)), mean(values, rng=random.Random(seed)))
         for found, values in zip(recalls, inverse, strict=True)
     )
     return Dilution(
         here=of_here,
         fresh=of_fresh,
-        recall_difference=difference(recalls[0], recalls[1], rng=rng),
-        mrr_difference=difference(inverse[0], inverse[1], rng=rng),
+        recall_difference=difference(recalls[0], recalls[1], rng=random.Random(seed)),
+        mrr_difference=difference(inverse[0], inverse[1], rng=random.Random(seed)),
         depth=DEPTH,
         looked_at=LOOKED_AT,
         passed_over=passed_over,

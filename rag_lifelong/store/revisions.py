@@ -288,14 +288,17 @@ def _json(entries: object) -> bytes:
     return json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def same(connection: sqlite3.Connection, document_id: int, digest: bytes, made_by: tuple[str, int, int]) -> int | None:
-    """The id of the document's revision of those bytes made by that (parser, number, chunker number)."""
-    row = connection.execute(
+def same(connection: sqlite3.Connection, document_id: int, digest: bytes, made_by: tuple[str, int, int]) -> list[int]:
+    """Ids of the document's revisions of those bytes made by that (parser, number, chunker number).
+
+    There are several where the size of chunks was set otherwise meanwhile.
+    """
+    rows = connection.execute(
         "SELECT id FROM revisions WHERE document_id = ? AND digest = ? AND parser = ? AND parser_version = ? "
         "AND chunker_version = ?",
         (document_id, digest, *made_by),
-    ).fetchone()
-    return None if row is None else int(row[0])
+    )
+    return [int(row[0]) for row in rows]
 
 
 def digest_of(connection: sqlite3.Connection, revision_id: int) -> bytes:

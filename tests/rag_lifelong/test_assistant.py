@@ -248,3 +248,22 @@ def test_documents_that_are_ignored_now_are_not_lost_ones(assistant: Assistant, 
     (notes / ".lifelongignore").write_text("ops/\n")
     assert assistant.sync(notes).removed == 4  # of five, and all of them are on disk
     assert [document.path for document in assistant.documents()] == [str(notes / "retries.md")]
+
+
+def test_a_former_text_that_is_cut_to_another_size_now_is_found(tmp_path: Path) -> None:
+    note = tmp_path / "notes" / "a.md"
+    note.parent.mkdir()
+    text = "\n\n".join(
+        f"Paragraph {i} speaks of harbour number {i} at some length, and of its boats." for i in range(40)
+    )
+    kb = tmp_path / "kb"
+    kb.mkdir()
+    for size, written in ((200, text), (200, "Something else.\n"), (60, text)):
+        (kb / "lifelong.toml").write_text(f"chunk_tokens = {size}\n")
+        note.write_text(written)
+        with open_assistant(kb, embedder="hash") as assistant:
+            assistant.add(note.parent)
+            assert [f for f in assistant.check() if not f.is_well] == []
+            assert assistant.search(written[-60:], 1)[0].text in written
+            passages = assistant.documents()[0].passages
+    assert passages > 10
