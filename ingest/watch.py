@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
-GONE_PATIENCE_S = 1.0  # a path that vanished waits this much longer while others move: it may be half of a rename
+GONE_PATIENCE_S = 2.0  # a path that vanished waits this much longer while others move: it may be half of a rename
 YOUNG_S = 2.0  # a path hinted at for longer than this is being written slowly, and nobody waits for it
 
 Hint = Callable[[str, str, bool], None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ingest import Document
 from rag_lifelong.operations import (
@@ -35,6 +35,8 @@ from rag_lifelong.store.files import FileState, Held
 from rag_lifelong.store.passages import PassageKey
 from rag_lifelong.store.revisions import PlaceMark, Placement, Revision
 from rag_lifelong.types import HeaderField
+
+LATE = timedelta(minutes=10)  # the halves of one move are no further apart, however slow the disk
 
 
 def apply(
@@ -62,7 +64,7 @@ def apply(
     if not changing:
         return Applied(None, tuple(outcomes))
     number = versions.begin(connection, at=at, cause=cause, source=source, undoes=undoes)
-    writer = _Writer(connection, number, embedder_id)
+    writer = _Writer(connection, number, embedder_id, at)
     # Whatever leaves a place does so before anything settles there.
     for operation in changing:
         if isinstance(operation, Move):
@@ -206,9 +208,10 @@ def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
 class _Writer:
     """The documents' side of one version, while its transaction is open."""
 
-    def __init__(self, connection: sqlite3.Connection, number: int, embedder_id: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, number: int, embedder_id: int, at: datetime) -> None:
         self.connection = connection
         self.number = number
+        self.at = at
         self.embedder_id = embedder_id
         self.counts = versions.Counts()
         self._stood: dict[int, Location] = {}  # where documents to be restored stood before this batch
@@ -218,6 +221,7 @@ class _Writer:
         before = files.state(self.connection, place.root_id, place.path)
         document_id = None if before is None else before.document_id
         old = None if document_id is None else self._living_revision(document_id)
+        path_before: str | None = None
         if (
             document_id is not None
             and old is not None
@@ -233,13 +237,20 @@ class _Writer:
             self.counts.changed += 1
         else:
             kind = "added"
-            self.counts.added += 1
-            document_id = self._identity(place.root_id, place.path)
+            document_id = self._back_at(place.root_id, place.path)
+            if document_id is None:
+                document_id, path_before = self._back_elsewhere(place.path, operation.digest)
+            if path_before is not None:
+                kind = "moved"
+                self.counts.moved += 1
+            else:
+                self.counts.added += 1
+            document_id = document_id or documents.new_document(self.connection)
             documents.settle(self.connection, Location(document_id, place.root_id, place.path), self.number)
         born, died, kept = self._revise(document_id, operation, old)
         self._saw(place, operation.digest, document_id)
         files.release(self.connection, place.root_id, place.path)
-        return Outcome(kind, place.root_id, place.path, document_id, None, born, died, kept, "")
+        return Outcome(kind, place.root_id, place.path, document_id, path_before, born, died, kept, "")
 
     def depart(self, operation: Move) -> None:
         files.forget(self.connection, operation.root_id, operation.path)
@@ -352,12 +363,26 @@ class _Writer:
         if old_id is not None and old_id != new_id:
             revisions.tell_against(self.connection, old_id, new_id)
 
-    def _identity(self, root_id: int, path: str) -> int:
-        """A document that left this very path comes back as itself; else a new one."""
+    def _back_at(self, root_id: int, path: str) -> int | None:
+        """The document that left this very path, if it stands nowhere: it comes back as itself."""
         last = documents.last_location(self.connection, root_id, path)
         if last is not None and revisions.at(self.connection, last[0], self.number) is None:
             return last[0]
-        return documents.new_document(self.connection)
+        return None
+
+    def _back_elsewhere(self, path: str, digest: bytes) -> tuple[int | None, str | None]:
+        """(document, path it left) of one with these bytes that went a moment ago: the late half of a slow move.
+
+        Of several the one with that file name, then the last to go. What a person took out does not come back so.
+        """
+        since = versions.number_at(self.connection, self.at - LATE) + 1
+        found = documents.gone_since(self.connection, digest, since)
+        places = [place for place in found if files.held(self.connection, place.root_id, place.path) is None]
+        if not places:
+            return None, None
+        name = path.rsplit("/", 1)[-1]
+        chosen = next((place for place in places if place.path.rsplit("/", 1)[-1] == name), places[0])
+        return chosen.document_id, chosen.path
 
     def _saw(self, place: Place, digest: bytes | None, document_id: int | None) -> None:
         files.write(

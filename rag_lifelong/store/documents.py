@@ -153,6 +153,23 @@ def last_location(connection: sqlite3.Connection, root_id: int, path: str) -> tu
     return None if row is None else (int(row[0]), int(row[1]))
 
 
+def gone_since(connection: sqlite3.Connection, digest: bytes, version: int) -> list[Location]:
+    """The documents that stand nowhere and had text of these bytes when they went, in `version` or later: where from.
+
+    The last to go first.
+    """
+    rows = connection.execute(
+        "SELECT l.document_id, l.root_id, l.path FROM revisions r "
+        "JOIN revision_lives v ON v.document_id = r.document_id AND v.revision_id = r.id AND v.died >= :version "
+        "JOIN locations l ON l.document_id = r.document_id AND l.died = v.died "
+        "WHERE r.digest = :digest AND NOT EXISTS "
+        "(SELECT 1 FROM locations n WHERE n.document_id = r.document_id AND n.died IS NULL) "
+        "ORDER BY l.died DESC, l.document_id",
+        {"digest": digest, "version": version},
+    )
+    return [Location(*row) for row in rows]
+
+
 def last_places(connection: sqlite3.Connection) -> list[tuple[int, int, str]]:
     """(document id, root id, path) where each document stands, or stood last."""
     rows = connection.execute("SELECT document_id, root_id, path, max(born) FROM locations GROUP BY document_id")

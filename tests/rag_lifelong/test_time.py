@@ -420,3 +420,61 @@ def test_what_lives_cannot_be_erased(assistant: Assistant, notes: Path) -> None:
     with pytest.raises(KnowledgeBaseBusy):
         assistant.knowledge_base.erase(living)
     assert texts(assistant) == {"a.md": "one\n"}
+
+
+# -- a move whose halves are told apart
+
+
+def id_of(assistant: Assistant, name: str) -> int:
+    return next(d.document_id for d in assistant.documents() if os.path.basename(d.path) == name)
+
+
+def test_a_file_that_is_back_elsewhere_a_moment_later_is_the_same_document(tmp_path: Path, notes: Path) -> None:
+    clock = [datetime(2026, 1, 1, tzinfo=UTC)]
+    with open_assistant(tmp_path / "kb", embedder="hash", now=lambda: clock[0]) as assistant:
+        for name in ("a.md", "b.md", "stays.md"):
+            (notes / name).write_text("the same words\n" if name != "stays.md" else "others\n")
+        assistant.add(notes)
+        first = {name: id_of(assistant, name) for name in ("a.md", "b.md")}
+        for name in first:
+            (notes / name).unlink()
+        assistant.add(notes)
+        clock[0] += timedelta(minutes=9)
+        (notes / "far").mkdir()
+        for name in ("b.md", "c.md", "d.md"):  # one more than went
+            (notes / "far" / name).write_text("the same words\n")
+        done = assistant.add(notes)
+        assert (done.added, done.moved) == (1, 2)
+        assert id_of(assistant, "b.md") == first["b.md"]  # its name goes before
+        assert {id_of(assistant, "c.md"), id_of(assistant, "d.md")} > {first["a.md"]}
+        states = assistant.history(notes / "far" / "b.md")
+        assert [past.path and os.path.relpath(past.path, notes) for past in states] == ["b.md", None, "far/b.md"]
+        assert [os.path.basename(h.path) for h in assistant.search("same words", as_of=1, k=2)] == ["a.md", "b.md"]
+        assert assistant.knowledge_base.lag().passages == 0
+        assert [f for f in assistant.check() if not f.is_well] == []
+
+
+def test_a_file_that_is_back_elsewhere_much_later_is_another_document(tmp_path: Path, notes: Path) -> None:
+    clock = [datetime(2026, 1, 1, tzinfo=UTC)]
+    with open_assistant(tmp_path / "kb", embedder="hash", now=lambda: clock[0]) as assistant:
+        for name in ("a.md", "stays.md"):
+            (notes / name).write_text(f"words of {name}\n")
+        assistant.add(notes)
+        former = id_of(assistant, "a.md")
+        (notes / "a.md").unlink()
+        assistant.add(notes)
+        clock[0] += timedelta(minutes=11)
+        (notes / "b.md").write_text("words of a.md\n")
+        assert assistant.add(notes).added == 1
+        assert id_of(assistant, "b.md") != former
+
+
+def test_a_copy_of_what_was_forgotten_is_another_document(assistant: Assistant, notes: Path) -> None:
+    (notes / "a.md").write_text("words of a\n")
+    assistant.add(notes)
+    former = id_of(assistant, "a.md")
+    assistant.forget(notes / "a.md")
+    (notes / "copy.md").write_text("words of a\n")
+    assistant.add(notes)
+    assert id_of(assistant, "copy.md") != former
+    assert assistant.status_of(notes / "a.md").state == "held"
