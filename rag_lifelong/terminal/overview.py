@@ -265,7 +265,8 @@ def version(found: Version) -> str:
     passages = f"{count_of(found.passages_born, 'passage')} new, {found.passages_died:,} retired"
     when = f"{found.at.astimezone():%Y-%m-%d %H:%M}"
     line = f"{found.number:>5}  {when}  {safe_line(found.cause)}"
-    return f"{line}   {changes}; {passages}" if changes else line  # a decision changes no document
+    is_decision = not (found.added or found.changed or found.moved or found.removed or found.passages_born)
+    return line if is_decision and not found.passages_died else f"{line}   {changes}; {passages}"
 
 
 def forgotten(found: Version, paths: Sequence[str]) -> str:

@@ -391,6 +391,7 @@ def test_what_may_be_superseded_is_listed_decided_and_taken_back(run: Run, tmp_p
     assert run("conflicts")[::2] == (4, "No document seems to be superseded by another.\n")
     assert f"superseded by {folder}/plan_v2.md" in run("list", "--stale")[1]
     assert f"plan_v1.md:1 · superseded by {folder}/plan_v2.md" in run("search", "bridge opens in May")[1]
+    assert run("versions", "-k", "1")[1].rstrip().endswith("confirm plan_v1.md → plan_v2.md")
     assert "1 decision as before version 2." in run("undo")[1]
     assert run("conflicts", "--settled")[::2] == (4, "Nothing is decided yet.\n")
     assert run("list", "--stale")[0] == 4
