@@ -45,9 +45,11 @@ def write(path: Path, rule: Rule) -> None:
     entries = document.setdefault("rules", tomlkit.aot())
     entry = next((entry for entry in entries if entry.get("match") == rule.match), None)
     if entry is None:
-        entry = tomlkit.table()
+        is_inline = isinstance(entries, tomlkit.items.Array)  # rules = [{match = "news/*"}]
+        entry = tomlkit.inline_table() if is_inline else tomlkit.table()
         entry["match"] = rule.match
-        entry.trivia.indent = "\n" if path.exists() else ""
+        if not is_inline:
+            entry.trivia.indent = "\n" if path.exists() else ""
         entries.append(entry)
     for name, value in spoken(rule).items():
         entry[name] = value
@@ -60,12 +62,12 @@ def drop(path: Path, match: str) -> bool:
 
     document = _document(path)
     entries = document.get("rules", [])
-    kept = [entry for entry in entries if entry.get("match") != match]
-    if len(kept) == len(entries):
+    going = [i for i, entry in enumerate(entries) if entry.get("match") == match]
+    if not going:
         return False
-    if kept:
-        entries[:] = kept
-    else:
+    for i in reversed(going):
+        del entries[i]
+    if not entries:
         del document["rules"]
     _replace(path, f"{tomlkit.dumps(document).rstrip()}\n")
     return True

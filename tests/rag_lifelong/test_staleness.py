@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -155,10 +156,35 @@ def test_rules_are_written_beside_what_the_user_wrote(tmp_path: Path) -> None:
     rules.write(file, Rule("news/*", half_life=365 * DAY))
     text = file.read_text()
     assert text.startswith("# mine\nk = 9  # nine\n")
-    found = rules.parse(__import__("tomllib").loads(text)["rules"], file)
+    found = rules.parse(tomllib.loads(text)["rules"], file)
     assert found == (Rule("news/*", time_to_live=90 * DAY, past="hide", half_life=365 * DAY), Rule("*", keep_last=0))
     assert rules.drop(file, "*") and rules.drop(file, "news/*") and not rules.drop(file, "news/*")
     assert file.read_text() == "# mine\nk = 9  # nine\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rules = []\nk = 9\n", 'rules = [{match = "a", keep_last = 3}]\nk = 9\n', 'rules = [\n  {match = "a"},  # 1\n]\n'],
+)
+def test_rules_written_as_an_array_stay_one(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "lifelong.toml"
+    file.write_text(text)
+    before = tomllib.loads(text)["rules"]
+    rules.write(file, Rule("b", time_to_live=3 * DAY))
+    rules.write(file, Rule("b", keep_last=1))
+    written = tomllib.loads(file.read_text())["rules"]
+    assert written == [*before, {"match": "b", "time_to_live": "3 days", "keep_last": 1}]
+    if before:
+        assert rules.drop(file, "a")
+    assert tomllib.loads(file.read_text())["rules"] == written[len(before) :]
+    assert rules.drop(file, "b") and "rules" not in tomllib.loads(file.read_text())
+
+
+def test_dropping_a_rule_keeps_the_comments_of_others(tmp_path: Path) -> None:
+    file = tmp_path / "lifelong.toml"
+    file.write_text('[[rules]]\nmatch = "a"\n\n[[rules]]\nmatch = "b"  # mine\nkeep_last = 2  # two\n')
+    assert rules.drop(file, "a")
+    assert file.read_text() == '[[rules]]\nmatch = "b"  # mine\nkeep_last = 2  # two\n'
 
 
 @pytest.mark.parametrize(
