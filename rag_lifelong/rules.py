@@ -15,6 +15,7 @@ Rule: the file is the user's: comments and order stay, and it is replaced whole 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
@@ -146,13 +147,16 @@ def _document(path: Path):  # type: ignore[no-untyped-def]  # tomlkit's document
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, also through a crash."""
+    """Whole or not at all, also through a crash. Where a link leads stays so, and who may read it."""
+    path = Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, beside)
         os.replace(beside, path)
     except OSError as error:
         raise BadSetting(f"cannot write {path}: {error.strerror}") from error

@@ -180,6 +180,17 @@ def test_rules_written_as_an_array_stay_one(tmp_path: Path, text: str) -> None:
     assert rules.drop(file, "b") and "rules" not in tomllib.loads(file.read_text())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links and modes of POSIX")
+def test_a_linked_settings_file_stays_linked_and_private(tmp_path: Path) -> None:
+    real, link = tmp_path / "dotfiles.toml", tmp_path / "lifelong.toml"
+    real.write_text("k = 9\n")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    rules.write(link, Rule("a", keep_last=1))
+    assert link.is_symlink() and "keep_last = 1" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
 def test_dropping_a_rule_keeps_the_comments_of_others(tmp_path: Path) -> None:
     file = tmp_path / "lifelong.toml"
     file.write_text('[[rules]]\nmatch = "a"\n\n[[rules]]\nmatch = "b"  # mine\nkeep_last = 2  # two\n')
