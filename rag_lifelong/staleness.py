@@ -66,11 +66,14 @@ def day_of(rule: Rule, *, dated: date | None, header: Iterable[HeaderField], fil
 
 
 def stale_since(rule: Rule, since: date, today: date) -> date | None:
-    """The day the time to live was over; None while it is not. since: as `day_of` gives it."""
+    """The day the time to live was over; None while it is not. since: as `day_of` gives it.
+
+    Ages are counted in days, so that part of one counts as a whole: what is to hold for an hour holds today.
+    """
     if rule.time_to_live is None:
         return None
     try:
-        end = since + rule.time_to_live
+        end = since + timedelta(days=-(-rule.time_to_live // timedelta(days=1)))
     except OverflowError:
         return None
     return end if today >= end else None

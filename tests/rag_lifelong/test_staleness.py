@@ -97,6 +97,11 @@ def test_a_document_is_stale_from_the_day_its_time_is_over() -> None:
     rule = Rule("*", time_to_live=10 * DAY)
     assert stale_since(rule, date(2026, 1, 1), date(2026, 1, 10)) is None
     assert stale_since(rule, date(2026, 1, 1), date(2026, 1, 11)) == date(2026, 1, 11)
+    hour, longer = (Rule("*", time_to_live=timedelta(hours=count)) for count in (1, 36))
+    assert stale_since(hour, date(2026, 1, 1), date(2026, 1, 1)) is None
+    assert stale_since(hour, date(2026, 1, 1), date(2026, 1, 2)) == date(2026, 1, 2)
+    assert stale_since(longer, date(2026, 1, 1), date(2026, 1, 2)) is None
+    assert stale_since(Rule("*", time_to_live=timedelta.max), date(2026, 1, 1), date(9999, 1, 1)) is None
     assert stale_since(Rule("*"), date(1, 1, 1), date(9999, 1, 1)) is None
     assert stale_since(Rule("*", time_to_live=timedelta(days=10**6)), date(9000, 1, 1), date(9999, 1, 1)) is None
 
