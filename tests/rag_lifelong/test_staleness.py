@@ -146,6 +146,12 @@ def test_what_is_superseded_never_ranks_above_what_supersedes_it(
     assert all(found[i] == scores[i] for i in untouched)
 
 
+def test_many_ways_to_a_successor_cost_no_more_than_the_pairs() -> None:
+    successors = {i: range(i + 1, 40) for i in range(39)}  # 2 ** 38 ways from the first to the last
+    found = weighed(dict.fromkeys(range(40), 0.5), {i: i for i in range(40)}, Weights({}, successors))
+    assert sorted(found, key=found.__getitem__) == list(range(40))
+
+
 def test_a_circle_of_successors_comes_to_an_end() -> None:
     assert weighed({1: 0.5, 2: 0.4}, {1: 1, 2: 2}, Weights({}, {1: [2], 2: [1]})).keys() == {1, 2}
 
