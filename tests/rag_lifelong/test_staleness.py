@@ -413,6 +413,17 @@ def test_of_a_chain_the_last_that_lives_is_named(assistant: Assistant, reports: 
     assert standing_of(assistant, "report_v1.md").superseded_by == str(reports / "report_v3.md")
 
 
+def test_of_a_chain_the_last_ranks_first_though_one_between_is_not_found(assistant: Assistant, notes: Path) -> None:
+    put(notes, "new/a.md", "The canteen lunch costs six euros.\n")
+    put(notes, "b.md", "Nothing of it.\n")
+    put(notes, "new/c.md", "The canteen lunch: six or seven euros, and what else is to be said of meals and tables.\n")
+    assistant.add(notes)
+    assistant.supersede(notes / "new" / "a.md", notes / "b.md")
+    assistant.supersede(notes / "b.md", notes / "new" / "c.md")
+    found = assistant.search("canteen lunch costs six euros", within=["new"])
+    assert [Path(hit.path).name for hit in found] == ["c.md", "a.md"]
+
+
 def test_a_decision_goes_with_a_document_that_moves(assistant: Assistant, reports: Path) -> None:
     assistant.supersede(reports / "report_v1.md", reports / "report_v2.md")
     (reports / "kept").mkdir()
