@@ -15,6 +15,7 @@ Rule: the file is the user's: comments and order stay, and it is replaced whole 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import timedelta
@@ -45,9 +46,11 @@ def write(path: Path, rule: Rule) -> None:
     entries = document.setdefault("rules", tomlkit.aot())
     entry = next((entry for entry in entries if entry.get("match") == rule.match), None)
     if entry is None:
-        entry = tomlkit.table()
+        is_inline = isinstance(entries, tomlkit.items.Array)  # rules = [{match = "news/*"}]
+        entry = tomlkit.inline_table() if is_inline else tomlkit.table()
         entry["match"] = rule.match
-        entry.trivia.indent = "\n" if path.exists() else ""
+        if not is_inline:
+            entry.trivia.indent = "\n" if path.exists() else ""
         entries.append(entry)
     for name, value in spoken(rule).items():
         entry[name] = value
@@ -60,12 +63,12 @@ def drop(path: Path, match: str) -> bool:
 
     document = _document(path)
     entries = document.get("rules", [])
-    kept = [entry for entry in entries if entry.get("match") != match]
-    if len(kept) == len(entries):
+    going = [i for i, entry in enumerate(entries) if entry.get("match") == match]
+    if not going:
         return False
-    if kept:
-        entries[:] = kept
-    else:
+    for i in reversed(going):
+        del entries[i]
+    if not entries:
         del document["rules"]
     _replace(path, f"{tomlkit.dumps(document).rstrip()}\n")
     return True
@@ -144,13 +147,16 @@ def _document(path: Path):  # type: ignore[no-untyped-def]  # tomlkit's document
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, also through a crash."""
+    """Whole or not at all, also through a crash. Where a link leads stays so, and who may read it."""
+    path = Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, beside)
         os.replace(beside, path)
     except OSError as error:
         raise BadSetting(f"cannot write {path}: {error.strerror}") from error

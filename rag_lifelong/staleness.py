@@ -69,11 +69,14 @@ def day_of(rule: Rule, *, dated: date | None, header: Iterable[HeaderField], fil
 
 
 def stale_since(rule: Rule, since: date, today: date) -> date | None:
-    """The day the time to live was over; None while it is not. since: as `day_of` gives it."""
+    """The day the time to live was over; None while it is not. since: as `day_of` gives it.
+
+    Ages are counted in days, so that part of one counts as a whole: what is to hold for an hour holds today.
+    """
     if rule.time_to_live is None:
         return None
     try:
-        end = since + rule.time_to_live
+        end = since + timedelta(days=-(-rule.time_to_live // timedelta(days=1)))
     except OverflowError:
         return None
     return end if today >= end else None
@@ -113,17 +116,25 @@ def weighed(scores: Mapping[int, float], owners: Mapping[int, int], weights: Wei
     best: dict[int, float] = {}
     for i, score in found.items():
         best[owners[i]] = max(score, best.get(owners[i], 0.0))
-    limits = {document_id: _limit(document_id, best, weights.successors, ()) for document_id in weights.successors}
+    limits: dict[int, float] = {}
+    for document_id in weights.successors:
+        _limit(document_id, best, weights.successors, limits)
     return {i: min(score, limits.get(owners[i], score)) for i, score in found.items()}
 
 
 def _limit(
-    document_id: int, best: Mapping[int, float], successors: Mapping[int, Collection[int]], passed: tuple[int, ...]
+    document_id: int, best: Mapping[int, float], successors: Mapping[int, Collection[int]], limits: dict[int, float]
 ) -> float:
-    """What its scores must not exceed: the best one of what supersedes it, itself limited so."""
-    above = []
-    for new in successors.get(document_id, ()):
-        if new not in passed and new != document_id:
-            limit = _limit(new, best, successors, (*passed, document_id))
-            above.append(min(best[new], limit) * (1.0 - 1e-6) if new in best else limit)
-    return max((limit for limit in above if limit != inf), default=inf)
+    """What its scores must not exceed: the best one of what supersedes it, itself limited so.
+
+    limits: those known already, so that each document is looked at once, however many ways lead to it.
+    """
+    if document_id not in limits:
+        limits[document_id] = inf  # for a circle, which must come to an end
+        above = []
+        for new in successors.get(document_id, ()):
+            if new != document_id:
+                limit = _limit(new, best, successors, limits)
+                above.append(min(best[new], limit) * (1.0 - 1e-6) if new in best else limit)
+        limits[document_id] = max((limit for limit in above if limit != inf), default=inf)
+    return limits[document_id]

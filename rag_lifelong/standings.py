@@ -76,9 +76,12 @@ class Standings:
                     factor *= PAST_DOWN
             if factor != 1.0:
                 factors[bearing.document_id] = factor
-            living = self._living_successors(bearing.document_id)
-            if living:
-                successors[bearing.document_id] = tuple(living)
+        waiting = sorted(document_ids)
+        while waiting:  # also by way of documents that were not found themselves
+            document_id = waiting.pop()
+            if document_id not in successors and (living := self._living_successors(document_id)):
+                successors[document_id] = tuple(living)
+                waiting.extend(living)
         return Weights(factors, successors)
 
     def _standing(self, bearing: Bearing) -> Standing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -96,6 +97,11 @@ def test_a_document_is_stale_from_the_day_its_time_is_over() -> None:
     rule = Rule("*", time_to_live=10 * DAY)
     assert stale_since(rule, date(2026, 1, 1), date(2026, 1, 10)) is None
     assert stale_since(rule, date(2026, 1, 1), date(2026, 1, 11)) == date(2026, 1, 11)
+    hour, longer = (Rule("*", time_to_live=timedelta(hours=count)) for count in (1, 36))
+    assert stale_since(hour, date(2026, 1, 1), date(2026, 1, 1)) is None
+    assert stale_since(hour, date(2026, 1, 1), date(2026, 1, 2)) == date(2026, 1, 2)
+    assert stale_since(longer, date(2026, 1, 1), date(2026, 1, 2)) is None
+    assert stale_since(Rule("*", time_to_live=timedelta.max), date(2026, 1, 1), date(9999, 1, 1)) is None
     assert stale_since(Rule("*"), date(1, 1, 1), date(9999, 1, 1)) is None
     assert stale_since(Rule("*", time_to_live=timedelta(days=10**6)), date(9000, 1, 1), date(9999, 1, 1)) is None
 
@@ -140,6 +146,12 @@ def test_what_is_superseded_never_ranks_above_what_supersedes_it(
     assert all(found[i] == scores[i] for i in untouched)
 
 
+def test_many_ways_to_a_successor_cost_no_more_than_the_pairs() -> None:
+    successors = {i: range(i + 1, 40) for i in range(39)}  # 2 ** 38 ways from the first to the last
+    found = weighed(dict.fromkeys(range(40), 0.5), {i: i for i in range(40)}, Weights({}, successors))
+    assert sorted(found, key=found.__getitem__) == list(range(40))
+
+
 def test_a_circle_of_successors_comes_to_an_end() -> None:
     assert weighed({1: 0.5, 2: 0.4}, {1: 1, 2: 2}, Weights({}, {1: [2], 2: [1]})).keys() == {1, 2}
 
@@ -155,10 +167,46 @@ def test_rules_are_written_beside_what_the_user_wrote(tmp_path: Path) -> None:
     rules.write(file, Rule("news/*", half_life=365 * DAY))
     text = file.read_text()
     assert text.startswith("# mine\nk = 9  # nine\n")
-    found = rules.parse(__import__("tomllib").loads(text)["rules"], file)
+    found = rules.parse(tomllib.loads(text)["rules"], file)
     assert found == (Rule("news/*", time_to_live=90 * DAY, past="hide", half_life=365 * DAY), Rule("*", keep_last=0))
     assert rules.drop(file, "*") and rules.drop(file, "news/*") and not rules.drop(file, "news/*")
     assert file.read_text() == "# mine\nk = 9  # nine\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rules = []\nk = 9\n", 'rules = [{match = "a", keep_last = 3}]\nk = 9\n', 'rules = [\n  {match = "a"},  # 1\n]\n'],
+)
+def test_rules_written_as_an_array_stay_one(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "lifelong.toml"
+    file.write_text(text)
+    before = tomllib.loads(text)["rules"]
+    rules.write(file, Rule("b", time_to_live=3 * DAY))
+    rules.write(file, Rule("b", keep_last=1))
+    written = tomllib.loads(file.read_text())["rules"]
+    assert written == [*before, {"match": "b", "time_to_live": "3 days", "keep_last": 1}]
+    if before:
+        assert rules.drop(file, "a")
+    assert tomllib.loads(file.read_text())["rules"] == written[len(before) :]
+    assert rules.drop(file, "b") and "rules" not in tomllib.loads(file.read_text())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and modes of POSIX")
+def test_a_linked_settings_file_stays_linked_and_private(tmp_path: Path) -> None:
+    real, link = tmp_path / "dotfiles.toml", tmp_path / "lifelong.toml"
+    real.write_text("k = 9\n")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    rules.write(link, Rule("a", keep_last=1))
+    assert link.is_symlink() and "keep_last = 1" in real.read_text()
+    assert real.stat().st_mode & 0o777 == 0o600
+
+
+def test_dropping_a_rule_keeps_the_comments_of_others(tmp_path: Path) -> None:
+    file = tmp_path / "lifelong.toml"
+    file.write_text('[[rules]]\nmatch = "a"\n\n[[rules]]\nmatch = "b"  # mine\nkeep_last = 2  # two\n')
+    assert rules.drop(file, "a")
+    assert file.read_text() == '[[rules]]\nmatch = "b"  # mine\nkeep_last = 2  # two\n'
 
 
 @pytest.mark.parametrize(
@@ -363,6 +411,17 @@ def test_of_a_chain_the_last_that_lives_is_named(assistant: Assistant, reports: 
     assert ranked == ["report_v3.md", "report_v2.md", "report_v1.md"]
     assistant.forget(reports / "report_v2.md")
     assert standing_of(assistant, "report_v1.md").superseded_by == str(reports / "report_v3.md")
+
+
+def test_of_a_chain_the_last_ranks_first_though_one_between_is_not_found(assistant: Assistant, notes: Path) -> None:
+    put(notes, "new/a.md", "The canteen lunch costs six euros.\n")
+    put(notes, "b.md", "Nothing of it.\n")
+    put(notes, "new/c.md", "The canteen lunch: six or seven euros, and what else is to be said of meals and tables.\n")
+    assistant.add(notes)
+    assistant.supersede(notes / "new" / "a.md", notes / "b.md")
+    assistant.supersede(notes / "b.md", notes / "new" / "c.md")
+    found = assistant.search("canteen lunch costs six euros", within=["new"])
+    assert [Path(hit.path).name for hit in found] == ["c.md", "a.md"]
 
 
 def test_a_decision_goes_with_a_document_that_moves(assistant: Assistant, reports: Path) -> None:
