@@ -84,7 +84,8 @@ def apply(
             case Restore():
                 outcomes.append(writer.restore(operation))
             case Decide(old=old, new=new, decision=decision, evidence=evidence):
-                supersessions.decide(connection, old, new, decision, evidence, number)
+                if not _closes_circle(connection, operation, number):  # with others of this batch
+                    supersessions.decide(connection, old, new, decision, evidence, number)
     versions.finish(connection, number, writer.counts)
     return Applied(number, tuple(outcomes))
 
@@ -113,13 +114,20 @@ def _fits(connection: sqlite3.Connection, operation: Operation, leaving: set[tup
             before = supersessions.decision_of(connection, old, new, now)
             if (None if before is None else before.decision) == decision:
                 return False
-            # no document supersedes itself in the end
-            return decision != supersessions.CONFIRMED or not supersessions.leads_to(connection, new, old, now)
+            is_known = all(documents.is_known(connection, i) for i in (old, new))  # or forgotten everywhere meanwhile
+            return is_known and not _closes_circle(connection, operation, now)
         case Hold(root_id=root_id, path=path):
             state = files.state(connection, root_id, path)
             return state is not None and state.document_id is not None
         case _:
             return True
+
+
+def _closes_circle(connection: sqlite3.Connection, operation: Decide, version: int) -> bool:
+    """A document would supersede itself in the end."""
+    return operation.decision == supersessions.CONFIRMED and supersessions.leads_to(
+        connection, operation.new, operation.old, version
+    )
 
 
 def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:

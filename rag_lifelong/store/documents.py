@@ -83,6 +83,11 @@ def versions_of(connection: sqlite3.Connection, document_id: int) -> list[int]:
     return [int(row[0]) for row in rows if row[0] is not None]
 
 
+def is_known(connection: sqlite3.Connection, document_id: int) -> bool:
+    """The document was there once, and was not erased."""
+    return connection.execute("SELECT 1 FROM documents WHERE id = ?", (document_id,)).fetchone() is not None
+
+
 def lives_now(connection: sqlite3.Connection, document_id: int) -> bool:
     """The document stands somewhere, or has a text."""
     row = connection.execute(

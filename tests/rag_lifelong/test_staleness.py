@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from rag_lifelong import open_assistant, rules, staleness
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import BadSetting, NoSuchConflict, NoSuchPath
+from rag_lifelong.operations import Decide
 from rag_lifelong.staleness import FADING, Rule, Weights, day_of, freshness, rule_for, stale_since, weighed
 from rag_lifelong.store import revisions
 from rag_lifelong.types import HOLDS, HeaderField, Standing
@@ -445,6 +446,25 @@ def test_nothing_supersedes_itself_in_the_end(assistant: Assistant, reports: Pat
     with pytest.raises(NoSuchConflict, match="no conflict 9-9"):
         assistant.decide(confirm=["9-9"])
     assert assistant.versions(1)[0].number == 3
+
+
+def test_nor_by_what_is_decided_at_once(assistant: Assistant, reports: Path) -> None:
+    pair = reports / "report_v1.md", reports / "report_v2.md"
+    codes = []
+    for old, new in (pair, pair[::-1]):
+        codes.append(assistant.supersede(old, new)[1][0].code)
+        assistant.decide(reject=[codes[-1]])
+    assistant.decide(confirm=codes)
+    assert [conflict.decision for conflict in assistant.conflicts(settled=True)] == ["confirmed", "rejected"]
+    assert standing_of(assistant, "report_v1.md").superseded_by == str(pair[1])
+    assert standing_of(assistant, "report_v2.md").holds
+
+
+def test_of_what_was_forgotten_everywhere_meanwhile_nothing_is_decided(assistant: Assistant, reports: Path) -> None:
+    ids = {Path(d.path).name: d.document_id for d in assistant.documents()}
+    assistant.forget_everywhere(reports / "report_v1.md")
+    late = Decide(ids["report_v1.md"], ids["report_v2.md"], "confirmed", "")
+    assert assistant.knowledge_base.commit([late], cause="confirm").version is None
 
 
 def test_a_header_retires_its_own_document_and_no_other(assistant: Assistant, notes: Path) -> None:
