@@ -120,8 +120,9 @@ def folders(knowledge_base: KnowledgeBase) -> tuple[Folder, ...]:
 def rules(knowledge_base: KnowledgeBase, known: Sequence[tuple[Rule, str]]) -> tuple[RuleInForce, ...]:
     """Each of the known (rule, file it stands in), and what it concerns now."""
     roots = knowledge_base.folders.roots()
-    standings = knowledge_base.standings()
-    documents = knowledge_base.documents()
+    with knowledge_base.reading():  # others may add and remove meanwhile
+        standings = knowledge_base.standings()
+        documents = knowledge_base.documents()
     found = []
     for rule, origin in known:
         mine = [d for d in documents if _is_matched(rule, d.path, roots)]

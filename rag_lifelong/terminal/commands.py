@@ -172,7 +172,8 @@ def listing(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         failed = [f for f in assistant.failures() if options.pattern is None or _is_like(f, options.pattern)]
         code, remark = (DONE, "") if failed else (NOTHING, "No file failed to be read.")
         return Outcome(overview.failed_files(failed), [as_json.failure(f) for f in failed], code, remark)
-    found, standings = assistant.list(options.pattern), assistant.standings()
+    with assistant.knowledge_base.reading():  # others may add and remove meanwhile
+        found, standings = assistant.list(options.pattern), assistant.standings()
     none = "No such document."
     if options.pending:
         found, none = tuple(document for document in found if document.without_vectors), "Nothing waits."

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from rag_lifelong import __version__
+from rag_lifelong import __version__, open_assistant
 from rag_lifelong.cli import main
+from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.terminal.commands import dates_of, path_and_line
 from rag_lifelong.terminal.parser import Usage, build_parser, globs_of
 
@@ -497,3 +500,32 @@ def test_common_options_stand_before_or_after_the_command() -> None:
     for options in (before, after):
         assert (options.kb, options.json, options.k, globs_of(options)) == ("x", True, 3, ("a",))
     assert globs_of(parser.parse_args(["--in", "a", "search", "--in", "b", "--in", "c", "q"])) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("command", ["list", "rules"])
+def test_what_is_added_and_removed_meanwhile_is_no_trouble(
+    run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    run("add", str(notes))
+    run("rules", "*", "--time-to-live", "90 days")
+
+    def meanwhile() -> None:
+        with open_assistant() as other:
+            other.forget(notes / "ops")
+            (notes / "more.md").write_text("The canteen opens at noon.\n")
+            other.add(notes)
+
+    def other_first(method: Callable[..., object]) -> Callable[..., object]:
+        def called(*arguments: object, **named: object) -> object:
+            if threading.current_thread() is threading.main_thread():
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(meanwhile).result()
+            return method(*arguments, **named)
+
+        return called
+
+    second = "standings" if command == "list" else "documents"
+    monkeypatch.setattr(KnowledgeBase, second, other_first(getattr(KnowledgeBase, second)))
+    code, out, err = run(command)
+    assert (code, err) == (0, "")
+    assert ("oncall.md" in out) if command == "list" else ("2 documents" in out)
