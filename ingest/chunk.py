@@ -1,13 +1,14 @@
-"""A document → chunks of about 200 tokens whose borders follow the content.
+"""A document → chunks of up to 254 tokens whose borders follow the content.
 
-Rule: where a border falls depends on the text near it, never on the distance from the start of the file.
-So an edit re-cuts its own neighbourhood, and the chunks before and after stay what they were.
+Rule: where a border falls depends on the text near it, never on the distance from the start of the file nor on
+what stood there before. So an edit re-cuts its own neighbourhood, and the chunks before and after stay what they were.
 
 The text is taken apart into atoms (paragraphs, code blocks, table rows; sentences and words where those are too
-long). Pages and slides always end a chunk, headings end one that has some size. Between them, the border is
-set before the atom with the greatest hash among those that keep the chunk in [min_tokens, max_tokens]: two walks
-that start at different places soon meet at the same atom (content-defined chunking, as in LBFS, SOSP 2001, with
-the maximum in a window in place of a fixed divisor, as in AE, INFOCOM 2015).
+long). Pages and slides always end a chunk, headings end one that has some size. Every other border is looked at once,
+the weakest first (inside a paragraph, between paragraphs, headings from the deepest to the highest; equals by a hash
+of a word behind them), and it goes if the chunks on both sides fit into one. Content-defined chunking (LBFS, SOSP
+2001) walks from the start and needs some chunks to meet its former borders again; here what becomes of a border depends
+on a few near it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from hashlib import blake2b
 
 from ingest.types import Chunk, Document, Mark, MarkKind
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 
-MAX_CONTEXT_TOKENS = 24  # with 230 of text and 2 special ones: what MiniLM reads is 256
-MIN_SECTION_TOKENS = 60  # a heading ends a chunk of at least this size; smaller sections share one
-MIN_TAIL_TOKENS = 40  # a cut never leaves less than this before the section's end
+MAX_CONTEXT_TOKENS = 16  # 24: 1.2 % more strings for the same edits (docs/log.md)
+MIN_SECTION_TOKENS = 40  # a heading ends a chunk of at least this size; 60: fewer strings, sentences found less often
+MIN_TARGET_TOKENS = 40
+LARGEST = 1.27  # times the target, with the context: 254 of 200, which with 2 special ones are the 256 MiniLM reads
+HASHED_WORDS = 10  # of an atom: the longest of its first words gives its hash, so that few edits change it
 CHARS_PER_TOKEN = 8  # a token stands for at most this many characters: long runs (base64) count as many
 
 _HARD = frozenset({MarkKind.PAGE, MarkKind.SLIDE, MarkKind.SHEET})
@@ -40,7 +43,7 @@ CountTokens = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class _Atom:
-    """A piece never cut further. border: what stands before it (0 inside a block … 3 always cut)."""
+    """A piece never cut further. border: what stands before it, stronger the higher."""
 
     start: int
     end: int
@@ -49,7 +52,7 @@ class _Atom:
     hash: bytes
 
 
-_INSIDE, _BLOCK, _SECTION, _PAGE = range(4)
+_INSIDE, _BLOCK, _SECTION, _PAGE = 0, 1, 2, 9  # 2 … 8: headings, the deepest first
 
 
 def split(
@@ -57,29 +60,31 @@ def split(
 ) -> list[Chunk]:
     """The chunks of a document, in order, without overlap; text between them is blank.
 
-    count_tokens: the embedder's own count, without special tokens. target_tokens: the mean size aimed at.
-    max_tokens: no chunk is larger; by default 1.15 × the target.
+    count_tokens: the embedder's own count, without special tokens, of what it is given of a text. target_tokens: of a
+    full chunk; the mean is lower. max_tokens: no chunk is larger with its context; by default 1.27 × the target.
     Raises ValueError if target_tokens is below 40 or above max_tokens.
     """
-    largest = max_tokens if max_tokens is not None else round(target_tokens * 1.15)
-    if target_tokens < MIN_TAIL_TOKENS or largest < target_tokens:
-        raise ValueError(f"target_tokens {target_tokens} must lie in [{MIN_TAIL_TOKENS}, max_tokens {largest}]")
-    smallest = max(MIN_TAIL_TOKENS, 2 * target_tokens - largest - target_tokens // 8)
-    atoms = list(_atoms(document, count_tokens, largest))
+    largest = max_tokens if max_tokens is not None else round(target_tokens * LARGEST)
+    if target_tokens < MIN_TARGET_TOKENS or largest < target_tokens:
+        raise ValueError(f"target_tokens {target_tokens} must lie in [{MIN_TARGET_TOKENS}, max_tokens {largest}]")
+    atoms = list(_atoms(document, count_tokens, (largest - MAX_CONTEXT_TOKENS) // 2))
     places = Places(document)
-    contexts: dict[str, str] = {}
-    chunks = []
-    for first, last in _walk(atoms, smallest=smallest, largest=largest):
-        start, end = atoms[first].start, atoms[last - 1].end
-        outline = places.outline(start)
+    contexts: dict[str, tuple[str, int]] = {}  # outline → context and its tokens
+    outlines = [places.outline(atom.start) for atom in atoms]
+    for outline in outlines:
         if outline not in contexts:
-            contexts[outline] = _context(document.title, outline, count_tokens)
+            context = _context(document.title, outline, count_tokens)
+            contexts[outline] = context, count_tokens(context)
+    rooms = [largest - contexts[outline][1] for outline in outlines]
+    chunks = []
+    for first, last in _joined(atoms, rooms):
+        start, end = atoms[first].start, atoms[last - 1].end
         chunks.append(
             Chunk(
                 start=start,
                 end=end,
                 text=document.text[start:end],
-                context=contexts[outline],
+                context=contexts[outlines[first]][0],
                 label=places.label(start),
                 page=places.page(start),
             )
@@ -87,51 +92,27 @@ def split(
     return chunks
 
 
-def _walk(atoms: Sequence[_Atom], *, smallest: int, largest: int) -> Iterator[tuple[int, int]]:
-    """(first, last) half-open runs of atoms, one a chunk."""
+def _joined(atoms: Sequence[_Atom], rooms: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(first, last) half-open runs of atoms, one a chunk. rooms: the tokens of a chunk that begins at each atom."""
+    firsts = list(range(-1, len(atoms)))  # by the end of a run: its first atom
+    lasts = list(range(1, len(atoms) + 1))  # by the first atom of a run: its end
+    sizes = [atom.size for atom in atoms]  # by the first atom of a run
+    inner = (i for i in range(1, len(atoms)) if atoms[i].border < _PAGE)
+    for i in sorted(inner, key=lambda i: (atoms[i].border, atoms[i].hash)):
+        first = firsts[i]
+        is_kept = atoms[i].border >= _SECTION and sizes[first] >= MIN_SECTION_TOKENS
+        if not is_kept and sizes[first] + sizes[i] <= rooms[first]:
+            sizes[first] += sizes[i]
+            lasts[first] = lasts[i]
+            firsts[lasts[i]] = first
     first = 0
     while first < len(atoms):
-        last = _cut(atoms, first, smallest, largest)
-        yield first, last
-        first = last
-
-
-def _cut(atoms: Sequence[_Atom], first: int, smallest: int, largest: int) -> int:
-    """Where the chunk that begins at atom `first` ends (exclusive)."""
-    size = 0
-    candidates: list[tuple[int, int]] = []  # (atom, size of the chunk cut before it)
-    for i in range(first, len(atoms)):
-        atom = atoms[i]
-        if i > first:
-            if atom.border == _PAGE or (atom.border == _SECTION and size >= MIN_SECTION_TOKENS):
-                return i
-            if size >= smallest:
-                candidates.append((i, size))
-        size += atom.size
-        if size > largest and i > first:
-            return _best(atoms, candidates, first, i)
-    return len(atoms)
-
-
-def _best(atoms: Sequence[_Atom], candidates: Sequence[tuple[int, int]], first: int, overflow: int) -> int:
-    """Of the atoms a chunk may end before, the one whose border is strongest, then whose hash is greatest."""
-    if not candidates:
-        return overflow
-    tail = 0
-    ahead = overflow
-    while ahead < len(atoms) and tail < MIN_TAIL_TOKENS and atoms[ahead].border < _SECTION:
-        tail += atoms[ahead].size
-        ahead += 1
-    ends_near = tail < MIN_TAIL_TOKENS  # the section ends just behind the window: leave it enough
-    if ends_near:
-        sizes = [atom.size for atom in atoms[first:ahead]]
-        whole = sum(sizes)
-        roomy = [(i, size) for i, size in candidates if whole - size >= MIN_TAIL_TOKENS]
-        candidates = roomy or candidates
-    return max(candidates, key=lambda candidate: (atoms[candidate[0]].border, atoms[candidate[0]].hash))[0]
+        yield first, lasts[first]
+        first = lasts[first]
 
 
 def _atoms(document: Document, count_tokens: CountTokens, largest: int) -> Iterator[_Atom]:
+    """The atoms of a document, none of more than `largest` tokens."""
     text = document.text
     borders = _mark_borders(document.marks)
     for start, end, border in _blocks(text, borders):
@@ -152,9 +133,9 @@ def _taken_apart(
     if start >= end:
         return
     piece = text[start:end]
-    size = max(count_tokens(piece), len(piece) // CHARS_PER_TOKEN, 1)
+    size = _size(piece, count_tokens)
     if size <= largest:
-        yield _Atom(start, end, size, border, blake2b(piece[:200].encode(), digest_size=8).digest())
+        yield _Atom(start, end, size, border, _hash(piece))
         return
     if not separators:
         yield from _cut_run(text, start, end, border, count_tokens, largest)
@@ -172,9 +153,19 @@ def _cut_run(text: str, start: int, end: int, border: int, count_tokens: CountTo
     width = max(1, largest // 2)  # one character is at most about two tokens
     for at in range(start, end, width):
         piece = text[at : min(at + width, end)]
-        size = max(count_tokens(piece), len(piece) // CHARS_PER_TOKEN, 1)
-        yield _Atom(at, at + len(piece), size, border, blake2b(piece.encode(), digest_size=8).digest())
+        size = _size(piece, count_tokens)
+        yield _Atom(at, at + len(piece), size, border, _hash(piece))
         border = _INSIDE
+
+
+def _size(piece: str, count_tokens: CountTokens) -> int:
+    return max(count_tokens(piece), -(-len(piece) // CHARS_PER_TOKEN))
+
+
+def _hash(piece: str) -> bytes:
+    """Orders borders of equal strength: of a telling word near the start, so that most edits leave it."""
+    word = max(piece[:200].split()[:HASHED_WORDS], key=len, default="")
+    return blake2b(word.encode(), digest_size=8).digest()
 
 
 def _blocks(text: str, borders: dict[int, int]) -> Iterator[tuple[int, int, int]]:
@@ -215,7 +206,7 @@ class _Spans:
 def _mark_borders(marks: Sequence[Mark]) -> dict[int, int]:
     borders: dict[int, int] = {}
     for mark in marks:
-        border = _PAGE if mark.kind in _HARD else _SECTION
+        border = _PAGE if mark.kind in _HARD else max(_SECTION, _PAGE - 1 - mark.level)
         borders[mark.start] = max(border, borders.get(mark.start, _INSIDE))
     return borders
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
@@ -32,7 +32,7 @@ from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings, ignored_by
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.staleness import Rule
-from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, not_stored
+from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
 from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
@@ -158,8 +158,10 @@ class Assistant:
     ) -> ReadIn:
         """Makes the knowledge base equal to these folders, or to all that are followed or were added.
 
-        A folder that is not there is left as it is. Arguments and errors as `add`.
+        A folder that is not there is left as it is. Arguments and errors as `add`; NoSuchPath also if none is followed.
         """
+        if not folders and not self.followed():
+            raise none_followed(self.knowledge_base)
         chosen = [Path(folder) for folder in folders] or [
             Path(root.path) for root in self.followed() if os.path.isdir(root.path)
         ]
@@ -200,7 +202,7 @@ class Assistant:
         chosen = folders or [root.path for root in self.followed()]
         roots = [self._root_to_follow(folder, rules) for folder in chosen]
         if not roots:
-            raise NoSuchPath("no folder to watch; name one: lifelong watch FOLDER")
+            raise none_followed(self.knowledge_base)
         watcher = Watcher(
             self.knowledge_base,
             roots,
@@ -281,30 +283,37 @@ class Assistant:
         """
         return retraction.forget_everywhere(self.knowledge_base, paths)
 
+    def pruning_plan(
+        self, *, keep_for: str | None = None, keep_last: int | None = None, within: Sequence[str] = ()
+    ) -> Pruning:
+        """The former texts that `prune` would let go with such arguments; nothing is done."""
+        return retraction.pruning_plan(self.knowledge_base, keep_for=keep_for, keep_last=keep_last, within=within)
+
     def prune(
         self,
+        planned: Pruning | None = None,
         *,
         keep_for: str | None = None,
         keep_last: int | None = None,
         within: Sequence[str] = (),
-        is_dry: bool = False,
     ) -> Pruning:
-        """Lets go of former texts, for good; what went, or would. The present is not touched.
+        """Lets go of former texts, for good; what went. The present is not touched.
 
-        keep_for: a span such as "1 year": what was replaced or taken out longer ago goes; None: all that was.
-        keep_last: of each document, so many former texts stay. Both None: as the rules say, and nothing where they
-        say nothing. within: globs of paths. Raises BadSetting for a span that cannot be read.
+        planned: exactly what `pruning_plan` has shown; None: what it would show now.
+        keep_for: a span such as "1 year": what was replaced or taken out longer ago goes. keep_last: of each document,
+        so many former texts stay. What is None is as the document's rule says; where neither says anything, nothing
+        goes. within: globs of paths. Raises BadSetting for a span that cannot be read.
         """
-        return retraction.prune(
-            self.knowledge_base, keep_for=keep_for, keep_last=keep_last, within=within, is_dry=is_dry
-        )
+        if planned is None:
+            planned = self.pruning_plan(keep_for=keep_for, keep_last=keep_last, within=within)
+        return self.knowledge_base.prune(planned)
 
     def undo_plan(self, version: int | None = None) -> UndoPlan:
         """What `undo` would do; nothing is done. Raises NothingToUndo, NoSuchVersion."""
         return retraction.undo_plan(self.knowledge_base, version)
 
     def undo(self, version: int | None = None) -> Version:
-        """Takes back a version, by default the newest that a command made and that was not taken back yet.
+        """Takes back a version, by default the newest that a command made and that still holds.
 
         One more version; the disk is not touched, and its files are not read again until they change. What a later
         version has changed again stays. Raises NothingToUndo, NoSuchVersion.
@@ -317,9 +326,19 @@ class Assistant:
         """The rules about the age of documents, in the order that they apply, and what they concern now."""
         return status.rules(self.knowledge_base, rules_of(self.knowledge_base.path))
 
-    def set_rule(self, rule: Rule) -> None:
-        """What `rule` says goes into the knowledge base's `lifelong.toml`, and holds from now on. Raises BadSetting."""
-        rule_file.write(self.knowledge_base.path / SETTINGS_NAME, rule)
+    def set_rule(self, rule: Rule, *, unset: Collection[str] = ()) -> None:
+        """What `rule` says goes into the knowledge base's `lifelong.toml`, and holds from now on.
+
+        unset: the names of what the rule for the same `match` is no longer to say.
+        Raises BadSetting, also where all that it says would have no effect.
+        """
+        path = self.knowledge_base.path / SETTINGS_NAME
+        own: list[Rule] = []
+        others: list[Rule] = []
+        for known, origin in rules_of(self.knowledge_base.path):
+            (own if origin == str(path) else others).append(known)
+        rule_file.check_effect(rule, unset=unset, own=own, others=others)
+        rule_file.write(path, rule, unset=unset)
         self._read_rules()
 
     def drop_rule(self, match: str) -> None:
@@ -352,7 +371,7 @@ class Assistant:
     ) -> tuple[Version, tuple[Conflict, ...]]:
         """Confirms and rejects conflicts by their codes; the version made, and the conflicts as they are now.
 
-        A confirmed one ranks below what supersedes it, and answers say so. `undo` takes it back.
+        What supersedes a document is found right before it, and answers say so. `undo` takes it back.
         Raises NoSuchConflict.
         """
         return conflicts.decide(self.knowledge_base, confirm=confirm, reject=reject)
@@ -472,13 +491,21 @@ class Assistant:
         """The documents alive at a version."""
         return self.knowledge_base.documents(as_of=as_of)
 
-    def list(self, pattern: str | None = None) -> tuple[StoredDocument, ...]:
-        """The documents alive now; only those whose path matches a glob, if one is given."""
-        found = self.documents()
-        if pattern is None:
-            return found
-        inside = self.knowledge_base.matching(pattern)
-        return tuple(document for document in found if document.document_id in inside)
+    def list(
+        self,
+        pattern: str | None = None,
+        *,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+    ) -> tuple[StoredDocument, ...]:
+        """The documents alive at a version that a search with such arguments looks in; whose path matches `pattern`."""
+        found = self.documents(as_of=as_of)
+        for globs, dates in ((within, dated), (() if pattern is None else (pattern,), None)):
+            inside = self.knowledge_base.matching(globs, as_of=as_of, dated=dates)
+            if inside is not None:
+                found = tuple(document for document in found if document.document_id in inside)
+        return found
 
     def failures(self) -> tuple[Failure, ...]:
         """The files that could not be read, with their reasons."""

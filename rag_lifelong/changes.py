@@ -158,8 +158,19 @@ def _is_made_alike(connection: sqlite3.Connection, operation: Put) -> bool:
         _fields_of(document),
         _marks_of(document),
         document.is_source,
-    ) and [(p.start, p.end, p.label, p.page, p.context) for p in old.placements] == [
-        (chunk.start, chunk.end, chunk.label, chunk.page, chunk.context) for chunk in operation.chunks
+    ) and [
+        (
+            p.start,
+            p.end,
+            p.label,
+            p.page,
+            p.context,
+            _embedded(old.chunker_version, p.context, old.text[p.start : p.end]),
+        )
+        for p in old.placements
+    ] == [
+        (c.start, c.end, c.label, c.page, c.context, _embedded(operation.chunker_version, c.context, c.text))
+        for c in operation.chunks
     ]
     if is_alike:
         made_by = (document.parser, document.parser_version, operation.chunker_version)
@@ -168,6 +179,10 @@ def _is_made_alike(connection: sqlite3.Connection, operation: Put) -> bool:
         files.release(connection, place.root_id, place.path)
         _touch(connection, Touch(place, operation.digest))
     return is_alike
+
+
+def _embedded(chunker_version: int, context: str, text: str) -> bytes:
+    return string_digest(context, text, chunker_version=chunker_version)
 
 
 def _fields_of(document: Document) -> tuple[HeaderField, ...]:
@@ -420,7 +435,7 @@ class _Writer:
         raised: list[words.Row] = []
         queued: list[tuple[bytes, int]] = []
         for chunk in operation.chunks:
-            digest = string_digest(chunk.context, chunk.text)
+            digest = string_digest(chunk.context, chunk.text, chunker_version=operation.chunker_version)
             key = PassageKey(digest, seen[digest])
             seen[digest] += 1
             passage_id = known.get(key)

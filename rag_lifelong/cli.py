@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.terminal.parser import Parser, Usage, build_parser
+from rag_lifelong.terminal.parser import Parser, Usage, build_parser, refuse_useless
 
 if TYPE_CHECKING:
     from rag_lifelong.assistant import Assistant
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     parser = build_parser()
     options = parser.parse_args(words)
+    refuse_useless(parser, options)
     if options.command is None:
         return _bare(parser, options)
     if options.command == "completion":
@@ -129,7 +130,7 @@ def _chat(options: Namespace) -> int:
 
 
 def _watch(options: Namespace) -> int:
-    """Follows folders until ^C, or until a service manager ends it."""
+    """Follows folders until ^C, until a service manager ends it, or until all were unfollowed."""
     from rag_lifelong.terminal.commands import missing, rules_of
     from rag_lifelong.terminal.style import short_path
     from rag_lifelong.terminal.watching import Watching, watch
@@ -138,13 +139,15 @@ def _watch(options: Namespace) -> int:
     with _opened(options, create=bool(options.folders)) as assistant:
         named = [os.path.abspath(os.path.expanduser(folder)) for folder in options.folders]
         places = named or [root.path for root in assistant.followed()]
-        shown = Watching(sys.stdout, places, is_json=bool(options.json), is_quiet=bool(options.quiet))
+        shown = Watching(sys.stdout, is_json=bool(options.json), is_quiet=bool(options.quiet))
         watcher = assistant.watch(*options.folders, rules=rules_of(options), tell=shown.tell)
         if not options.quiet:
             where = ", ".join(short_path(place) for place in places)
             sys.stderr.write(f"Following {where}. ^C stops, nothing is lost.\n")
         try:
             watch(watcher, shown)
+            if not watcher.folders() and not options.quiet:
+                sys.stderr.write("Nothing is followed any more. To follow a folder: lifelong watch FOLDER\n")
         except KeyboardInterrupt:
             watcher.stop()
             if not options.quiet:

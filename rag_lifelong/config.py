@@ -27,7 +27,7 @@ class Config:
     """All settings.
 
     model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder.
-    k: passages a search shows. chunk_tokens: mean size of new chunks. max_file_mb: larger files are not read.
+    k: passages a search shows. chunk_tokens: about the size of a full chunk. max_file_mb: larger files are not read.
     settle_ms: a watched file is read once it has not changed for so long.
     editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
     color: "auto", "always" or "never". rules: about the age of documents, the user's before the knowledge base's own;

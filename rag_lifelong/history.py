@@ -7,22 +7,39 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag_lifelong.places import joined, relative_to
-from rag_lifelong.store import documents, files, revisions, versions
+from rag_lifelong.store import documents, files, revisions, supersessions, versions
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.types import Version
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """The document at `new` supersedes the one at `old` ("confirmed"), or does not ("rejected").
+
+    Both paths are of now, or the last. is_old: the older one is the document whose past this is of.
+    """
+
+    old: str
+    new: str
+    decision: str
+    is_old: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Past:
-    """A document at a version. path: absolute, None: it stood nowhere. text: None: it did not live, or was pruned."""
+    """A document at a version. path: absolute, None: it stood nowhere. text: None: it did not live, or was pruned.
+
+    decisions: what the user had decided about it and others.
+    """
 
     document_id: int
     version: Version
     path: str | None
     text: str | None
+    decisions: tuple[Decided, ...]
 
 
 class History:
@@ -49,24 +66,29 @@ class History:
         return ()
 
     def between(self, first: int, last: int) -> tuple[tuple[Past | None, Past | None], ...]:
-        """(state at `first`, state at `last`) of each document that differs; None where it did not live."""
+        """(state at `first`, state at `last`) of each document that differs; None where it did not live.
+
+        A decision makes only the older one of its two documents differ.
+        """
         found = []
-        for document_id in documents.touched_between(self._connection, first, last):
-            before, after = self._at(document_id, first), self._at(document_id, last)
+        decided = supersessions.decided_between(self._connection, first, last)
+        for document_id in sorted({*documents.touched_between(self._connection, first, last), *decided}):
+            before, after = (_as_old(self._at(document_id, number)) for number in (first, last))
             if before is None and after is None:
                 continue
-            if before is None or after is None or (before.path, before.text) != (after.path, after.text):
+            if before is None or after is None or _said(before) != _said(after):
                 found.append((before, after))
         return tuple(found)
 
     def _states(self, document_id: int) -> tuple[Past, ...]:
         found: list[Past] = []
-        for number in documents.versions_of(self._connection, document_id):
+        decided = supersessions.versions_about(self._connection, document_id)
+        for number in sorted({*documents.versions_of(self._connection, document_id), *decided}):
             version = versions.read(self._connection, number)
             if version is None:
                 continue
-            past = self._at(document_id, number) or Past(document_id, version, None, None)
-            is_news = not found or (found[-1].path, found[-1].text) != (past.path, past.text) or past.text is None
+            past = self._at(document_id, number) or Past(document_id, version, None, None, ())
+            is_news = not found or _said(found[-1]) != _said(past) or past.text is None
             if is_news:  # else it was cut or labelled anew by a newer parser
                 found.append(past)
         return tuple(found)
@@ -78,4 +100,23 @@ class History:
             return None
         revision_id = revisions.at(self._connection, document_id, number)
         text = None if revision_id is None else self._read(self._connection, revision_id).text
-        return Past(document_id, version, joined(self._paths[location.root_id], location.path), text)
+        place = joined(self._paths[location.root_id], location.path)
+        return Past(document_id, version, place, text, self._decided(document_id, number))
+
+    def _decided(self, document_id: int, number: int) -> tuple[Decided, ...]:
+        found = supersessions.about(self._connection, document_id, number)
+        return tuple(
+            Decided(self._place(one.old), self._place(one.new), one.decision, one.old == document_id) for one in found
+        )
+
+    def _place(self, document_id: int) -> str:
+        last = documents.last_place(self._connection, document_id)
+        return "" if last is None else joined(self._paths[last.root_id], last.path)
+
+
+def _as_old(past: Past | None) -> Past | None:
+    return None if past is None else replace(past, decisions=tuple(one for one in past.decisions if one.is_old))
+
+
+def _said(past: Past) -> tuple[object, ...]:
+    return past.path, past.text, past.decisions

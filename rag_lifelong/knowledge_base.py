@@ -9,22 +9,26 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from sqlite3 import Connection
+from sqlite3 import Error as SqliteError
 
 from rag_lifelong import changes, pruning, retrieve, undo
+from rag_lifelong.alive import Alive, Ids, Population
 from rag_lifelong.embed import Embedder
-from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, NoSuchVersion, StaleIndex
+from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, LifelongError, NoSuchVersion, StaleIndex
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
+from rag_lifelong.index import VectorIndex
 from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.live_words import LiveWords
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
-from rag_lifelong.retrieve import Alive, Scope, Scored
+from rag_lifelong.retrieve import Scope, Scored, Words
 from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
@@ -40,6 +44,7 @@ Dates = tuple[date | None, date | None]
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
 _VECTORS_TAKEN = 4_096  # in one transaction
+_SEARCHES_ALONE = 2  # from so many on, what makes the next ones fast is read
 _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
 
 
@@ -81,11 +86,14 @@ class KnowledgeBase:
         self.folders = Folders(self._database, now=now)
         self._revisions: OrderedDict[int, Revision] = OrderedDict()
         self._revisions_lock = threading.Lock()
-        self._alive: tuple[tuple[int, int], Alive] | None = None
+        self._searches = 0
+        self._reading_population: threading.Thread | None = None
         self._hidden: tuple[object, frozenset[int]] = (None, frozenset())
         try:
             self._embedder_id = self._agree()
             self._live_index = LiveIndex(path / "index", embedder, self._embedder_id)
+            self._population = Population(self._embedder_id)
+            self._live_words = LiveWords(self._words_of)
             self._finish_scrubbing()
         except BaseException:
             self._database.close()
@@ -100,6 +108,8 @@ class KnowledgeBase:
     def close(self) -> None:
         """Writes the index if much was added since the last time, and closes the files."""
         self._live_index.close()
+        if self._reading_population is not None:
+            self._reading_population.join()
         self._database.close()
 
     # -- writing
@@ -136,7 +146,7 @@ class KnowledgeBase:
             return undo.plan(connection, number)
 
     def version_to_undo(self) -> Version | None:
-        """The newest version that a command made and that was not taken back."""
+        """The newest version that a command made and that still holds."""
         with self._database.snapshot() as connection:
             number = versions.to_undo(connection)
             return None if number is None else versions.read(connection, number)
@@ -191,24 +201,37 @@ class KnowledgeBase:
                 vectors.write(connection, self._embedder_id, found)
         return self.lag().passages
 
+    @contextmanager
+    def searching_exactly(self) -> Iterator[None]:
+        """Meanwhile no vector is passed over for the sake of speed."""
+        before = self._live_index.is_exact
+        self._live_index.is_exact = True
+        try:
+            yield
+        finally:
+            self._live_index.is_exact = before
+
     def settle_index(self) -> int:
         """Brings the index along, and writes it if much was added; gives how many vectors it holds."""
-        with self._database.snapshot() as connection, self._live_index.lock:
-            return len(self._live_index.at(connection))
+        self._live_index.load()
+        with self._database.snapshot() as connection:
+            return len(self._index_at(connection))
 
-    def prune(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str], is_dry: bool) -> Pruning:
-        """Lets go of former texts; what went.
+    def pruning_plan(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str]) -> Pruning:
+        """The former texts that `prune` would let go; nothing is done.
 
         limit: what goes of a document, given the rule for the place where it stands, or stood last; None: nothing.
-        within: globs of such places. is_dry: nothing is done.
+        within: globs of such places.
         """
         with self._database.snapshot() as connection:
-            limits = self._limits(connection, limit, within)
-            found = pruning.plan(connection, limits)
-        if is_dry or not found.lives:
-            return found
+            return pruning.plan(connection, self._limits(connection, limit, within))
+
+    def prune(self, planned: Pruning) -> Pruning:
+        """Lets go of the former texts planned and of no others; what went, without what is gone already."""
+        if not planned.lives:
+            return planned
         with self._database.transaction() as connection:
-            found = pruning.plan(connection, limits)
+            found = pruning.still_there(connection, planned)
             pruning.carry_out(connection, found)
             words.optimize(connection)
         self._after_loss()
@@ -262,10 +285,10 @@ class KnowledgeBase:
         """The index without what is gone, and files without traces of it; False if those must wait."""
         with self._revisions_lock:
             self._revisions.clear()
-        self._alive = None
-        self._live_index.drop()
-        self.settle_index()
-        self._live_index.save()
+        self._population.forget()
+        self._live_words.forget()
+        with self._database.snapshot() as connection:
+            self._live_index.save(connection)
         is_clean = self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
@@ -326,7 +349,7 @@ class KnowledgeBase:
         """
         number = self.version_number(as_of)
         vector, unknown = self._embedded(question)
-        with self._database.snapshot() as connection, self._live_index.lock:
+        with self._database.snapshot() as connection:
             standings = self._standings(connection, number, as_of)
             chosen = self._matching(connection, number, within, dated)
             hidden = self._hidden_by(standings, connection, number)
@@ -339,13 +362,14 @@ class KnowledgeBase:
             )
             found = retrieve.search(
                 connection,
-                self._live_index.at(connection),
+                self._index_at(connection),
                 question=question,
                 vector=vector,
                 unknown_share=unknown,
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
+                words_now=self._words_now(connection, number),
                 weights=standings.weights,
                 embedder_id=self._embedder_id,
             )
@@ -362,14 +386,15 @@ class KnowledgeBase:
         """(passage id → cosine, passage id → BM25, share of unknown tokens): what `search` fuses, about now."""
         number = self.version_number(None)
         vector, unknown = self._embedded(question)
-        with self._database.snapshot() as connection, self._live_index.lock:
+        with self._database.snapshot() as connection:
             by_vector, by_words = retrieve.candidates(
                 connection,
-                self._live_index.at(connection),
+                self._index_at(connection),
                 question=question,
                 vector=vector,
                 scope=Scope(version=number, is_present=True, document_ids=None),
                 alive=lambda: self._alive_at(connection, number),
+                words_now=self._words_now(connection, number),
                 embedder_id=self._embedder_id,
             )
             return by_vector, by_words, unknown
@@ -415,11 +440,13 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             return History(connection, self._revision).between(first, last)
 
-    def matching(self, pattern: str) -> frozenset[int]:
-        """Ids of the living documents whose path matches a glob."""
+    def matching(
+        self, within: Sequence[str], *, as_of: AsOf | None = None, dated: Dates | None = None
+    ) -> frozenset[int] | None:
+        """Ids of the documents alive at a version that a search with such arguments looks in; None: in all."""
+        number = self.version_number(as_of)
         with self._database.snapshot() as connection:
-            number = versions.latest_number(connection)
-            return self._matching(connection, number, [pattern], None) or frozenset()
+            return self._matching(connection, number, within, dated)
 
     def documents(self, *, as_of: AsOf | None = None) -> tuple[StoredDocument, ...]:
         """The documents alive at a version, by root and path."""
@@ -438,6 +465,7 @@ class KnowledgeBase:
                     path=joined(paths[found.root_id], found.path),
                     title=found.title,
                     dated=found.dated,
+                    document_date=found.dated or found.file_changed_at.astimezone().date(),
                     version=found.version,
                     passages=total.get(found.document_id, 0),
                     without_vectors=waiting.get(found.document_id, 0),
@@ -499,8 +527,8 @@ class KnowledgeBase:
         with self._database.transaction() as connection:
             self._rewrite_words(connection)
         self._live_index.drop()
-        self.settle_index()
-        self._live_index.save()
+        with self._database.snapshot() as connection:
+            self._live_index.save(connection)
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own check finds wrong."""
@@ -511,6 +539,9 @@ class KnowledgeBase:
     def _finish_scrubbing(self) -> None:
         with self._database.snapshot() as connection:
             is_due = settings.read(connection, _TO_SCRUB) is not None
+        if is_due:
+            with self._database.snapshot() as connection:
+                self._live_index.save(connection)
         if is_due and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
@@ -548,11 +579,62 @@ class KnowledgeBase:
             return None, 0.0
         return self.embedder.embed_query(question), self.embedder.unknown_share(question)
 
+    def _index_at(self, connection: Connection) -> VectorIndex:
+        with self._live_index.lock:
+            return self._live_index.at(connection)
+
     def _alive_at(self, connection: Connection, number: int) -> Alive:
-        key = (number, versions.log_position(connection))
-        if self._alive is None or self._alive[0] != key:
-            self._alive = key, Alive(*vectors.alive_at(connection, self._embedder_id, number))
-        return self._alive[1]
+        return self._population.at(connection, number)
+
+    def _words_now(self, connection: Connection, number: int) -> Words:
+        """BM25 in memory, once the living are at hand: from the second search on."""
+
+        def search(
+            wanted: Sequence[str], k: int, among: Ids | None, common_share: float
+        ) -> list[tuple[int, float]] | None:
+            if not self._population.is_read():
+                self._read_population()
+                return None
+            alive = self._alive_at(connection, number)
+            is_large = len(alive.passage_ids) >= retrieve.COMMON_FROM and len(wanted) > 1
+            return self._live_words.search(
+                connection,
+                wanted,
+                k,
+                version=number,
+                alive=alive,
+                among=among,
+                common_share=common_share if is_large else 1.0,
+            )
+
+        return search
+
+    def _read_population(self) -> None:
+        """In the background, at the second search: a process that asks once has no use for it."""
+        self._searches += 1
+        if self._searches == _SEARCHES_ALONE:
+            self._reading_population = threading.Thread(target=self._read_population_now, daemon=True)
+            self._reading_population.start()
+
+    def _read_population_now(self) -> None:
+        with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
+            self._alive_at(connection, versions.latest_number(connection))
+
+    def _words_of(self, connection: Connection, passage_ids: Sequence[int]) -> dict[int, words.Row]:
+        """The words of those of these passages that live now."""
+        number = versions.latest_number(connection)
+        owners = passages.documents_of(connection, passage_ids)
+        found: dict[int, words.Row] = {}
+        for document_id in set(owners.values()):
+            revision_id = revisions.at(connection, document_id, number)
+            if revision_id is None:
+                continue
+            revision = self._revision(connection, revision_id)
+            for p in revision.placements:
+                if owners.get(p.passage_id) == document_id and p.passage_id not in found:
+                    text = revision.text[p.start : p.end]
+                    found[p.passage_id] = words.row(p.passage_id, context=p.context, text=text)
+        return found
 
     def _matching(
         self, connection: Connection, number: int, within: Sequence[str], dated: Dates | None
@@ -630,7 +712,8 @@ class KnowledgeBase:
             return ""
         revision = self._revision(connection, revision_id)
         placement = revision.placement_of(passage_id)
-        return embedded_string(placement.context, revision.text[placement.start : placement.end])
+        text = revision.text[placement.start : placement.end]
+        return embedded_string(placement.context, text, chunker_version=revision.chunker_version)
 
     def _revision(self, connection: Connection, revision_id: int) -> Revision:
         with self._revisions_lock:

@@ -1,7 +1,8 @@
 """The vector index of a knowledge base, brought along with the store's change log.
 
-Rule: a cache of the truth. It is read under a snapshot, and is then what the store was at that position; one that is
-lost, damaged, of another embedder, or ahead of its store is made again.
+Rule: a cache of the truth. It is read under a snapshot, and then holds every vector of that snapshot; it may hold later
+ones, which no passage of the snapshot has. One that is lost, damaged, of another embedder, or of another store is made
+again. What takes long (sealing, merging) is done by a thread of its own, while searches and writes go on.
 """
 
 from __future__ import annotations
@@ -18,41 +19,62 @@ from rag_lifelong.index import VectorIndex
 from rag_lifelong.store import vectors, versions
 
 _RUN = 65_536  # vector ids read at once: about 50 MB of 384 dimensions
+_PATIENCE_S = 1.0
+_HEAD_LIMIT = 2 * _RUN  # a larger head is sealed before more is read: 200 MB
 
 
 class LiveIndex:
-    """The index kept in `folder`. Hold `lock` while what `at` gave is used."""
+    """The index kept in `folder`. Hold `lock` while calling `at`; searching what it gave needs no lock.
+
+    is_exact: nothing is searched by codes alone (`VectorIndex.search`).
+    """
 
     def __init__(self, folder: Path, embedder: Embedder, embedder_id: int) -> None:
         self.lock = threading.RLock()
+        self.is_exact = False
         self._folder = folder
         self._embedder = embedder
         self._embedder_id = embedder_id
         self._index: VectorIndex | None = None
+        self._read_to = 0  # vector ids up to there were looked at
+        self._is_checked = False  # what was opened is of this store
+        self._tending: threading.Thread | None = None
+        self._is_closing = False
+
+    def load(self) -> None:
+        """Opens what is on disk. Before a snapshot is taken, lest another process's files are ahead of it."""
+        with self.lock:
+            if self._index is None:
+                dim, fingerprint = self._embedder.dim, self._embedder.fingerprint
+                self._index = VectorIndex.load(self._folder, dim=dim, fingerprint=fingerprint)
+                self._is_checked = False
+            if self._index is None:
+                self._index = VectorIndex(dim=dim, fingerprint=fingerprint)
+            if not self._is_checked:
+                self._read_to = self._index.newest
 
     def at(self, connection: Connection) -> VectorIndex:
-        """The index at the snapshot's position of the change log. The lock is held."""
-        dim, fingerprint = self._embedder.dim, self._embedder.fingerprint
+        """The index, with all vectors of the snapshot. The lock is held."""
         position = versions.log_position(connection)
-        if self._index is None:
-            self._index = VectorIndex.load(self._folder, dim=dim, fingerprint=fingerprint)
-        if self._index is not None and self._index.position > position:
-            self._index = None  # built from a store that is not this one: a restored backup
-        entries = [] if self._index is None else versions.log_after(connection, self._index.position)
-        if self._index is None or any(entry.kind == "pruned" for entry in entries):
-            self._index = VectorIndex(dim=dim, fingerprint=fingerprint)
-            entries = versions.log_after(connection, 0)
+        self.load()
         index = self._index
-        runs = [entry for entry in entries if entry.kind == "vectors"]
-        if runs:
-            newest = int(index.ids[-1]) if len(index) else 0
-            last = max(entry.last_id for entry in runs)
-            for first in range(newest + 1, last + 1, _RUN):
-                until = min(first + _RUN - 1, last)
-                index.add(*vectors.read_run(connection, self._embedder_id, first, until, dim))
-        index.position = position
-        if index.is_worth_saving():
-            index.save(self._folder)
+        assert index is not None
+        if not self._is_checked and index.position > position:
+            # built from a store that is not this one: a restored backup
+            index = VectorIndex(dim=self._embedder.dim, fingerprint=self._embedder.fingerprint)
+            self._read_to = 0
+        is_first, self._is_checked = not self._is_checked, True
+        if index.is_behind:
+            index.adopt(self._folder)
+        if position > index.position or is_first:  # the head is not on disk
+            if any(entry.kind == "pruned" for entry in versions.log_after(connection, index.position)):
+                index.keep(vectors.ids(connection, self._embedder_id))
+            self._read_new(connection, index)
+            index.position = position
+        index.is_exact = self.is_exact
+        self._index = index
+        if index.is_due():
+            self._tend(index)
         return index
 
     def faults(self, connection: Connection) -> Iterator[str]:
@@ -69,21 +91,51 @@ class LiveIndex:
 
     def drop(self) -> None:
         """Forgets it, in memory and on disk; the file that writers lock stays."""
+        self._stop_tending()
         with self.lock:
             self._index = None
+            self._read_to = 0
             for old in self._folder.glob("*"):
                 if old.name != "writer.lock":
                     old.unlink(missing_ok=True)
 
-    def save(self) -> None:
-        """Writes it, if it was made."""
+    def save(self, connection: Connection) -> None:
+        """Writes it all; what is not in the store is then out of the files."""
+        self._stop_tending()
         with self.lock:
-            if self._index is not None:
-                self._index.save(self._folder)
+            self.at(connection).save(self._folder)
 
     def close(self) -> None:
-        """Writes it if much was added since the last time, and lets go of it."""
+        """Writes it if much was added since the last time, and lets go of it. A long merge is left to another time."""
+        self._stop_tending(_PATIENCE_S)
         with self.lock:
             if self._index is not None and self._index.is_worth_saving():
-                self._index.save(self._folder)
+                self._index.tend(self._folder, seal_after=1)
             self._index = None
+            self._read_to = 0
+
+    def _read_new(self, connection: Connection, index: VectorIndex) -> None:
+        last = vectors.last_id(connection)
+        for first in range(max(self._read_to, index.newest) + 1, last + 1, _RUN):
+            until = min(first + _RUN - 1, last)
+            index.add(*vectors.read_run(connection, self._embedder_id, first, until, self._embedder.dim))
+            if until < last:
+                index.tend(self._folder, seal_after=_HEAD_LIMIT)
+        self._read_to = max(self._read_to, last)
+
+    def _tend(self, index: VectorIndex) -> None:
+        if self._tending is None or not self._tending.is_alive():
+            self._is_closing = False
+            self._tending = threading.Thread(target=self._tend_all, args=(index,), name="index", daemon=True)
+            self._tending.start()
+
+    def _tend_all(self, index: VectorIndex) -> None:
+        while not self._is_closing and self._index is index and index.tend(self._folder):
+            pass
+
+    def _stop_tending(self, timeout_s: float | None = None) -> None:
+        """Waits for the step that is being done: at most the merge of the largest segments."""
+        self._is_closing = True
+        if self._tending is not None:
+            self._tending.join(timeout_s)
+        self._tending = None

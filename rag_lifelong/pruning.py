@@ -54,6 +54,16 @@ def plan(connection: sqlite3.Connection, limits: Mapping[int, Limit]) -> Pruning
     return _counted(connection, chosen)
 
 
+def still_there(connection: sqlite3.Connection, planned: Pruning) -> Pruning:
+    """Of what was planned what can still go: another process may have let go of some of it meanwhile.
+
+    What has ended since stays, since nobody was shown that it would go.
+    """
+    ids = {life.document_id for life in planned.lives}
+    there = {life for document_id in ids for life in revisions.lives(connection, document_id)}
+    return _counted(connection, [life for life in planned.lives if life in there])
+
+
 def carry_out(connection: sqlite3.Connection, pruning: Pruning) -> None:
     """Deletes what was planned: texts, passages, their words and vectors."""
     for document_id in sorted({life.document_id for life in pruning.lives}):

@@ -19,8 +19,9 @@ from ingest.apart import ParserProcess, is_apart
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.parsers import parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
+from rag_lifelong.embed import Embedder
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
-from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch
+from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch, as_words
 from rag_lifelong.places import relative_to
 from rag_lifelong.store.files import FileState, Held, Root
 from rag_lifelong.store.revisions import Revision
@@ -39,7 +40,7 @@ class Unsettled(IngestError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How files are read. chunk_tokens: the mean chunk aimed at. batch_s: of reading between two commits."""
+    """How files are read. chunk_tokens: of a full chunk, about. batch_s: of reading between two commits."""
 
     max_file_bytes: int
     chunk_tokens: int
@@ -300,12 +301,7 @@ class Reader:
 
     def _parsed(self, data: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
         document = self._parser.parse(data, name=path.rsplit("/", 1)[-1])
-        chunks = split(
-            document,
-            count_tokens=self.knowledge_base.embedder.count_tokens,
-            target_tokens=self.settings.chunk_tokens,
-        )
-        return document, chunks
+        return document, cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
 
     def _is_same(self, state: FileState | None, digest: bytes) -> bool:
         """The document's living text was made of these bytes, by the parser and chunker of now."""
@@ -313,6 +309,11 @@ class Reader:
             return False
         made = self.knowledge_base.made_of(state.document_id)
         return made is not None and made[0] == digest and not made_by_older(*made[1])
+
+
+def cut(document: Document, embedder: Embedder, *, chunk_tokens: int) -> list[Chunk]:
+    """The chunks of a document, measured by what the embedder is given of them."""
+    return split(document, count_tokens=lambda text: embedder.count_tokens(as_words(text)), target_tokens=chunk_tokens)
 
 
 def rules_of(root: Root) -> Rules:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from functools import partial
 from typing import cast
 
 from ingest.errors import IngestError
 from rag_lifelong.assistant import Assistant, Narrowing
 from rag_lifelong.errors import LifelongError
 from rag_lifelong.knowledge_base import utc_now
-from rag_lifelong.terminal import overview, render
-from rag_lifelong.terminal.commands import forgotten, watched, what_is_kept
+from rag_lifelong.terminal import as_json, overview, render
+from rag_lifelong.terminal.commands import COMMANDS, forgotten, watched, what_is_kept
 from rag_lifelong.terminal.editor import open_file, page_text
+from rag_lifelong.terminal.parser import Usage, build_parser, refuse_useless
+from rag_lifelong.terminal.progress import Stopped
 from rag_lifelong.terminal.style import Style, place, safe, safe_line, short_path
 from rag_lifelong.terminal.wrapping import Wrapping
 from rag_lifelong.terms import query_terms
@@ -34,12 +38,21 @@ HELP = (
     ("/add PATH", "read a file or folder in"),
     ("/forget PATH", "take documents out of every answer about now"),
     ("/asof [WHEN]", "ask the past: a version, a date, 3 weeks ago; without WHEN the present again"),
+    ("/versions", "what changed when, newest first"),
+    ("/history PATH", "every state of a document, with what changed"),
+    ("/diff WHEN [WHEN]", "what changed between two versions"),
+    ("/rules [GLOB]", "how long documents hold; with the options of lifelong rules"),
+    ("/conflicts", "what is likely superseded; with the options of lifelong conflicts"),
     ("/undo", "take back what a command changed last"),
     ("/status [PATH]", "what is in the knowledge base, or all about one file"),
     ("/model [SPEC]", "who words the answers: quote, or transformers:PATH_OR_NAME"),
     ("/help", "this"),
     ("/quit", "leave (also ^D)"),
 )
+
+
+_AS_TYPED = ("versions", "history", "diff", "rules", "conflicts")  # one command line for both
+_IN_CHAT = re.compile(rf"\blifelong ({'|'.join([*_AS_TYPED, 'undo', 'add'])})\b")
 
 
 def chat(assistant: Assistant, *, style: Style, scope: Narrowing, k: int | None) -> int:
@@ -108,6 +121,7 @@ class Conversation:
             "/asof": self._as_of,
             "/undo": self._undo,
             "/status": self._status,
+            **{f"/{name}": partial(self._as_typed, name) for name in _AS_TYPED},
             "/model": self._model,
             "/help": self._help,
             "/quit": self._quit,
@@ -232,6 +246,23 @@ class Conversation:
             print(overview.status(self._assistant.status(), self._style, now=utc_now()))
         return True
 
+    def _as_typed(self, name: str, rest: str) -> bool:
+        """As on the command line, options and all."""
+        parser = build_parser()
+        try:
+            options = parser.parse_args([name, *paths_in(rest)])
+            refuse_useless(parser, options)
+            outcome = COMMANDS[name](self._assistant, options, self._style)
+        except (Usage, SystemExit):  # said already; SystemExit: after --help
+            return True
+        except Stopped as stopped:
+            print(stopped)
+            return True
+        shown = (as_json.written(outcome.json).rstrip(),) if options.json else (outcome.text, outcome.remark)
+        for text in filter(None, shown):
+            print(_IN_CHAT.sub(r"/\1", text))
+        return True
+
     def _model(self, rest: str) -> bool:
         if rest:
             self._assistant.use_model(rest)
@@ -260,7 +291,7 @@ class Conversation:
         print(safe(found.quote if isinstance(found, Citation) else found.text))
 
     def _help(self, rest: str) -> bool:
-        print("\n".join(f"  {name:<16} {purpose}" for name, purpose in HELP))
+        print("\n".join(f"  {name:<18} {purpose}" for name, purpose in HELP))
         print("Anything else is a question. ^C stops an answer, Esc Enter begins a new line, ^R finds what you asked.")
         return True
 

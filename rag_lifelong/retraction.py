@@ -105,19 +105,14 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
     return Erased(documents=len(found), version=version, is_complete=is_clean, left=_copies_left(knowledge_base))
 
 
-def prune(
-    knowledge_base: KnowledgeBase,
-    *,
-    keep_for: str | None,
-    keep_last: int | None,
-    within: Sequence[str],
-    is_dry: bool,
+def pruning_plan(
+    knowledge_base: KnowledgeBase, *, keep_for: str | None, keep_last: int | None, within: Sequence[str]
 ) -> Pruning:
-    """Lets go of former texts, for good; what went, or would. The present is not touched.
+    """The former texts that would go; nothing is done.
 
-    keep_for: a span such as "1 year": what was replaced or taken out longer ago goes; None: all that was.
-    keep_last: of each document, so many former texts stay. Both None: as the rules say, and nothing where they say
-    nothing. within: globs of paths. Raises BadSetting for a span that cannot be read.
+    keep_for: a span such as "1 year": what was replaced or taken out longer ago goes. keep_last: of each document, so
+    many former texts stay. What is None is as the document's rule says; where neither says anything, nothing goes.
+    within: globs of paths. Raises BadSetting for a span that cannot be read.
     """
     try:
         length = None if keep_for is None else span(keep_for)
@@ -127,8 +122,9 @@ def prune(
 
     def limit(rule: Rule | None) -> Limit | None:
         longest, last = length, keep_last
-        if longest is None and last is None and rule is not None:
-            longest, last = rule.keep_for, rule.keep_last
+        if rule is not None:
+            longest = rule.keep_for if longest is None else longest
+            last = rule.keep_last if last is None else last
         if longest is None and last is None:
             return None
         return Limit(newest if longest is None else at(longest), last or 0)
@@ -140,7 +136,7 @@ def prune(
         except OverflowError:  # longer ago than there are dates
             return 0
 
-    return knowledge_base.prune(limit, within=within, is_dry=is_dry)
+    return knowledge_base.pruning_plan(limit, within=within)
 
 
 def undo_plan(knowledge_base: KnowledgeBase, version: int | None) -> UndoPlan:
@@ -169,7 +165,7 @@ def undo_plan(knowledge_base: KnowledgeBase, version: int | None) -> UndoPlan:
 
 
 def undo(knowledge_base: KnowledgeBase, version: int | None) -> Version:
-    """Takes back a version, by default the newest that a command made and that was not taken back yet.
+    """Takes back a version, by default the newest that a command made and that still holds.
 
     One more version; the disk is not touched, and its files are not read again until they change. What a later
     version has changed again stays. Raises NothingToUndo, NoSuchVersion.
@@ -178,7 +174,8 @@ def undo(knowledge_base: KnowledgeBase, version: int | None) -> Version:
     number = plan.version.number
     if not plan.restores:
         reason = "all of it has changed again since" if plan.lines else "its documents were removed for good"
-        raise NothingToUndo(f"nothing of version {number} can be taken back: {reason}")
+        hint = "" if version is not None else "; another: lifelong undo VERSION, of lifelong versions"
+        raise NothingToUndo(f"nothing of version {number} can be taken back: {reason}{hint}")
     done = knowledge_base.commit(plan.restores, cause=f"undo {number}", undoes=number).version
     if done is None:  # another process was first
         raise NothingToUndo(f"nothing of version {number} can be taken back any more")

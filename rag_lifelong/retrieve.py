@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rag_lifelong.alive import Alive, Ids
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.questions import identifiers
 from rag_lifelong.staleness import Weights, weighed
@@ -21,9 +21,8 @@ from rag_lifelong.store import passages, revisions, vectors, words
 from rag_lifelong.terms import query_terms, stem, terms
 from rag_lifelong.types import Scores, Vector
 
-Ids = NDArray[np.int64]
-
 CANDIDATES = 100  # from words and from vectors each; more moved no figure of the retrieval benchmark
+_UNMASKED = 120  # sought first among all vectors, dead ones too: if enough of them live, no mask is needed
 DENSE_WEIGHT = 0.7  # of a convex mix of min-max scores; benchmarks.retrieval
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
@@ -57,17 +56,8 @@ class Scope:
     document_ids: frozenset[int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """The passages alive at a version; four aligned arrays, shape (n,), by passage id.
-
-    vector_ids: -1 where there is none yet. lengths: in search terms.
-    """
-
-    passage_ids: Ids
-    document_ids: Ids
-    vector_ids: Ids
-    lengths: Ids
+Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]] | None]
+"""(terms, k, among, common share) → (passage id, BM25), best first, of the newest version; None: ask the store."""
 
 
 def search(
@@ -80,6 +70,7 @@ def search(
     k: int,
     scope: Scope,
     alive: Callable[[], Alive],
+    words_now: Words,
     weights: Callable[[Collection[int]], Weights],
     embedder_id: int,
 ) -> list[Scored]:
@@ -87,11 +78,19 @@ def search(
 
     vector: the question's, shape (dim,), or None to search by words alone. unknown_share: the share of the
     question's tokens the embedder does not know; words count for more, the more it is.
-    alive: gives the passages alive at the scope's version; called only where a mask is needed.
+    alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
+    memory, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
     """
     by_vector, by_words = candidates(
-        connection, index, question=question, vector=vector, scope=scope, alive=alive, embedder_id=embedder_id
+        connection,
+        index,
+        question=question,
+        vector=vector,
+        scope=scope,
+        alive=alive,
+        words_now=words_now,
+        embedder_id=embedder_id,
     )
     named = _named(connection, question, scope, alive)
     if named:
@@ -180,13 +179,14 @@ def candidates(
     vector: Vector | None,
     scope: Scope,
     alive: Callable[[], Alive],
+    words_now: Words,
     embedder_id: int,
 ) -> tuple[dict[int, float], dict[int, float]]:
     """(passage id → cosine, passage id → BM25): the best CANDIDATES of each way, best first.
 
     What words found has its exact cosine too, where it has a vector; those come last.
     """
-    by_words = _by_words(connection, question, scope, alive)
+    by_words = _by_words(connection, question, scope, alive, words_now)
     if vector is None:
         return {}, by_words
     by_vector = _by_vector(connection, index, vector, scope, alive)
@@ -240,7 +240,7 @@ def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:
 
 
 def _by_words(
-    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive]
+    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive], words_now: Words
 ) -> dict[int, float]:
     wanted = query_terms(question)
     if not scope.is_present:
@@ -257,11 +257,14 @@ def _by_words(
                 common_share=COMMON_SHARE if is_large else 1.0,
             )
         )
+    among = None if scope.document_ids is None else _allowed(alive(), scope).passage_ids
+    found = words_now(wanted, CANDIDATES, among, COMMON_SHARE)
+    if found is not None:
+        return dict(found)
     wanted = _telling_terms(connection, wanted)
-    if scope.document_ids is None:
+    if among is None:
         return dict(words.search(connection, wanted, CANDIDATES))
-    among = frozenset(_allowed(alive(), scope).passage_ids.tolist())
-    return dict(words.search(connection, wanted, CANDIDATES, among=among))
+    return dict(words.search(connection, wanted, CANDIDATES, among=frozenset(among.tolist())))
 
 
 def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
@@ -282,8 +285,8 @@ def _by_vector(
 ) -> dict[int, float]:
     if scope.is_present and scope.document_ids is None:
         # Unmasked first: nearly all vectors live. In order of score, so enough living ones are the best living ones.
-        found = _passages(connection, index, vector, 2 * CANDIDATES, scope, None)
-        if len(found) >= CANDIDATES or len(index) <= 2 * CANDIDATES:
+        found = _passages(connection, index, vector, _UNMASKED, scope, None)
+        if len(found) >= CANDIDATES or len(index) <= _UNMASKED:
             return dict(list(found.items())[:CANDIDATES])
     allowed = _allowed(alive(), scope)
     among = np.unique(allowed.vector_ids[allowed.vector_ids >= 0])

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -38,13 +38,19 @@ def parse(values: object, path: Path) -> tuple[Rule, ...]:
     return tuple(_rule(entry, number, path) for number, entry in enumerate(values, start=1))
 
 
-def write(path: Path, rule: Rule) -> None:
-    """What `rule` says goes into the entry of its `match`, a new one at the end if there is none. Raises BadSetting."""
+def write(path: Path, rule: Rule, *, unset: Collection[str] = ()) -> None:
+    """What `rule` says goes into the entry of its `match`, a new one at the end if there is none. Raises BadSetting.
+
+    unset: the names of what goes out of it; an entry that then says nothing goes itself.
+    """
     import tomlkit
 
     document = _document(path)
     entries = document.setdefault("rules", tomlkit.aot())
     entry = next((entry for entry in entries if entry.get("match") == rule.match), None)
+    missing = [name for name in unset if entry is None or name not in entry]
+    if missing:
+        raise BadSetting(f"the rule for {rule.match!r} in {path} says no {missing[0]}; see: lifelong rules")
     if entry is None:
         is_inline = isinstance(entries, tomlkit.items.Array)  # rules = [{match = "news/*"}]
         entry = tomlkit.inline_table() if is_inline else tomlkit.table()
@@ -54,7 +60,36 @@ def write(path: Path, rule: Rule) -> None:
         entries.append(entry)
     for name, value in spoken(rule).items():
         entry[name] = value
-    _replace(path, tomlkit.dumps(document))
+    for name in unset:
+        del entry[name]
+    if entry.keys() == {"match"}:
+        drop(path, rule.match)
+    else:
+        _replace(path, tomlkit.dumps(document))
+
+
+def check_effect(rule: Rule, *, unset: Collection[str], own: Sequence[Rule], others: Sequence[Rule]) -> None:
+    """Raises BadSetting if a rule would say what has no effect, once `write` has written it among `own`.
+
+    others: the rules of other files.
+    """
+    before = next((known for known in own if known.match == rule.match), None)
+    said = {} if before is None else {f.name: getattr(before, f.name) for f in fields(before)}
+    said |= {f.name: value for f in fields(rule) if (value := getattr(rule, f.name)) is not None}
+    made = Rule(**(said | dict.fromkeys(unset)))
+    after = [made, *others, *(known for known in own if known is not before)]
+    has_life = any(known.time_to_live is not None for known in after)
+    has_age = has_life or any(known.half_life is not None for known in after)
+    if made.past is not None and not has_life:
+        raise BadSetting(
+            f"{made.match!r}: past says what is done with stale documents, and no rule says when these are stale; "
+            "give a time to live too"
+        )
+    if made.age is not None and not has_age:
+        raise BadSetting(
+            f"{made.match!r}: age says what ages are counted from, and no rule goes by age; give a time to live or a "
+            "half-life too"
+        )
 
 
 def drop(path: Path, match: str) -> bool:

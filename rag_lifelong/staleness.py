@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
-from math import inf
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ingest.header import newest_date
@@ -106,35 +106,34 @@ EVEN = Weights({}, {})
 
 
 def weighed(scores: Mapping[int, float], owners: Mapping[int, int], weights: Weights) -> dict[int, float]:
-    """passage id → score, faded; a superseded document's never above the best of one that supersedes it.
+    """passage id → score, faded; the best of what supersedes a document rises to just above the best of that.
 
-    scores: passage id → score, at least 0. owners: passage id → document id.
+    So the old is found where it was, with the new before it, however far down that would be. What supersedes a
+    superseded document goes before all; of several that supersede one, the one that ranks first rises. Where none was
+    found, the old stays alone. scores: passage id → score, at least 0. owners: passage id → document id.
     """
     found = {i: score * weights.factors.get(owners[i], 1.0) for i, score in scores.items()}
     if not weights.successors:
         return found
-    best: dict[int, float] = {}
-    for i, score in found.items():
-        best[owners[i]] = max(score, best.get(owners[i], 0.0))
-    limits: dict[int, float] = {}
-    for document_id in weights.successors:
-        _limit(document_id, best, weights.successors, limits)
-    return {i: min(score, limits.get(owners[i], score)) for i, score in found.items()}
-
-
-def _limit(
-    document_id: int, best: Mapping[int, float], successors: Mapping[int, Collection[int]], limits: dict[int, float]
-) -> float:
-    """What its scores must not exceed: the best one of what supersedes it, itself limited so.
-
-    limits: those known already, so that each document is looked at once, however many ways lead to it.
-    """
-    if document_id not in limits:
-        limits[document_id] = inf  # for a circle, which must come to an end
-        above = []
-        for new in successors.get(document_id, ()):
-            if new != document_id:
-                limit = _limit(new, best, successors, limits)
-                above.append(min(best[new], limit) * (1.0 - 1e-6) if new in best else limit)
-        limits[document_id] = max((limit for limit in above if limit != inf), default=inf)
-    return limits[document_id]
+    try:
+        newest_first = list(TopologicalSorter(weights.successors).static_order())
+    except CycleError:  # no decision closes one
+        return found
+    best: dict[int, int] = {}
+    mine: dict[int, list[int]] = {}
+    for i, score in sorted(found.items()):
+        mine.setdefault(owners[i], []).append(i)
+        if score > found.get(best.get(owners[i], -1), -1.0):
+            best[owners[i]] = i
+    above: dict[int, set[int]] = {}  # the documents found that supersede it, also by way of others that were not
+    for document_id in newest_first:
+        news = weights.successors.get(document_id, ())
+        above[document_id] = {one for new in news for one in ((new,) if new in best else above[new])}
+    pairs = [old for old in newest_first if old in best and above[old]]
+    for old in reversed(pairs):
+        new = max(above[old], key=lambda document_id: (found[best[document_id]], -document_id))
+        found[best[new]] = max(found[best[new]], found[best[old]])
+    for old in pairs:
+        limit = max(found[best[new]] for new in above[old]) * (1.0 - 1e-6)
+        found.update((i, min(found[i], limit)) for i in mine[old])
+    return found

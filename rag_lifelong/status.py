@@ -6,7 +6,7 @@ Rule: reads only, and says which command mends what it finds.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,13 @@ from pathlib import Path
 from rag_lifelong import sync
 from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.follow.leases import follower_of
+from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import matches, relative_to
 from rag_lifelong.reading import ignored_by, is_at
-from rag_lifelong.staleness import Rule
+from rag_lifelong.staleness import HIDE, Rule, rule_for
 from rag_lifelong.store.files import Root
-from rag_lifelong.types import Failure, Version
+from rag_lifelong.types import Failure, Standing, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ class RuleInForce:
 
 @dataclass(frozen=True, slots=True)
 class PathStatus:
-    """All about one file. state: searchable, waiting, failed, ignored, held, outside or unknown."""
+    """All about one file. state: searchable, waiting, hidden, failed, ignored, held, moved, gone, outside or unknown.
+
+    hidden: left out of answers by a rule. moved: it stands elsewhere. gone: its document lives no more.
+    """
 
     path: str
     state: str
@@ -148,6 +152,9 @@ def path_status(knowledge_base: KnowledgeBase, path: str | Path) -> PathStatus:
         found = _state_below(knowledge_base, root, relative, place)
         if found is not None:
             return found
+    past = () if os.path.exists(place) else knowledge_base.history(place)
+    if past and past[-1].path != place:
+        return _left(past, place)
     nearest = nearest_paths(knowledge_base, place)
     if os.path.exists(place):
         return PathStatus(place, "outside", f"not read in yet; add it with: lifelong add {place}", nearest)
@@ -158,6 +165,18 @@ def is_unwatched(knowledge_base: KnowledgeBase) -> bool:
     """Folders are followed, and nobody watches one of them now."""
     followed = [root for root in knowledge_base.folders.roots() if root.following == "followed"]
     return any(follower_of(knowledge_base, root) is None for root in followed)
+
+
+def none_followed(knowledge_base: KnowledgeBase) -> NoSuchPath:
+    """The error where no folder is followed: none is known, or those that are were unfollowed."""
+    left = [root.path for root in knowledge_base.folders.roots() if root.following == "left"]
+    if not left:
+        return NoSuchPath("no folder is known yet; begin with: lifelong add FOLDER, or lifelong watch FOLDER")
+    are = "is" if len(left) == 1 else "are"
+    return NoSuchPath(
+        f"{', '.join(left)} {are} no longer followed; to follow again: lifelong watch {left[0]}; to compare once more, "
+        f"as lifelong sync does: lifelong add {left[0]}"
+    )
 
 
 def not_stored(knowledge_base: KnowledgeBase, place: str, verb: str) -> NoSuchPath:
@@ -194,7 +213,9 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
         kept = "; its last readable text still answers" if state.document_id is not None else ""
         return PathStatus(place, "failed", f"{state.failure}{kept}", ())
     if state is not None and state.document_id is not None:
-        return _searchable(knowledge_base, state.document_id, place)
+        return _searchable(
+            knowledge_base, state.document_id, rule_for(knowledge_base.rules, root.path, relative), place
+        )
     if not root.is_whole or relative == ".":
         return None
     ignored = ignored_by(root, relative)
@@ -206,16 +227,44 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
     return None
 
 
-def _searchable(knowledge_base: KnowledgeBase, document_id: int, place: str) -> PathStatus:
-    found = next(d for d in knowledge_base.documents() if d.document_id == document_id)
+def _searchable(knowledge_base: KnowledgeBase, document_id: int, rule: Rule | None, place: str) -> PathStatus:
+    with knowledge_base.reading():  # others may add and remove meanwhile
+        found = next(d for d in knowledge_base.documents() if d.document_id == document_id)
+        standing = knowledge_base.standings()[document_id]
+    if rule is not None and rule.past == HIDE and standing.stale_since is not None:
+        message = f"left out of answers by a rule, being stale since {standing.stale_since}; see: lifelong rules"
+        return PathStatus(place, "hidden", message, ())
+    why = "".join(f"; {reason}" for reason in _against(standing))
     if found.without_vectors:
         message = (
             f"found by words since version {found.version}; "
-            f"{found.without_vectors} of {found.passages} passages wait for vectors"
+            f"{found.without_vectors} of {found.passages} passages wait for vectors{why}"
         )
         return PathStatus(place, "waiting", message, ())
-    message = f"searchable since version {found.version}, {found.passages} passage{'' if found.passages == 1 else 's'}"
-    return PathStatus(place, "searchable", message, ())
+    passages = f"{found.passages} passage{'' if found.passages == 1 else 's'}"
+    return PathStatus(place, "searchable", f"searchable since version {found.version}, {passages}{why}", ())
+
+
+def _against(standing: Standing) -> Iterator[str]:
+    """Why a document holds no longer."""
+    if standing.superseded_by is not None:
+        yield f"superseded by {standing.superseded_by}, which is found before it"
+    if standing.retired is not None:
+        yield f"{standing.retired}, so it ranks lower"
+    if standing.stale_since is not None:
+        yield f"stale since {standing.stale_since}"
+
+
+def _left(past: Sequence[Past], place: str) -> PathStatus:
+    """Of a path that its document has left: since when, and for where. past: of the document, oldest first."""
+    after = past[max(i for i, state in enumerate(past) if state.path == place) + 1]
+    now, gone = past[-1], ""
+    if now.path is None:
+        gone = f"gone since version {now.version.number} ({now.version.cause}); its text: lifelong show {place}"
+        if after.path is None:
+            return PathStatus(place, "gone", gone, ())
+    moved = f"moved in version {after.version.number}"
+    return PathStatus(place, "moved", f"{moved}; {gone or f'it stands at {now.path} now'}", ())
 
 
 def _size_bytes(folder: Path) -> int:

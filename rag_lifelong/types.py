@@ -187,12 +187,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A document as listed: where it stands, and how much of it can be found."""
+    """A document as listed: where it stands, and how much of it can be found.
+
+    dated: the date it bears itself; document_date: that, else its file's. version: since when it has this text.
+    """
 
     document_id: int
     path: str
     title: str
     dated: date | None
+    document_date: date
     version: int
     passages: int
     without_vectors: int

@@ -65,7 +65,9 @@ def _passages(connection: Connection) -> Iterator[str]:
         if passages.alive_in(connection, document_id) != set(digests):
             yield f"document {document_id}: the passages alive are not those of its text"
         for p in revision.placements:
-            if digests.get(p.passage_id) != string_digest(p.context, revision.text[p.start : p.end]):
+            text = revision.text[p.start : p.end]
+            digest = string_digest(p.context, text, chunker_version=revision.chunker_version)
+            if digests.get(p.passage_id) != digest:
                 yield f"passage {p.passage_id} is not the text at {p.start}:{p.end} of document {document_id}"
         ends = [p.end for p in revision.placements]
         if any(a > p.start for a, p in zip(ends, revision.placements[1:], strict=False)):

@@ -13,8 +13,9 @@ from rag_lifelong.errors import NoSuchVersion
 
 AsOf = int | str | date | datetime
 
-_AGO = re.compile(r"(\d+|an?|one)\s+(second|minute|hour|day|week|month|year)s?\s+ago", re.IGNORECASE)
-_SPAN = re.compile(r"(\d+|an?|one) ?(second|minute|hour|day|week|month|year)s?")
+_LENGTH = r"(\d+|an?|one) ?(second|sec|s|minute|min|hour|h|day|d|week|w|month|mo|year|y)s?"  # no m: month or minute?
+_AGO = re.compile(f"{_LENGTH} ago")
+_SPAN = re.compile(_LENGTH)
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _SPANS = {
     "second": timedelta(seconds=1),
@@ -22,6 +23,16 @@ _SPANS = {
     "hour": timedelta(hours=1),
 }
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_SHORT = {
+    "sec": "second",
+    "s": "second",
+    "min": "minute",
+    "h": "hour",
+    "d": "day",
+    "w": "week",
+    "mo": "month",
+    "y": "year",
+}
 HINT = "give a version's number, a date such as 2026-03-01, yesterday, or 3 weeks ago"
 
 
@@ -40,15 +51,19 @@ def moment(as_of: AsOf, *, now: datetime) -> int | datetime:
 
 
 def span(text: str) -> timedelta:
-    """A length of time: "90 days", "1 year" (365 days), "6 months" (of 30), "36 hours". Raises ValueError."""
+    """A length of time: "90 days", "90d", "1 year" (365 days), "6mo" (months of 30), "36 hours". Raises ValueError."""
     found = _SPAN.fullmatch(" ".join(text.lower().split()))
     if found is None:
-        raise ValueError(f"cannot read {text!r} as a length of time; give 90 days, 6 months or 1 year")
-    count = int(found[1]) if found[1].isdecimal() else 1
+        raise ValueError(f"cannot read {text!r} as a length of time; give 90 days, 2w, 6mo or 1 year")
+    count, unit = _counted(found)
     try:
-        return count * (_SPANS.get(found[2]) or timedelta(days=_DAYS[found[2]]))
+        return count * (_SPANS.get(unit) or timedelta(days=_DAYS[unit]))
     except OverflowError:
         raise ValueError(f"{text!r} is too long") from None
+
+
+def _counted(found: re.Match[str]) -> tuple[int, str]:
+    return int(found[1]) if found[1].isdecimal() else 1, _SHORT.get(found[2], found[2])
 
 
 def _read(text: str, now: datetime) -> int | date | datetime:
@@ -60,9 +75,9 @@ def _read(text: str, now: datetime) -> int | date | datetime:
         return now if lowered == "now" else today - timedelta(days=lowered == "yesterday")
     ago = _AGO.fullmatch(lowered)
     if ago is not None:
-        count = int(ago[1]) if ago[1].isdecimal() else 1
+        count, unit = _counted(ago)
         try:
-            return now - count * _SPANS[ago[2]] if ago[2] in _SPANS else today - timedelta(days=count * _DAYS[ago[2]])
+            return now - count * _SPANS[unit] if unit in _SPANS else today - timedelta(days=count * _DAYS[unit])
         except OverflowError:
             raise NoSuchVersion(f"{text!r} is too long ago") from None
     month = _MONTH.fullmatch(text)

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.knowledge_base",),
     (
         "rag_lifelong.live_index",
+        "rag_lifelong.live_words",
         "rag_lifelong.undo",
         "rag_lifelong.pruning",
         "rag_lifelong.folders",
@@ -35,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.standings",
     ),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote"),
+    ("rag_lifelong.alive",),
     ("rag_lifelong.operations",),
     (
         "rag_lifelong.store",
@@ -60,6 +62,8 @@ OWNERS = {
         "rag_lifelong.store",
         "rag_lifelong.knowledge_base",
         "rag_lifelong.live_index",
+        "rag_lifelong.live_words",
+        "rag_lifelong.alive",
         "rag_lifelong.changes",
         "rag_lifelong.undo",
         "rag_lifelong.history",

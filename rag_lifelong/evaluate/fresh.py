@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.chunk import CHUNKER_VERSION, split
+from ingest.chunk import CHUNKER_VERSION
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Place, Put
 from rag_lifelong.places import joined
-from rag_lifelong.reading import copied, made_by_older
+from rag_lifelong.reading import copied, cut, made_by_older
 from rag_lifelong.store import documents, files, revisions, supersessions
 from rag_lifelong.store.revisions import Revision
 
@@ -50,6 +50,8 @@ def built_fresh(
     with (
         tempfile.TemporaryDirectory(prefix="lifelong-evaluate-", ignore_cleanup_errors=True) as folder,
         KnowledgeBase(Path(folder) / "kb", embedder=source.embedder, now=source.now, rules=source.rules) as made,
+        source.searching_exactly(),
+        made.searching_exactly(),
     ):
         older = _filled(made, source, connection, version, chunk_tokens, step)
         _decide_alike(made, connection, version)
@@ -111,6 +113,6 @@ def _put(revision: Revision, place: Place, source: KnowledgeBase, chunk_tokens: 
     document, chunks = copied(revision)
     chunker_version = revision.chunker_version
     if not made_by_older(revision.parser, revision.parser_version, revision.chunker_version):
-        chunks = split(document, count_tokens=source.embedder.count_tokens, target_tokens=chunk_tokens)
+        chunks = cut(document, source.embedder, chunk_tokens=chunk_tokens)
         chunker_version = CHUNKER_VERSION
     return Put(place, revision.digest, revision.file_changed_at, document, chunks, chunker_version, by_name=False)

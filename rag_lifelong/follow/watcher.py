@@ -118,6 +118,10 @@ class Watcher:
             trouble=self._trouble.message,
         )
 
+    def folders(self) -> tuple[str, ...]:
+        """The folders followed; none once all were unfollowed, of which it has told before."""
+        return tuple(root.path for root in list(self._roots.values()))
+
     def wait(self, timeout_s: float, *, for_vectors: bool) -> bool:
         """Returns when nothing that was heard of is left to do (True), or after `timeout_s` (False)."""
         until = time.monotonic() + timeout_s
@@ -486,10 +490,10 @@ class Watcher:
             self._ids = {path: root_id for path, root_id in self._ids.items() if root_id != root.id}
             self._belonging.read_anew(root)
             self._queueing.drop(root.id)
+            self._say("left", path=root.path, message=f"{root.path} was unfollowed: it is no longer compared")
             del self._roots[root.id], self._sweep_at[root.id]
             for ids in (self._absent, self._to_look_over, self._link_due):
                 ids.discard(root.id)
-            self._say("left", path=root.path, message=f"{root.path} was unfollowed: it is no longer compared")
 
     def _look_for_absent(self) -> None:
         for root_id, root in self._roots.items():

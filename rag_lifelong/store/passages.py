@@ -53,6 +53,16 @@ def alive_in(connection: sqlite3.Connection, document_id: int) -> set[int]:
     return {int(row[0]) for row in rows}
 
 
+def touched_between(connection: sqlite3.Connection, first: int, last: int) -> Ids:
+    """Passages that began or ceased to live after version `first`, until `last`; shape (n,)."""
+    rows = connection.execute(
+        "SELECT passage_id FROM passage_lives WHERE born > :first AND born <= :last "
+        "UNION SELECT passage_id FROM passage_lives WHERE died > :first AND died <= :last ORDER BY 1",
+        {"first": first, "last": last},
+    ).fetchall()
+    return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+
 def bear(connection: sqlite3.Connection, passage_ids: Iterable[int], version: int) -> None:
     """They live from `version` on. One that died in this very version goes on as if it had not."""
     for passage_id in passage_ids:

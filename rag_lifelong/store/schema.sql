@@ -147,7 +147,7 @@ CREATE TABLE supersessions (
 CREATE INDEX supersessions_born ON supersessions (born);
 CREATE INDEX supersessions_new ON supersessions (new_id);
 
--- A text kept for a document: the k-th occurrence of that text in it, wherever it stands.
+-- A text kept for a document: the k-th occurrence of that text in it, wherever it stands. Texts embedded alike are one.
 CREATE TABLE passages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     document_id INTEGER NOT NULL REFERENCES documents (id),

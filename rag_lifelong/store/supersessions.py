@@ -68,6 +68,35 @@ def decision_of(connection: sqlite3.Connection, old: int, new: int, version: int
     return None if row is None else Decision(*row)
 
 
+def about(connection: sqlite3.Connection, document_id: int, version: int) -> list[Decision]:
+    """What held at `version` of pairs that a document is one of, in order of the pair."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM supersessions WHERE (old_id = :d OR new_id = :d) AND {ALIVE} ORDER BY old_id, new_id",
+        {"d": document_id, "version": version},
+    )
+    return [Decision(*row) for row in rows]
+
+
+def versions_about(connection: sqlite3.Connection, document_id: int) -> list[int]:
+    """The versions that decided about pairs that a document is one of, in order."""
+    rows = connection.execute(
+        "SELECT born FROM supersessions WHERE old_id = :d OR new_id = :d "
+        "UNION SELECT died FROM supersessions WHERE (old_id = :d OR new_id = :d) AND died IS NOT NULL ORDER BY 1",
+        {"d": document_id},
+    )
+    return [int(row[0]) for row in rows]
+
+
+def decided_between(connection: sqlite3.Connection, first: int, last: int) -> list[int]:
+    """The older documents of the pairs decided about after version `first`, up to `last`, in order."""
+    rows = connection.execute(
+        "SELECT DISTINCT old_id FROM supersessions "
+        "WHERE (born > :a AND born <= :b) OR (died > :a AND died <= :b) ORDER BY 1",
+        {"a": first, "b": last},
+    )
+    return [int(row[0]) for row in rows]
+
+
 def touched(connection: sqlite3.Connection, version: int) -> list[tuple[int, int]]:
     """The pairs that a version decided about, (old, new), in order."""
     rows = connection.execute(

@@ -137,16 +137,51 @@ def alive_at(connection: sqlite3.Connection, embedder_id: int, version: int) -> 
 
     Four aligned arrays, shape (n,); about 3 µs a row.
     """
-    rows = connection.execute(
-        "SELECT l.passage_id, p.document_id, coalesce(v.id, -1), p.terms FROM passage_lives l "
-        "JOIN passages p ON p.id = l.passage_id "
-        "LEFT JOIN vectors v ON v.embedder_id = :embedder AND v.digest = p.digest "
-        "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) ORDER BY l.passage_id",
-        {"embedder": embedder_id, "version": version},
-    ).fetchall()
-    table = np.asarray(rows, dtype=np.int64).reshape(-1, 4)  # (n, 4)
+    return _columns(connection.execute(_ALIVE + "ORDER BY l.passage_id", _alive_in(embedder_id, version)))
+
+
+def alive_among(
+    connection: sqlite3.Connection, embedder_id: int, version: int, passage_ids: Sequence[int]
+) -> tuple[Ids, Ids, Ids, Ids]:
+    """As `alive_at`, of these passages."""
+    only = "AND l.passage_id IN (SELECT value FROM json_each(:passages)) ORDER BY l.passage_id"
+    chosen = json.dumps([int(i) for i in passage_ids])
+    return _columns(connection.execute(_ALIVE + only, {**_alive_in(embedder_id, version), "passages": chosen}))
+
+
+_ALIVE = (
+    "SELECT l.passage_id, p.document_id, coalesce(v.id, -1), p.terms FROM passage_lives l "
+    "JOIN passages p ON p.id = l.passage_id "
+    "LEFT JOIN vectors v ON v.embedder_id = :embedder AND v.digest = p.digest "
+    "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version) "
+)
+
+
+def _alive_in(embedder_id: int, version: int) -> dict[str, int | str]:
+    return {"embedder": embedder_id, "version": version}
+
+
+def _columns(cursor: sqlite3.Cursor) -> tuple[Ids, Ids, Ids, Ids]:
+    table = np.asarray(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)  # (n, 4)
     first, second, third, fourth = (np.ascontiguousarray(table[:, column]) for column in range(4))
     return first, second, third, fourth
+
+
+def passages_of_run(connection: sqlite3.Connection, embedder_id: int, first_id: int, last_id: int) -> tuple[Ids, Ids]:
+    """(vector ids, passage ids) of all passages that share vectors with ids in [first_id, last_id]; aligned."""
+    rows = connection.execute(
+        "SELECT v.id, p.id FROM vectors v CROSS JOIN passages p ON p.digest = v.digest "
+        "WHERE v.id BETWEEN ? AND ? AND v.embedder_id = ?",
+        (first_id, last_id, embedder_id),
+    ).fetchall()
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (n, 2)
+    return table[:, 0], table[:, 1]
+
+
+def ids(connection: sqlite3.Connection, embedder_id: int) -> Ids:
+    """Every vector id of that embedder, ascending; shape (n,)."""
+    rows = connection.execute("SELECT id FROM vectors WHERE embedder_id = ? ORDER BY id", (embedder_id,)).fetchall()
+    return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
 
 def count(connection: sqlite3.Connection, embedder_id: int) -> int:

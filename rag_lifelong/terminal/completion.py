@@ -126,7 +126,8 @@ def _valued(parser: argparse.ArgumentParser) -> dict[str, str]:
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
-    return sorted({name for action in parser._actions for name in action.option_strings if name.startswith("--")})
+    shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+    return sorted({name for action in shown for name in action.option_strings if name.startswith("--")})
 
 
 def _choices(command: argparse.ArgumentParser) -> list[str]:

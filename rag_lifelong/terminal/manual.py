@@ -16,6 +16,7 @@ from rag_lifelong.terminal.parser import (
     commands_of,
     own_actions,
     synopsis,
+    value_of,
 )
 
 _HEAD = """\
@@ -29,6 +30,17 @@ sources do not say or nothing was found, 130 after ^C.
 
 `--kb` takes a folder, or a bare name: the knowledge base of that name among your data, unless a folder of that name
 stands here and holds a knowledge base, or nothing yet. Without it, `LIFELONG_KB` says where, else your data folder.
+
+`--json` calls one thing by one name in every command:
+
+- `path`: absolute; of a document, a file, or a folder. `kb`: the knowledge base's folder
+- `version`: always a number: the one asked, or in which something happened; of `list`, since when. `at`: its time
+- `made`: the version that the command made, as `versions` tells one; null if it made none. `undoes`: a version's number
+- `dated`: the date a document bears itself, or null; `document_date`: that, else its file's
+- `stale_since`, `superseded_by`, `retired`: why a document holds no longer; null where nothing speaks against it
+- `without_vectors`: how many passages are found by words alone so far
+- `start`, `end`: characters of the document's text as stored, `end` excluded; `line` and `page`: from 1, or null
+- `old`, `new`, `decision`: two documents, and whether the older is superseded: confirmed, rejected, or null
 """
 
 
@@ -41,9 +53,9 @@ def _lines() -> Iterator[str]:
     commands = commands_of(build_parser())
     yield _HEAD
     yield "## Options of every command\n"
-    yield "Before or after the command.\n"
-    for names, metavar, purpose in COMMON:
-        yield _entry(names, metavar, purpose)
+    yield "Before or after the command. What is for some commands only, others refuse.\n"
+    for names, metavar, purpose, only in COMMON:
+        yield _entry(names, metavar, purpose) + (f"; for {', '.join(only)}" if only else "")
     for title, row in GROUPS:
         yield f"\n## {title[0].upper()}{title[1:]}"
         for name, purpose in row:
@@ -55,11 +67,9 @@ def _lines() -> Iterator[str]:
             if own:
                 yield ""
             for action in own:
-                metavar = str(action.metavar or "{" + ",".join(action.choices or ()) + "}")
-                if action.option_strings:
-                    yield _entry(tuple(action.option_strings), None, action.help or "")
-                elif action.help:
-                    yield f"- `{metavar}`: {action.help}"
+                names = (" ".join([*action.option_strings, value_of(action)]).strip(),)
+                if action.help:
+                    yield _entry(names, None, action.help)
             yield "\nExamples:\n"
             yield from (f"    {line}" for line in EXAMPLES[name])
 

@@ -17,6 +17,7 @@ from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status
 from rag_lifelong.store.backup import Contents, Restored
+from rag_lifelong.store.supersessions import CONFIRMED
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural, standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
@@ -204,23 +205,45 @@ def erased(found: Erased) -> str:
 def _turn(before: Past | None, past: Past) -> str:
     if past.path is None:
         return "gone"
+    decided = _decided(before, past)
     if before is None or before.path is None:
-        return f"{'first seen' if before is None else 'back'} at {short_path(past.path)}"
+        return ", ".join([f"{'first seen' if before is None else 'back'} at {short_path(past.path)}", *decided])
     if past.text is None:
-        return "its text was pruned"
+        return ", ".join(["its text was pruned", *decided])
     if before.path != past.path:
-        return f"moved to {short_path(past.path)}"
-    return "changed"
+        return ", ".join([f"moved to {short_path(past.path)}", *decided])
+    return ", ".join([*(["changed"] if before.text != past.text else []), *decided])
 
 
 def _differing(before: Past | None, after: Past | None) -> str:
-    if before is None or before.path is None:
-        return f"added    {short_path(after.path or '') if after is not None else ''}"
     if after is None or after.path is None:
-        return f"gone     {short_path(before.path)}"
+        return f"gone     {short_path(before.path or '') if before is not None else ''}"
+    decided = "".join(f"   {what}" for what in _decided(before, after))
+    if before is None or before.path is None:
+        return f"added    {short_path(after.path)}{decided}"
     if before.path != after.path:
-        return f"moved    {short_path(before.path)} → {short_path(after.path)}"
-    return f"changed  {short_path(after.path)}"
+        return f"moved    {short_path(before.path)} → {short_path(after.path)}{decided}"
+    verb = "changed" if before.text != after.text else "decided"
+    return f"{verb}  {short_path(after.path)}{decided}"
+
+
+def _decided(before: Past | None, after: Past) -> list[str]:
+    """What was decided in between about the document, or taken back."""
+    then = () if before is None else before.decisions
+    told = []
+    for one in after.decisions:
+        if one not in then:
+            said = (
+                ("superseded by", "supersedes")
+                if one.decision == CONFIRMED
+                else ("not superseded by", "does not supersede")
+            )
+            told.append(f"{said[0]} {short_path(one.new)}" if one.is_old else f"{said[1]} {short_path(one.old)}")
+    still = {(one.old, one.new) for one in after.decisions}
+    for one in then:
+        if (one.old, one.new) not in still:
+            told.append(f"nothing decided any more about {short_path(one.new if one.is_old else one.old)}")
+    return told
 
 
 def _changed_lines(old: str, new: str, style: Style) -> Iterator[str]:

@@ -70,7 +70,7 @@ EXAMPLES = {
         'lifelong ask "What did we decide about retries?"',
         "lifelong ask --in 'meetings/*' \"Who owns the queue?\"",
         'lifelong ask --as-of 2026-03-01 "How many attempts?"',
-        "lifelong ask - --json < question.txt",
+        "lifelong ask --json < question.txt",
     ),
     "search": (
         "lifelong search dead letter queue",
@@ -81,7 +81,12 @@ EXAMPLES = {
     "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
     "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
-    "list": ("lifelong list", "lifelong list '*.pdf'", "lifelong list --failed", "lifelong list --pending"),
+    "list": (
+        "lifelong list",
+        "lifelong list '*.pdf'",
+        "lifelong list --failed",
+        "lifelong list --as-of yesterday --in meetings",
+    ),
     "show": (
         "lifelong show ~/notes/old.md",
         "lifelong show ~/notes/old.md:40",
@@ -100,6 +105,7 @@ EXAMPLES = {
         "lifelong rules",
         "lifelong rules 'news/*' --time-to-live '90 days' --past hide",
         "lifelong rules ~/notes/journal --half-life '1 year' --keep-last 5",
+        "lifelong rules 'news/*' --unset past",
         "lifelong rules 'news/*' --drop",
     ),
     "conflicts": (
@@ -139,22 +145,45 @@ ALIASES = {"check": "doctor"}
 LATER = frozenset("remember chats models distill adapters replay".split())
 """Commands that are to come; typing one says so."""
 
-COMMON = (
+_QUESTIONS = ("ask", "search", "chat")
+
+COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
     (
         ("--kb",),
         "DIR_OR_NAME",
         "the knowledge base: a folder, or a name in your data folder (else LIFELONG_KB)",
+        (),
     ),
-    (("--json",), None, "print JSON, for scripts"),
-    (("-m", "--model"), "SPEC", "who words the answer: quote, or transformers:PATH_OR_NAME"),
-    (("--as-of",), "WHEN", "ask what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago"),
-    (("--dated",), "FROM..TO", "only documents whose own date lies between; either end may be left out"),
-    (("--in",), "GLOB", "only documents with such a path, or in such a folder (repeatable)"),
-    (("-k",), "N", "how many passages, versions, lines, or samples"),
-    (("-v", "--verbose"), None, "say more, on standard error"),
-    (("-q", "--quiet"), None, "no progress and no notes"),
+    (("--json",), None, "print JSON, for scripts", ()),
+    (("-m", "--model"), "SPEC", "who words the answer: quote, or transformers:PATH_OR_NAME", ()),
+    (
+        ("--as-of",),
+        "WHEN",
+        "what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago",
+        (*_QUESTIONS, "list", "show"),
+    ),
+    (
+        ("--dated",),
+        "FROM..TO",
+        "only documents whose own date lies between; either end may be left out",
+        (*_QUESTIONS, "list"),
+    ),
+    (
+        ("--in",),
+        "GLOB",
+        "only documents with such a path, or in such a folder (repeatable)",
+        (*_QUESTIONS, "list", "prune"),
+    ),
+    (
+        ("-k",),
+        "N",
+        "how many passages, versions, lines, or samples",
+        (*_QUESTIONS, "versions", "conflicts", "service", "evaluate"),
+    ),
+    (("-v", "--verbose"), None, "say more, on standard error", ()),
+    (("-q", "--quiet"), None, "no progress and no notes", ()),
 )
-"""(names, metavar, help) of the options that every command takes."""
+"""(names, metavar, help, the commands it is for, else all) of the options that stand before or after a command."""
 
 
 class Usage(Exception):
@@ -195,14 +224,14 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--version", action="version", version=f"lifelong {__version__}", help="the version of this program"
     )
-    _add_common(parser, is_top=True)
+    _add_common(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser, help=argparse.SUPPRESS)
     made = {name: _command(commands, name, purpose) for _, row in GROUPS for name, purpose in row}
     _add_arguments(made)
     for name, command in made.items():
         command.prog = f"lifelong {name}"
         command.usage = f"lifelong {name}{synopsis(command)} [OPTIONS]"
-        _add_common(command, is_top=False)
+        _add_common(command, name)
     return parser
 
 
@@ -214,6 +243,15 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return {}
 
 
+def refuse_useless(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """A common option that would change nothing is an error, so that nobody believes that it did. Raises `Usage`."""
+    command = options.command or "chat"
+    given = {"--as-of": options.as_of, "--dated": options.dated, "--in": globs_of(options), "-k": options.k}
+    for names, _, _, commands in COMMON:
+        if commands and command not in commands and given[names[0]]:
+            commands_of(parser)[command].error(f"{command} takes no {names[0]}, which is for {', '.join(commands)}")
+
+
 def globs_of(options: argparse.Namespace) -> tuple[str, ...]:
     """The --in options, those before the command first."""
     return (*(getattr(options, "within_before", None) or ()), *(getattr(options, "within", None) or ()))
@@ -221,21 +259,26 @@ def globs_of(options: argparse.Namespace) -> tuple[str, ...]:
 
 def own_actions(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     """What a command takes besides --help and the common options."""
-    common = {"-h", *(name for names, _, _ in COMMON for name in names)}
+    common = {"-h", *(name for names, *_ in COMMON for name in names)}
     return (action for action in command._actions if not common & set(action.option_strings))
 
 
 def synopsis(command: argparse.ArgumentParser) -> str:
-    """ " PATH… [--no-wait]": a space before each."""
+    """ " PATH… [--keep-last N]": a space before each."""
     parts = []
     for action in own_actions(command):
-        name = (
-            action.option_strings[0] if action.option_strings else str(action.metavar or "|".join(action.choices or ()))
-        )
-        more = "…" if action.nargs in ("+", "*") else ""
+        shown = " ".join([*action.option_strings[:1], *([value] if (value := value_of(action)) else [])])
         is_free = bool(action.option_strings) or action.nargs in ("?", "*")
-        parts.append(f" [{name}{more}]" if is_free else f" {name}{more}")
+        parts.append(f" [{shown}]" if is_free else f" {shown}")
     return "".join(parts)
+
+
+def value_of(action: argparse.Action) -> str:
+    """ "N", "OLD NEW", "CODE…", "mark|down|hide": what an option or argument is given; "" for none."""
+    if action.nargs == 0:
+        return ""
+    metavar = action.metavar or "|".join(action.choices or ())
+    return " ".join(metavar) if isinstance(metavar, tuple) else metavar + ("…" if action.nargs in ("+", "*") else "")
 
 
 def _command(commands: argparse._SubParsersAction[Parser], name: str, purpose: str) -> Parser:
@@ -280,8 +323,9 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["undo"].add_argument("--dry-run", action="store_true", help="only show what it would do")
     made["folders"].add_argument("--move", nargs=2, metavar=("OLD", "NEW"), help="the folder OLD stands at NEW now")
     made["unfollow"].add_argument("folder", metavar="FOLDER")
-    made["ask"].add_argument("question", nargs="+", metavar="QUESTION", help="- reads it from standard input")
-    made["search"].add_argument("query", nargs="+", metavar="QUERY", help="- reads it from standard input")
+    piped = "none, or -, reads it from standard input"
+    made["ask"].add_argument("question", nargs="*", metavar="QUESTION", help=piped)
+    made["search"].add_argument("query", nargs="*", metavar="QUERY", help=piped)
     made["search"].add_argument("--explain", action="store_true", help="show scores, and the terms found")
     made["search"].add_argument("--files", action="store_true", help="print only the files' paths, one a line")
     made["status"].add_argument("path", nargs="?", metavar="PATH", help="a file: why is it found, or not?")
@@ -295,9 +339,14 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
     made["forget"].add_argument("--everywhere", action="store_true", help="remove from all versions, for good")
     made["prune"].add_argument(
-        "--keep-for", metavar="SPAN", help="what was replaced longer ago goes: '90 days', '1 year'"
+        "--keep-for",
+        metavar="SPAN",
+        type=_span,
+        help="what was replaced longer ago goes: '1 year', 90d, 2w, 3mo; else as the rules say",
     )
-    made["prune"].add_argument("--keep-last", metavar="N", type=_positive, help="of each document, N former texts stay")
+    made["prune"].add_argument(
+        "--keep-last", metavar="N", type=_positive, help="of each document, N former texts stay; else as the rules say"
+    )
     made["prune"].add_argument("--dry-run", action="store_true", help="only show what would go")
     _add_rules(made["rules"])
     made["conflicts"].add_argument("--confirm", nargs="+", metavar="CODE", help="it is superseded; as listed")
@@ -324,32 +373,59 @@ def _add_arguments(made: dict[str, Parser]) -> None:
 
 
 def _add_rules(command: Parser) -> None:
-    command.add_argument("match", nargs="?", metavar="GLOB", help="for such paths, or for all in such a folder")
-    command.add_argument("--time-to-live", metavar="SPAN", help="older documents are stale: '90 days', '1 year'")
+    command.add_argument(
+        "match",
+        nargs="?",
+        metavar="GLOB",
+        help="for such paths, or for all in such a folder; the last rule that says it holds",
+    )
+    command.add_argument(
+        "--time-to-live", metavar="SPAN", type=_span, help="older documents are stale: '90 days', 90d, 2w, 3mo, 1y"
+    )
     command.add_argument("--past", choices=("mark", "down", "hide"), help="what is done with stale ones; else: mark")
-    command.add_argument("--half-life", metavar="SPAN", help="newer before older among what answers alike")
+    command.add_argument("--half-life", metavar="SPAN", type=_span, help="newer before older among what answers alike")
     command.add_argument(
         "--age", choices=("dated", "changed"), help="count from the document's own date (else), or the file's change"
     )
     command.add_argument("--keep-last", metavar="N", type=_positive, help="`prune` keeps the last N former texts")
-    command.add_argument("--keep-for", metavar="SPAN", help="`prune` keeps former texts for so long")
+    command.add_argument("--keep-for", metavar="SPAN", type=_span, help="`prune` keeps former texts for so long")
+    options = ("time-to-live", "past", "half-life", "age", "keep-last", "keep-for")
+    command.add_argument(
+        "--unset",
+        nargs="+",
+        metavar="OPTION",
+        choices=options,
+        help="the rule for GLOB says no more of it: past, age, …",
+    )
     command.add_argument("--drop", action="store_true", help="the rule for GLOB goes")
 
 
-def _add_common(parser: argparse.ArgumentParser, *, is_top: bool) -> None:
-    group = parser.add_argument_group("options of every command")
-    default = None if is_top else argparse.SUPPRESS  # what stands before the command is not overwritten
-    if not is_top:
+def _add_common(parser: argparse.ArgumentParser, command: str | None) -> None:
+    """command: whose options these are, None: before any. What is not for it is read too, to be refused."""
+    group = parser.add_argument_group("options of every command" if command is None else "common options")
+    default = None if command is None else argparse.SUPPRESS  # what stands before the command is not overwritten
+    if command is not None:
         group.add_argument("-h", "--help", action="help", help="this")
-    for names, metavar, purpose in COMMON:
+    for names, metavar, purpose, commands in COMMON:
+        shown = purpose if command is None or not commands or command in commands else argparse.SUPPRESS
         if metavar is None:
-            group.add_argument(*names, action="store_true", default=default, help=purpose)
+            group.add_argument(*names, action="store_true", default=default, help=shown)
         elif names == ("--in",):
-            name = "within_before" if is_top else "within"
-            group.add_argument(*names, dest=name, action="append", default=default, metavar=metavar, help=purpose)
+            name = "within_before" if command is None else "within"
+            group.add_argument(*names, dest=name, action="append", default=default, metavar=metavar, help=shown)
         else:
             kind = _positive if names == ("-k",) else str
-            group.add_argument(*names, type=kind, default=default, metavar=metavar, help=purpose)
+            group.add_argument(*names, type=kind, default=default, metavar=metavar, help=shown)
+
+
+def _span(text: str) -> str:
+    from rag_lifelong.when import span
+
+    try:
+        span(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _positive(text: str) -> int:

@@ -60,7 +60,7 @@ def typed_lines(
 
 
 class Words(Completer):
-    """Commands at the start of a line; after /add paths on disk, after /forget and /status stored paths."""
+    """Commands at the start of a line; after /add paths on disk, after /forget, /status and /history stored paths."""
 
     def __init__(self, commands: Sequence[tuple[str, str]], stored_paths: Callable[[], Iterable[str]]) -> None:
         self._commands = commands
@@ -81,7 +81,7 @@ class Words(Completer):
                     yield Completion(word + space, start_position=-len(text), display=word, display_meta=purpose)
         elif name == "/add":
             yield from self._disk.get_completions(Document(rest, len(rest)), complete_event)
-        elif name in ("/forget", "/status"):
+        elif name in ("/forget", "/status", "/history"):
             found = [path for path in self._stored_paths() if rest.casefold() in path.casefold()]
             for path in found[:_MOST]:
                 yield Completion(_typeable(path), start_position=-len(rest), display=path)

@@ -6,8 +6,9 @@ Rule: many events of one kind in one version are one line. `--json` is one objec
 from __future__ import annotations
 
 import json
+import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TextIO
 
@@ -17,6 +18,7 @@ from rag_lifelong.terminal import as_json
 from rag_lifelong.terminal.overview import count_of
 from rag_lifelong.terminal.progress import clock
 from rag_lifelong.terminal.style import json_safe, safe_line, short_path
+from rag_lifelong.terminal.wrapping import columns_of, cut
 
 MANY = 6  # events of one kind in one version, from which on they are counted
 _REDRAW_S = 0.25
@@ -26,9 +28,13 @@ _HINT = "^C stops, nothing is lost"
 class Watching:
     """Collects what happens, and writes it from one thread."""
 
-    def __init__(self, stream: TextIO, folders: Sequence[str], *, is_json: bool, is_quiet: bool) -> None:
+    def __init__(
+        self, stream: TextIO, *, is_json: bool, is_quiet: bool, columns: Callable[[], int] | None = None
+    ) -> None:
+        """columns: of the terminal, now; None asks it."""
         self._stream = stream
-        self._folders = folders
+        self._columns = columns or (lambda: shutil.get_terminal_size().columns)
+        self._drawn = 0  # columns of the line that is redrawn
         self._is_json = is_json
         self._is_quiet = is_quiet
         self._is_live = stream.isatty() and not is_json and not is_quiet
@@ -41,14 +47,14 @@ class Watching:
             self._happenings.append(happening)
 
     def follow(self, watcher: Watcher, is_stopped: threading.Event) -> None:
-        """Writes until `is_stopped`, or a KeyboardInterrupt."""
+        """Writes until `is_stopped`, a KeyboardInterrupt, or all folders were unfollowed."""
         try:
-            while not is_stopped.wait(_REDRAW_S):
+            while watcher.folders() and not is_stopped.wait(_REDRAW_S):
                 self._write(watcher)
         finally:
             self._write(watcher)
             if self._is_live:
-                self._stream.write("\r\x1b[2K")
+                self._stream.write(self._erased())
                 self._stream.flush()
 
     def _write(self, watcher: Watcher) -> None:
@@ -62,14 +68,21 @@ class Watching:
             lines = list(_lines(happenings))
         if not lines and not self._is_live:
             return
-        head = "\r\x1b[2K" if self._is_live else ""
-        live = standing_line(watcher.standing(), self._folders) if self._is_live else ""
+        head = self._erased() if self._is_live else ""
+        live = standing_line(watcher.standing(), watcher.folders(), self._columns() - 1) if self._is_live else ""
+        self._drawn = columns_of(live)
         self._stream.write(head + "".join(f"{line}\n" for line in lines) + live)
         self._stream.flush()
 
+    def _erased(self) -> str:
+        """Clears the line drawn last; a terminal that has become narrower since has broken it into several rows."""
+        rows = -(-self._drawn // max(1, self._columns()))
+        self._drawn = 0
+        return "\r" + "\x1b[A" * (rows - 1) + "\x1b[J"
 
-def standing_line(found: Standing, folders: Sequence[str]) -> str:
-    """Following ~/notes · 409 documents · 3 files to read · embedding 1,200, 61/s, 0:20 left"""
+
+def standing_line(found: Standing, folders: Sequence[str], columns: int) -> str:
+    """Following ~/notes · 409 documents · 3 files to read · embedding 1,200, 61/s, 0:20 left; cut to columns."""
     where = ", ".join(short_path(folder) for folder in folders[:2]) + (" …" if len(folders) > 2 else "")
     parts = [f"Following {where}", count_of(found.documents, "document")]
     if found.queued:
@@ -82,7 +95,8 @@ def standing_line(found: Standing, folders: Sequence[str]) -> str:
         parts.append(f"in trouble: {safe_line(found.trouble)}")
     elif not found.queued and not found.waiting:
         parts.append("up to date" if found.is_ready else "comparing")
-    return " · ".join(parts) + f"   {_HINT}"
+    line = " · ".join(parts)
+    return f"{line}   {_HINT}" if columns_of(line) + 3 + len(_HINT) <= columns else cut(line, columns)
 
 
 def _lines(happenings: Sequence[Happening]) -> list[str]:
@@ -130,7 +144,10 @@ def _counted(same: Sequence[Happening]) -> str:
 
 
 def watch(watcher: Watcher, shown: Watching) -> None:
-    """Shows what the watcher does until ^C (KeyboardInterrupt) or SIGTERM, which a service sends (returns)."""
+    """Shows what the watcher does until ^C (KeyboardInterrupt).
+
+    Returns on SIGTERM, which a service manager sends, and when all folders were unfollowed.
+    """
     import signal
 
     is_stopped = threading.Event()

@@ -46,7 +46,7 @@ class Wrapping:
     def _placed(self) -> str:
         if not self._word or self._width is None:
             return ""
-        before, word, columns = self._spaces, self._word, _columns(self._word)
+        before, word, columns = self._spaces, self._word, columns_of(self._word)
         self._spaces, self._word = "", ""
         if self._column and self._column + len(before) + columns > max(20, self._width() - 1):
             self._column = columns
@@ -55,6 +55,16 @@ class Wrapping:
         return before + word
 
 
-def _columns(word: str) -> int:
-    """How many columns a word takes: East Asian wide characters two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in word)
+def columns_of(text: str) -> int:
+    """How many columns a text takes: East Asian wide characters two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def cut(text: str, columns: int) -> str:
+    """`text`, or as much of it as takes no more than `columns`, with "…" for the rest."""
+    if columns_of(text) <= columns:
+        return text
+    end = len(text)
+    while end and columns_of(text[:end]) > columns - 1:
+        end -= 1
+    return text[:end] + "…" if columns > 0 else ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import Document, Mark, MarkKind
-from ingest.chunk import CHARS_PER_TOKEN, split
+from ingest.chunk import CHARS_PER_TOKEN, LARGEST, split
 from ingest.parsers import parse
 
 
@@ -20,6 +21,10 @@ def count(text: str) -> int:
 
 def document(text: str, *marks: Mark, title: str = "") -> Document:
     return Document(text, title, None, (), tuple(marks), True, "test", 1)
+
+
+def document_of_markdown(text: str) -> Document:
+    return parse(text.encode(), name="a.md")
 
 
 LAYOUT = st.lists(
@@ -50,7 +55,8 @@ def test_chunks_are_exact_whole_and_bounded(text: str, target: int) -> None:
         assert text[chunk.start : chunk.end] == chunk.text
         assert chunk.text == chunk.text.strip() != ""
         assert not text[at : chunk.start].strip(), "only blank text lies between chunks"
-        assert max(count(chunk.text), len(chunk.text) // CHARS_PER_TOKEN) <= round(target * 1.15) + 40
+        assert count(chunk.context) + count(chunk.text) <= round(target * LARGEST)
+        assert len(chunk.text) // CHARS_PER_TOKEN <= round(target * LARGEST) + 40  # blank text between its parts
         at = chunk.end
     assert not text[at:].strip()
 
@@ -87,6 +93,38 @@ def test_an_edit_cuts_only_its_neighbourhood(place: int) -> None:
     after = {c.text for c in split(document("\n\n".join(edited)), count_tokens=count, target_tokens=120)}
     assert len(before) > 10
     assert len(after - before) <= 3
+
+
+def test_no_two_neighbours_fit_into_one_chunk() -> None:
+    rng = random.Random(7)
+    text = "\n\n".join("word " * rng.randint(3, 90) for _ in range(60))
+    sizes = [count(c.text) for c in split(document(text), count_tokens=count, target_tokens=100)]
+    assert len(sizes) > 20
+    assert all(a + b > 127 for a, b in pairwise(sizes))
+    assert max(sizes) <= 127
+
+
+def test_small_sections_join_their_siblings_before_the_next_chapter() -> None:
+    chapter = "# {0}\n\n## {0} one\n\n{1}\n\n## {0} two\n\n{1}\n\n"
+    text = "".join(chapter.format(name, "word " * 20) for name in ("Alpha", "Beta", "Gamma"))
+    chunks = split(document_of_markdown(text), count_tokens=count, target_tokens=100)
+    assert [c.text.splitlines()[0] for c in chunks] == ["# Alpha", "# Beta", "# Gamma"]
+
+
+def test_most_edits_of_one_word_make_one_new_chunk() -> None:
+    rng = random.Random(3)
+    words = [f"w{rng.randrange(999)}" for _ in range(4_000)]
+    ends = sorted(rng.sample(range(4_000), 120))
+
+    def text(changed: int | None) -> str:
+        marked = ["edited" if i == changed else word for i, word in enumerate(words)]
+        parts = [" ".join(marked[a:b]) for a, b in zip([0, *ends], [*ends, None], strict=True)]
+        return ".\n\n".join(parts)
+
+    before = {c.text for c in split(document(text(None)), count_tokens=count)}
+    new = [len({c.text for c in split(document(text(i)), count_tokens=count)} - before) for i in range(0, 4_000, 100)]
+    assert min(new) == 1
+    assert sum(new) <= 1.2 * len(new)
 
 
 def test_the_same_text_gives_the_same_chunks() -> None:

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from rag_lifelong import __version__, open_assistant
 from rag_lifelong.cli import main
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.terminal import overview
 from rag_lifelong.terminal.commands import dates_of, path_and_line
 from rag_lifelong.terminal.parser import Usage, build_parser, globs_of
 
@@ -114,10 +116,14 @@ def test_version(run: Run) -> None:
         (["distill"], "lifelong: distill is not built yet\n"),
         (["--kb", "x", "distill", "3"], "lifelong: distill is not built yet\n"),
         (["stauts"], "lifelong: there is no command 'stauts'; did you mean status?; see: lifelong --help\n"),
-        (["ask"], "lifelong: the following arguments are required: QUESTION; see: lifelong ask --help\n"),
+        (["show"], "lifelong: the following arguments are required: PATH[:LINE]; see: lifelong show --help\n"),
         (["search", "-k", "0", "x"], "lifelong: argument -k: must be a whole number from 1 on, not '0'; see: lifelong search --help\n"),
         (["ask", "--dated", "2026-13-01..", "x"], "lifelong: cannot read --dated '2026-13-01..'; give FROM..TO, such as 2026-01-01..2026-03-31\n"),
         (["ask", ""], "lifelong: the question is empty\n"),
+        (["rules", "--as-of", "3"], "lifelong: rules takes no --as-of, which is for ask, search, chat, list, show; see: lifelong rules --help\n"),
+        (["--in", "a", "conflicts"], "lifelong: conflicts takes no --in, which is for ask, search, chat, list, prune; see: lifelong conflicts --help\n"),
+        (["list", "-k", "3"], "lifelong: list takes no -k, which is for ask, search, chat, versions, conflicts, service, evaluate; see: lifelong list --help\n"),
+        (["evaluate", "--dated", "2026-01-01"], "lifelong: evaluate takes no --dated, which is for ask, search, chat, list; see: lifelong evaluate --help\n"),
         (["list", "--fail"], "lifelong: unrecognized arguments: --fail; see: lifelong --help\n"),
     ],
 )  # fmt: skip
@@ -146,8 +152,8 @@ def test_add_as_json(run: Run, notes: Path) -> None:
     code, out, _ = run("add", str(notes), "--json")
     found = json.loads(out)
     assert code == 0
-    assert {key: found[key] for key in ("documents", "added", "changed", "moved", "removed", "waiting")} == {
-        "documents": 2, "added": 2, "changed": 0, "moved": 0, "removed": 0, "waiting": 0,
+    assert {key: found[key] for key in ("documents", "added", "changed", "moved", "removed", "without_vectors")} == {
+        "documents": 2, "added": 2, "changed": 0, "moved": 0, "removed": 0, "without_vectors": 0,
     }  # fmt: skip
     assert [version["version"] for version in found["versions"]] == [1]
     assert [failure["path"] for failure in found["failures"]] == [str(notes / "scan.xyz")]
@@ -256,12 +262,25 @@ def test_search_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> 
     assert explained["terms"] == ["laptop"]
 
 
+class Typed(io.StringIO):
+    """A terminal at which this is typed."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def test_a_question_comes_from_standard_input(run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("add", str(notes))
-    monkeypatch.setattr("sys.stdin", io.StringIO("Who owns the dead-letter queue?\n"))
-    code, out, _ = run("ask", "-")
-    assert code == 0
-    assert "Ana Ruiz" in out
+    for words in (["ask", "-"], ["ask"], ["search"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("Who owns the dead-letter queue?\n"))
+        code, out, _ = run(*words)
+        assert code == 0
+        assert "Ana Ruiz" in out
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert run("ask") == (2, "", "lifelong: the question is empty\n")
+    monkeypatch.setattr("sys.stdin", Typed("Who?\n"))
+    for name in ("ask", "search"):
+        assert run(name) == (2, "", "lifelong: say what to look for\n")
 
 
 def test_a_question_can_be_about_an_earlier_version(run: Run, notes: Path) -> None:
@@ -307,9 +326,10 @@ def test_status_of_everything_and_of_one_file(run: Run, notes: Path) -> None:
     assert "version 1, just now   2 documents, 2 passages, all with vectors" in out
     found = json.loads(run("status", "--json")[1])
     assert list(found) == [
-        "path", "version", "documents", "passages", "waiting", "failures", "folders", "embedder", "model", "size_bytes",
+        "kb", "version", "at", "documents", "passages", "without_vectors", "failures", "folders", "embedder", "model",
+        "size_bytes",
     ]  # fmt: skip
-    assert (found["documents"], found["passages"], found["waiting"], found["model"]) == (2, 2, 0, "quote")
+    assert (found["documents"], found["passages"], found["without_vectors"], found["model"]) == (2, 2, 0, "quote")
     assert run("status", str(notes / "ops/oncall.md"))[1].startswith(
         f"{notes}/ops/oncall.md   searchable since version 1"
     )
@@ -317,6 +337,35 @@ def test_status_of_everything_and_of_one_file(run: Run, notes: Path) -> None:
     code, out, _ = run("status", str(notes / "oncal.md"))
     assert code == 4
     assert out.splitlines()[1] == f"Nearest: {notes}/ops/oncall.md"
+
+
+def test_status_of_a_file_says_what_speaks_against_it_and_where_it_went(run: Run, notes: Path) -> None:
+    first, oncall = notes / "first day.md", notes / "ops" / "oncall.md"
+    os.utime(oncall, (0, 0))
+    run("add", str(notes), "-q")
+    run("conflicts", "--supersede", str(first), str(oncall))
+    run("rules", "ops/*", "--time-to-live", "2w")
+
+    def told(file: Path) -> str:
+        code, out, _ = run("status", str(file))
+        assert code == 0
+        return out.removeprefix(f"{file}   ").removesuffix("\n")
+
+    against = f"superseded by {oncall}, which is found before it"
+    assert told(first) == f"searchable since version 1, 1 passage; {against}"
+    assert told(oncall) == "searchable since version 1, 1 passage; stale since 1970-01-15"
+    run("rules", "ops/*", "--past", "hide")
+    assert told(oncall) == "hidden: left out of answers by a rule, being stale since 1970-01-15; see: lifelong rules"
+    first.rename(notes / "second day.md")
+    run("sync", "-q")
+    assert told(first) == f"moved in version 3; it stands at {notes}/second day.md now"
+    assert json.loads(run("status", str(first), "--json")[1])["state"] == "moved"
+    (notes / "second day.md").unlink()
+    run("sync", "-q")
+    cause = f"gone since version 4 (sync {notes}); its text: lifelong show"
+    assert told(first) == f"moved in version 3; {cause} {first}"
+    assert told(notes / "second day.md") == f"{cause} {notes}/second day.md"
+    assert run("show", str(first))[1] == LAPTOP
 
 
 def test_status_names_the_model_without_loading_it(run: Run, notes: Path, tmp_path: Path) -> None:
@@ -341,8 +390,30 @@ def test_lists_of_documents_failures_and_what_waits(run: Run, notes: Path) -> No
     assert run("list", "--failed", "*.pdf") == (4, "", "No file failed to be read.\n")
     assert run("list", "--pending") == (4, "", "Nothing waits.\n")
     (entry, _) = json.loads(run("list", "--json")[1])
-    assert list(entry) == ["path", "title", "dated", "version", "passages", "without_vectors", "size_bytes", "stale_since",
+    assert list(entry) == ["path", "title", "dated", "document_date", "version", "passages", "without_vectors", "size_bytes", "stale_since",
         "superseded_by", "retired"]  # fmt: skip
+
+
+def test_lists_of_then_and_of_a_part(run: Run, notes: Path) -> None:
+    run("add", str(notes))
+    os.utime(notes / "first day.md", (0, 0))
+    (notes / "ops" / "oncall.md").unlink()
+    run("add", str(notes))
+
+    def names(*words: str) -> list[str]:
+        return [Path(line.split("  ")[0]).name for line in run("list", *words)[1].splitlines()]
+
+    assert names() == ["first day.md"]
+    assert names("--as-of", "1") == ["first day.md", "oncall.md"]
+    assert names("--as-of", "1", "--in", "ops/*", "--in", "nowhere") == ["oncall.md"]
+    assert names("--as-of", "1", "--in", "ops", "*.md") == ["oncall.md"]
+    assert names("--as-of", "1", "--in", "ops", "first*") == []
+    assert names("--in", "ops/*") == []
+    assert names("--dated", "..1999-12-31", "--as-of", "1") == []
+    assert names("--failed", "--in", "*.xyz") == ["scan.xyz"]
+    assert names("--failed", "--in", "*.pdf") == []
+    assert run("list", "--failed", "--as-of", "1")[0] == 2
+    assert run("list", "--as-of", "9")[::2] == (1, "lifelong: there is no version 9; the newest is 2\n")
 
 
 def test_show_prints_the_stored_text_also_of_a_file_that_is_gone(run: Run, notes: Path) -> None:
@@ -404,6 +475,53 @@ def test_what_may_be_superseded_is_listed_decided_and_taken_back(run: Run, tmp_p
     )
 
 
+def test_decisions_are_in_the_history_and_in_what_differs(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    old, new = folder / "plan_v1.md", folder / "plan_v2.md"
+    old.write_text("# Plan\n\nThe bridge opens in May for all who walk.\n")
+    new.write_text("# Plan\n\nThe bridge opens in June for all who walk.\n")
+    run("add", str(folder), "-q")
+    run("conflicts", "--supersede", str(old), str(new))
+    run("conflicts", "--reject", "1-2")
+    run("undo", "3")
+    run("undo", "4")
+    run("conflicts", "--supersede", str(old), str(new))
+    run("undo")
+    assert run("undo", "2")[0] == 1
+
+    def told(file: Path) -> list[str]:
+        return [line.split("   ")[1] for line in run("history", str(file))[1].splitlines()]
+
+    assert told(old) == [
+        f"first seen at {old}", f"superseded by {new}", f"not superseded by {new}", f"superseded by {new}",
+        f"not superseded by {new}", f"superseded by {new}", f"not superseded by {new}",
+    ]  # fmt: skip
+    assert told(new)[1:3] == [f"supersedes {old}", f"does not supersede {old}"]
+    assert run("diff", "1", "2") == (0, f"decided  {old}   superseded by {new}\n", "")
+    assert run("diff", "2", "4") == (0, "", "Nothing differs.\n")
+    with open_assistant() as assistant:
+        before = assistant.knowledge_base.changed_between(0, 2)
+    assert overview.differing(before).splitlines() == [f"added    {old}   superseded by {new}", f"added    {new}"]
+    (entry,) = json.loads(run("diff", "1", "2", "--json")[1])
+    assert (entry["before"]["decisions"], entry["after"]["decisions"]) == (
+        [],
+        [{"old": str(old), "new": str(new), "decision": "confirmed"}],
+    )
+    old.write_text("Nothing.\n")
+    run("sync", "-q")
+    assert f"changed  {old}   not superseded by {new}" in run("diff", "2", "now")[1].splitlines()
+
+
+def test_a_decision_taken_back_is_told_as_that(run: Run, notes: Path) -> None:
+    run("add", str(notes), "-q")
+    old, new = notes / "first day.md", notes / "ops" / "oncall.md"
+    run("conflicts", "--supersede", str(old), str(new))
+    run("undo")
+    assert f"   nothing decided any more about {new}   undo 2" in run("history", str(old))[1].splitlines()[-1]
+    assert run("diff", "2", "3")[1] == f"decided  {old}   nothing decided any more about {new}\n"
+
+
 def test_rules_are_set_shown_kept_and_dropped(run: Run, notes: Path, tmp_path: Path) -> None:
     run("add", str(notes), "-q")
     assert run("rules")[0] == 0
@@ -418,10 +536,121 @@ def test_rules_are_set_shown_kept_and_dropped(run: Run, notes: Path, tmp_path: P
     assert run("prune", "--dry-run")[0] == 0  # by the rule
     assert run("rules", "x/*")[::2] == (4, "No such rule.\n")
     assert run("rules", "--past", "hide")[::2] == (2, "lifelong: say for which documents: lifelong rules 'news/*' …\n")
-    assert run("rules", "ops/*", "--half-life", "long")[0] == 1
-    assert run("rules", "ops/*", "--drop") == (0, "", "")
+    message = "cannot read 'long' as a length of time; give 90 days, 2w, 6mo or 1 year"
+    for words in (["rules", "ops/*", "--half-life"], ["prune", "--keep-for"]):
+        assert run(*words, "long") == (
+            2,
+            "",
+            f"lifelong: argument {words[-1]}: {message}; see: lifelong {words[0]} --help\n",
+        )
+    assert run("rules", "ops/*", "--half-life", "0d")[::2] == (
+        2,
+        "lifelong rules: half_life must be longer than nothing\n",
+    )
+    assert run("rules", "ops/*", "--drop") == (0, "Dropped: ops/*. No rule is left.\n", "")
     assert run("prune", "--dry-run")[0] == 2
     assert run("rules", "ops/*", "--drop")[0] == 1
+
+
+def test_rules_are_told_in_columns(run: Run, notes: Path, tmp_path: Path) -> None:
+    run("add", str(notes), "-q")
+    run("rules", "*", "--keep-last", "5")
+    run("rules", "ops/*", "--time-to-live", "2w", "--past", "down")
+    origin = tmp_path / "kb" / "lifelong.toml"
+    assert run("rules")[1].splitlines() == [
+        f"*       the last 5 former texts kept          2 documents   {origin}",
+        f"ops/*   holds for 2 weeks, then ranked down   1 document    {origin}",
+    ]
+    assert run("rules", "*", "--drop")[1].splitlines() == [
+        "Dropped: *. There are left:",
+        f"ops/*   holds for 2 weeks, then ranked down   1 document   {origin}",
+    ]
+
+
+def test_one_option_of_a_rule_is_unset(run: Run, notes: Path) -> None:
+    run("add", str(notes), "-q")
+    run("rules", "ops/*", "--time-to-live", "2w", "--past", "down", "--half-life", "1y")
+
+    def said() -> list[str]:
+        return [name for entry in json.loads(run("rules", "--json")[1]) for name in list(entry)[1:-3]]
+
+    run("rules", "ops/*", "--unset", "past", "half-life", "--keep-last", "3")
+    assert said() == ["time_to_live", "keep_last"]
+    assert run("rules", "ops/*", "--unset", "past")[0] == 1
+    assert run("rules", "*", "--unset", "past")[0] == 1
+    assert run("rules", "ops/*", "--past", "hide", "--unset", "past")[0] == 2
+    assert run("rules", "ops/*", "--unset", "everything")[0] == 2
+    assert run("rules", "ops/*", "--drop", "--past", "hide")[0] == 2
+    gone = run("rules", "ops/*", "--unset", "time-to-live", "keep-last")
+    assert gone == (0, "", "The rule for 'ops/*' said nothing else, and is gone.\n")
+    assert said() == []
+
+
+def test_rules_without_effect_are_refused(run: Run, notes: Path) -> None:
+    run("add", str(notes), "-q")
+    code, _, err = run("rules", "ops/*", "--past", "hide")
+    assert (code, "no rule says when these are stale" in err) == (1, True)
+    assert "no rule goes by age" in run("rules", "ops/*", "--age", "changed")[2]
+    assert run("rules", "--json")[1] == "[]\n"
+    assert run("rules", "*", "--time-to-live", "2w")[0] == 0
+    assert run("rules", "ops/*", "--past", "hide", "--age", "changed")[0] == 0  # with that of the rule before
+    assert run("rules", "*", "--past", "mark", "--unset", "time-to-live")[0] == 1
+
+
+def test_a_rule_that_matches_nothing_says_so(run: Run, notes: Path) -> None:
+    run("add", str(notes), "-q")
+    code, out, err = run("rules", "oops/*", "--keep-last", "3")
+    assert (code, "0 documents" in out) == (0, True)
+    assert err == "No document matches 'oops/*' now; a glob is of whole paths, or of paths below a folder added.\n"
+    assert run("rules", "oops/*")[2] == ""
+
+
+def test_paths_of_rules_are_meant_from_here(run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("add", str(notes), "-q")
+    (notes / "ops" / "deep").mkdir()
+    (notes / "ops" / "deep" / "a.md").write_text("Text.\n")
+    run("add", str(notes), "-q")
+
+    def matches() -> list[str]:
+        return [entry["match"] for entry in json.loads(run("rules", "--json")[1])]
+
+    monkeypatch.chdir(notes / "ops")
+    for typed, match in (
+        ("deep", f"{notes}/ops/deep"),  # a folder that is here
+        ("./later", f"{notes}/ops/later"),  # said to be from here
+        ("deep/*", f"{notes}/ops/deep/*"),  # matches only from here
+        ("ops/*", "ops/*"),  # matches as it stands
+        ("*.xyz", "*.xyz"),  # matches nothing
+        (".drafts/*", ".drafts/*"),
+        ("..", str(notes)),
+        (str(notes), str(notes)),
+    ):
+        run("rules", typed, "--keep-last", "3")
+        assert matches() == [match]
+        assert run("rules", typed, "--drop")[0] == 0
+    assert run("rules", "", "--keep-last", "3")[0] == 2
+    run("rules", "*", "--keep-last", "3")
+    monkeypatch.chdir(notes)
+    assert run("rules", "*", "--drop")[0] == 0
+
+
+def test_json_calls_one_thing_by_one_name(run: Run, notes: Path) -> None:
+    run("add", str(notes), "-q")
+    first, oncall = str(notes / "first day.md"), str(notes / "ops" / "oncall.md")
+
+    def found(*words: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(run(*words, "--json")[1]))
+
+    assert (found("status")["version"], found("status")["kb"]) == (1, os.environ["LIFELONG_KB"])
+    decided = found("conflicts", "--supersede", first, oncall)
+    assert (decided["made"]["version"], decided["conflicts"][0]["version"]) == (2, 2)
+    undone = found("undo")
+    assert (undone["undoes"], undone["made"]["version"], undone["made"]["undoes"]) == (2, 3, 2)
+    assert found("undo", "1", "--dry-run")["made"] is None
+    forgotten = found("forget", first)
+    assert (forgotten["paths"], forgotten["made"]["version"]) == ([first], 4)
+    assert found("forget", "--everywhere", "--yes", oncall)["made"]["version"] == 5
+    assert found("unfollow", "notes") == {"path": str(notes), "following": "left"}
 
 
 def test_versions_newest_first(run: Run, notes: Path) -> None:

@@ -8,16 +8,23 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from typing import cast
 
 import pytest
 
 from rag_lifelong.cli import main
+from rag_lifelong.follow import Watcher
+from rag_lifelong.follow.happenings import Standing as FollowedStanding
 from rag_lifelong.terminal import as_json, overview, render
 from rag_lifelong.terminal.editor import opening_command
 from rag_lifelong.terminal.manual import manual
+from rag_lifelong.terminal.parser import build_parser, commands_of, synopsis
 from rag_lifelong.terminal.progress import Done, Lines, clock
 from rag_lifelong.terminal.snippet import best_line, highlighted, snippet
 from rag_lifelong.terminal.style import Style, json_safe, place, safe, safe_line, short_path, style_for
+from rag_lifelong.terminal.watching import Watching
+from rag_lifelong.terminal.wrapping import cut
 from rag_lifelong.types import Answer, Citation, Failure, Hit, Lag, Scores, Verdict
 
 PLAIN = Style(has_colors=False, has_links=False, width=None, editor_uri="")
@@ -376,12 +383,77 @@ def test_clock() -> None:
     assert [clock(s) for s in (0, 59.6, 75, 3_675)] == ["0:00", "1:00", "1:15", "1:01:15"]
 
 
+# -- the line of watch
+
+
+class Narrowing(io.StringIO):
+    """A terminal that is made narrower: 80 columns, then 30."""
+
+    columns = 80
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Followed:
+    """What `Watching` asks of a watcher, which never ends by itself."""
+
+    def standing(self) -> FollowedStanding:
+        return FollowedStanding(409, 0, 0, 0.0, True, "")
+
+    def folders(self) -> tuple[str, ...]:
+        return ("/notes/of/everything",)
+
+
+def test_the_line_of_watch_is_cut_and_erased_as_wide_as_the_terminal_is() -> None:
+    screen = Narrowing()
+    shown = Watching(screen, is_json=False, is_quiet=False, columns=lambda: screen.columns)
+    is_stopped = Event()
+
+    def writes() -> str:
+        """What two turns write."""
+        screen.truncate(0)
+        screen.seek(0)
+        shown._write(cast("Watcher", Followed()))
+        return screen.getvalue()
+
+    line = "Following /notes/of/everything · 409 documents · up to date"
+    assert writes() == f"\r\x1b[J{line}"  # the hint has no room
+    screen.columns = 120
+    assert writes() == f"\r\x1b[J{line}   ^C stops, nothing is lost"
+    screen.columns = 30  # 86 columns are three rows of it
+    assert writes() == "\r\x1b[A\x1b[A\x1b[JFollowing /notes/of/everythi…"
+    assert writes() == "\r\x1b[JFollowing /notes/of/everythi…"
+    is_stopped.set()
+    shown.follow(cast("Watcher", Followed()), is_stopped)
+    assert screen.getvalue().endswith("\r\x1b[J")
+
+
+def test_a_text_is_cut_by_columns() -> None:
+    assert [cut("长城 wall", columns) for columns in (9, 8, 4, 2, 1, 0)] == [
+        "长城 wall",
+        "长城 wa…",
+        "长…",
+        "…",
+        "…",
+        "",
+    ]
+
+
 # -- the rest
 
 
 def test_the_page_of_commands_is_current() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
     assert page.read_text(encoding="utf-8") == manual(), "run: lifelong __manual > docs/commands.md"
+
+
+def test_usage_names_the_values_of_options() -> None:
+    made = {name: synopsis(command) for name, command in commands_of(build_parser()).items()}
+    assert made["conflicts"] == " [--confirm CODE…] [--reject CODE…] [--supersede OLD NEW] [--settled]"
+    assert made["add"] == " PATH… [--no-wait] [--gitignore] [--follow-links] [--yes]"
+    assert "[--past mark|down|hide]" in made["rules"]
+    assert made["completion"] == " bash|zsh|fish"
 
 
 def test_a_bug_is_one_line_and_a_log(

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -25,6 +26,7 @@ from following import SETTLE_MS, Followed, until
 import ingest.scan
 from ingest.scan import Found, Rules, Unreadable
 from rag_lifelong import open_assistant
+from rag_lifelong.cli import main
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import FolderFollowed, TooManyGone
 from rag_lifelong.follow import trouble, watcher
@@ -1356,3 +1358,35 @@ def test_one_of_two_folders_is_left(tmp_path: Path) -> None:
         until(lambda: str(two / "d.md") in [document.path for document in assistant.documents()])
         assert str(one / "c.md") not in [document.path for document in assistant.documents()]
         assert {folder.path: folder.pid for folder in assistant.folders()} == {str(one): None, str(two): os.getpid()}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_watching_ends_when_its_only_folder_was_unfollowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    monkeypatch.setenv("LIFELONG_KB", str(tmp_path / "kb"))
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash")
+
+    def unfollow() -> None:
+        with open_assistant() as other:
+            until(lambda: any(folder.pid is not None for folder in other.folders()))
+            other.unfollow(notes)
+
+    assert main(["add", "-q", str(notes)]) == 0
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(unfollow)
+        assert main(["watch"]) == 0
+        done.result()
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].endswith(f"{notes} was unfollowed: it is no longer compared")
+    assert err.splitlines()[-1] == "Nothing is followed any more. To follow a folder: lifelong watch FOLDER"
+    for command in ("sync", "watch"):
+        assert main([command]) == 1
+        assert capsys.readouterr().err == (
+            f"lifelong: {notes} is no longer followed; to follow again: lifelong watch {notes}; to compare once more, as "
+            f"lifelong sync does: lifelong add {notes}\n"
+        )
+    assert main(["sync", "-q", str(notes)]) == 0
+    assert main(["sync", "-q"]) == 0

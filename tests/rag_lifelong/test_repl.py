@@ -132,6 +132,27 @@ def test_add_forget_and_status(conversation: Conversation, capsys: pytest.Captur
     assert said(conversation, capsys, "/search") == ["What for? /search QUERY"]
 
 
+def test_what_is_typed_as_on_the_command_line(
+    conversation: Conversation, capsys: pytest.CaptureFixture[str], notes: Path
+) -> None:
+    (notes / "on call 2.md").write_text("Nobody owns the queue.\n", encoding="utf-8")
+    said(conversation, capsys, f"/add {notes}")
+    assert [line.split()[0] for line in said(conversation, capsys, "/versions")] == ["2", "1"]
+    assert [line.split()[0] for line in said(conversation, capsys, "/versions -k 1")] == ["2"]
+    assert f"first seen at {notes}/on call 2.md" in said(conversation, capsys, f"/history {notes}/on call 2.md")[0]
+    assert said(conversation, capsys, "/diff 1 2") == [f"added    {notes}/on call 2.md"]
+    assert said(conversation, capsys, "/rules")[0].startswith("No rule yet; for one: /rules 'news/*'")
+    assert "holds for 2 weeks" in said(conversation, capsys, "/rules 'on call*' --time-to-live '2 weeks'")[0]
+    pair = f"'{notes}/on call 2.md' {notes}/oncall.md"
+    assert said(conversation, capsys, f"/conflicts --supersede {pair}")[-1] == "Take it back: /undo"
+    assert said(conversation, capsys, "/conflicts --settled --json")[0] == "["
+    conversation.take("/history")
+    assert "required: PATH" in capsys.readouterr().err
+    assert said(conversation, capsys, "/history --help")[0] == "usage: lifelong history PATH [OPTIONS]"
+    assert said(conversation, capsys, "/versions --as-of 3") == []
+    assert said(conversation, capsys, "/history nowhere.md")[0].startswith("lifelong: nothing was ever stored at")
+
+
 def test_mistakes_are_one_line_and_the_conversation_goes_on(
     conversation: Conversation, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -135,16 +135,37 @@ def test_what_is_superseded_never_ranks_above_what_supersedes_it(
     owners = {i: i % 6 for i in scores}
     successors = {old: {new for new in news if new > old} for old, news in pairs.items()}  # no circles
     found = weighed(scores, owners, Weights(factors, successors))
+    plain = {i: score * factors.get(owners[i], 1.0) for i, score in scores.items()}
     best: dict[int, float] = {}
     for i, score in found.items():
-        assert score <= scores[i]
+        assert plain[i] * 0.9999 <= score <= max(plain.values())  # nothing is lost, and nothing goes before all others
         best[owners[i]] = max(best.get(owners[i], 0.0), score)
     for old in successors:
         present = [best[new] for new in after(old, successors) if new in best]
         if old in best and present:
             assert best[old] < max(present) or best[old] == max(present) == 0
-    untouched = {i for i in scores if owners[i] not in successors and owners[i] not in factors}
-    assert all(found[i] == scores[i] for i in untouched)
+    newer = {new for news in successors.values() for new in news}
+    assert all(found[i] == plain[i] for i in scores if owners[i] not in newer | successors.keys())
+    assert all(found[i] <= plain[i] for i in scores if owners[i] not in newer)
+
+
+def test_the_successor_rises_to_just_before_what_it_supersedes() -> None:
+    scores = {1: 0.9, 2: 0.8, 3: 0.7, 4: 0.1, 5: 0.05}  # passages of the documents 1, 2, 3, 4, 4
+    owners = {1: 1, 2: 2, 3: 3, 4: 4, 5: 4}
+    found = weighed(scores, owners, Weights({2: 0.95}, {2: [4]}))
+    assert sorted(found, key=lambda i: -found[i]) == [1, 4, 2, 3, 5]
+    assert (found[4], found[5]) == (0.8 * 0.95, 0.05)
+    # of two that supersede it the one that ranks first; of a chain all, the newest first; nothing where none is found
+    assert weighed(scores, owners, Weights({}, {2: [3, 4]})) == {**scores, 3: 0.8, 2: 0.8 * (1 - 1e-6)}
+    chain = weighed(scores, owners, Weights({}, {1: [3], 3: [9], 9: [4]}))
+    assert sorted(chain, key=lambda i: -chain[i]) == [4, 3, 1, 2, 5]
+    assert weighed(scores, owners, Weights({}, {2: [9]})) == scores
+
+
+def test_a_long_chain_of_successors_is_no_trouble() -> None:
+    successors = {i: [i + 1] for i in range(5_000)}
+    found = weighed({0: 0.5, 5_000: 0.1}, {0: 0, 5_000: 5_000}, Weights({}, successors))
+    assert found == {0: 0.5 * (1 - 1e-6), 5_000: 0.5}
 
 
 def test_many_ways_to_a_successor_cost_no_more_than_the_pairs() -> None:
@@ -362,6 +383,21 @@ def test_a_confirmed_supersession_ranks_below_and_is_said(assistant: Assistant, 
     assert [h for h in assistant.search("travel budget", as_of=1) if not h.standing.holds] == []
 
 
+def test_what_is_superseded_by_what_ranks_far_below_is_found_right_behind_it(assistant: Assistant, notes: Path) -> None:
+    put(notes, "old.md", "The canteen lunch costs six euros.\n")
+    put(
+        notes, "new.md", "Of meals we say no more than that there is a lunch, and that it has its price in the house.\n"
+    )
+    for i in range(12):
+        put(notes, f"other{i}.md", f"What the canteen lunch costs {i} of us is a matter of euros.\n")
+    assistant.add(notes)
+    question = "canteen lunch costs six euros"
+    assert names(assistant, question)[0] == "old.md" and "new.md" not in names(assistant, question)
+    assistant.supersede(notes / "old.md", notes / "new.md")
+    ranked = names(assistant, question)
+    assert ranked.index("old.md") == ranked.index("new.md") + 1
+
+
 def test_only_the_superseded_says_it_where_the_new_text_is_silent(assistant: Assistant, reports: Path) -> None:
     put(reports, "report_v1.md", V1 + "\nParking is free for visitors on Fridays.\n")
     assistant.add(reports)
@@ -384,6 +420,22 @@ def test_a_decision_is_undone_like_any_other_version(assistant: Assistant, repor
     assistant.undo(4)  # the undo itself
     assert standing_of(assistant, "report_v1.md") == HOLDS
     assert [c.decision for c in assistant.conflicts(settled=True)] == ["rejected"]
+
+
+def test_what_was_decided_the_other_way_round_is_suggested_no_more(assistant: Assistant, reports: Path) -> None:
+    old, new = reports / "report_v1.md", reports / "report_v2.md"
+    assert len(assistant.conflicts()) == 1
+    _, (settled,) = assistant.supersede(new, old)
+    assert assistant.conflicts() == ()
+    assistant.decide(reject=[settled.code])
+    assert assistant.conflicts() == ()
+
+
+def test_what_would_close_a_circle_is_not_suggested(assistant: Assistant, reports: Path) -> None:
+    assistant.supersede(reports / "report_v2.md", reports / "wiki.md")
+    assert len(assistant.conflicts()) == 1
+    assistant.supersede(reports / "wiki.md", reports / "report_v1.md")
+    assert assistant.conflicts() == ()
 
 
 def test_confirmed_and_rejected_at_once_the_last_word_counts(assistant: Assistant, reports: Path) -> None:
@@ -533,16 +585,40 @@ def test_pruning_lets_go_of_what_the_rules_do_not_keep(assistant: Assistant, not
     assert not assistant.prune().lives  # no rule
     assistant.set_rule(Rule("a.md", keep_last=2))
     assistant.set_rule(Rule("log", keep_for=25 * DAY))
-    planned = assistant.prune(is_dry=True)
+    planned = assistant.pruning_plan()
     assert kept() == {"a.md": 6, "b.md": 6, "c.md": 6}
     assert assistant.prune() == planned
     # c: replaced on day 10, 20 and 30 of 50 is longer ago than 25 days but for the last; and the text of now
     assert kept() == {"a.md": 3, "b.md": 6, "c.md": 4}
     assert not assistant.prune().lives
-    assert assistant.prune(keep_last=1).lives  # what is named goes before the rules
-    assert kept() == {"a.md": 2, "b.md": 2, "c.md": 2}
+    assert assistant.prune(keep_last=1).lives
+    assert kept() == {"a.md": 2, "b.md": 2, "c.md": 4}  # what is not named is as the rules say
+    assert assistant.prune(keep_for="0 days").lives
+    assert kept() == {"a.md": 2, "b.md": 1, "c.md": 1}
     with pytest.raises(BadSetting, match="cannot read"):
         assistant.prune(keep_for="ever")
+
+
+def test_pruning_lets_go_of_what_was_shown_and_no_more(assistant: Assistant, notes: Path, clock: Clock) -> None:
+    def turn(number: int) -> None:
+        clock.time += DAY
+        for name in ("a.md", "b.md"):
+            put(notes, name, f"{name} in its turn {number}\n", changed=clock.time)
+        assistant.add(notes)
+
+    def texts(name: str) -> list[str | None]:
+        return [past.text for past in assistant.history(notes / name)]
+
+    for number in range(3):
+        turn(number)
+    shown = assistant.pruning_plan(keep_for="0 days")
+    turn(3)  # while the question is on the screen
+    assistant.prune(keep_for="0 days", within=["b.md"])
+    done = assistant.prune(shown)
+    assert done.lives == tuple(life for life in shown.lives if life.document_id == 1) and len(done.lives) == 2
+    assert texts("a.md") == [None, None, "a.md in its turn 2\n", "a.md in its turn 3\n"]
+    assert texts("b.md") == [None, None, None, "b.md in its turn 3\n"]
+    assert assistant.prune(shown).lives == ()
 
 
 # -- the store

@@ -16,7 +16,7 @@ from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchVersion, NothingToUndo,
 from rag_lifelong.history import Past
 from rag_lifelong.store import versions, words
 from rag_lifelong.store.packing import pack, unpack
-from rag_lifelong.when import moment
+from rag_lifelong.when import moment, span
 
 
 @pytest.fixture
@@ -141,6 +141,26 @@ def test_bare_undo_goes_back_through_commands_one_by_one(assistant: Assistant, n
     assert texts(assistant) == {}
 
 
+def test_bare_undo_goes_on_where_an_undo_was_undone(assistant: Assistant, notes: Path) -> None:
+    for name in "ab":
+        (notes / f"{name}.md").write_text(f"text of {name}\n")
+        assistant.add(notes)
+    assistant.supersede(notes / "a.md", notes / "b.md")
+    assistant.undo()  # 4
+    assistant.undo(4)
+    assert assistant.undo().undoes == 5
+    assistant.undo(6)
+    assert assistant.undo().undoes == 7
+    assert assistant.conflicts(settled=True) == ()
+    assistant.undo(2)  # 9
+    assistant.undo(9)
+    assert texts(assistant) == {"a.md": "text of a\n", "b.md": "text of b\n"}
+    assert [assistant.undo().undoes for _ in range(2)] == [10, 1]
+    with pytest.raises(NothingToUndo, match="no command"):
+        assistant.undo()
+    assert texts(assistant) == {}
+
+
 def test_random_undos_leave_a_sound_store_and_restore_exactly(assistant: Assistant, notes: Path) -> None:
     rng = random.Random(7)
     states = [texts(assistant)]
@@ -260,7 +280,16 @@ NOW = datetime(2026, 3, 15, 12, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("text", "day"),
-    [("today", 15), ("yesterday", 14), ("3 days ago", 12), ("a week ago", 8), ("2026-03-02", 2), ("2026-03", 31)],
+    [
+        ("today", 15),
+        ("yesterday", 14),
+        ("3 days ago", 12),
+        ("3d ago", 12),
+        ("a week ago", 8),
+        ("1w ago", 8),
+        ("2026-03-02", 2),
+        ("2026-03", 31),
+    ],
 )
 def test_a_bare_day_means_its_end(text: str, day: int) -> None:
     found = moment(text, now=NOW)
@@ -274,6 +303,23 @@ def test_hours_are_exact_and_numbers_are_versions() -> None:
     assert moment("17", now=NOW) == 17
     with pytest.raises(NoSuchVersion, match="3 weeks ago"):
         moment("some day", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("90 days", 90), ("90d", 90), ("90 D", 90), ("2w", 14), ("3mo", 90), ("3 mos", 90), ("1y", 365), ("a year", 365),
+        ("48h", 2), ("48 hours", 2), ("1440min", 1), ("86400s", 1), ("86400 sec", 1),
+    ],
+)  # fmt: skip
+def test_lengths_of_time(text: str, days: int) -> None:
+    assert span(text) == timedelta(days=days)
+
+
+@pytest.mark.parametrize("text", ["", "90", "5m", "soon", "-3d", "1.5y", "3mo2d", "d"])
+def test_lengths_of_time_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(ValueError, match="give 90 days, 2w, 6mo or 1 year"):
+        span(text)
 
 
 # -- history
@@ -332,7 +378,7 @@ def edited(assistant: Assistant, notes: Path, count: int) -> None:
 
 def test_prune_does_what_the_dry_run_said_and_the_rest_stays(assistant: Assistant, notes: Path) -> None:
     edited(assistant, notes, 6)
-    said = assistant.prune(keep_last=2, is_dry=True)
+    said = assistant.pruning_plan(keep_last=2)
     assert (said.documents, said.revisions, said.passages, said.vectors) == (1, 3, 3, 3)
     assert assistant.show(notes / "a.md", as_of=1) == "# A\n\nvalue 0, once unique0\n"  # nothing was done
     done = assistant.prune(keep_last=2)
@@ -366,7 +412,7 @@ def test_keep_for_counts_from_the_clock_of_the_versions(tmp_path: Path, notes: P
             clock[0] = datetime(year, 6, 1, tzinfo=UTC)
             (notes / "a.md").write_text(f"text of {year}\n")
             assistant.add(notes)
-        assert assistant.prune(keep_for="2 years", is_dry=True).revisions == 2  # replaced in June 2021 and June 2022
+        assert assistant.pruning_plan(keep_for="2 years").revisions == 2  # replaced in June 2021 and June 2022
         assert assistant.prune(keep_for="10 years").lives == ()
 
 

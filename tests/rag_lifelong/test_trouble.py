@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from following import Followed, until
 
-from rag_lifelong import index
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import NoSuchVersion
 from rag_lifelong.follow import trouble, watcher
 from rag_lifelong.follow.trouble import Trouble
+from rag_lifelong.index import vector_index
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Fail, Place
 from rag_lifelong.store import database
@@ -128,7 +128,7 @@ def test_trouble_is_said_once_and_tried_ever_more_rarely() -> None:
 
 
 def test_an_index_that_cannot_be_written_stays_in_memory(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "SAVE_AFTER", 1)
+    monkeypatch.setattr(vector_index, "SEAL_AFTER", 1)
     place = followed.assistant.knowledge_base.path / "index"
     if place.exists():
         place.rename(place.with_name("aside"))

@@ -1,0 +1,141 @@
+"""The index searched is exact search over the store: at every version, through seals, merges, drops and openings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.index import VectorIndex, vector_index
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.operations import Gone
+from rag_lifelong.pruning import Limit
+from rag_lifelong.retrieve import Scope, _by_vector
+from rag_lifelong.store import vectors, versions
+from tests.rag_lifelong.test_live_words import NOW, TEXTS, put
+
+DIM = 16
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 5), TEXTS),
+        st.tuples(st.just("gone"), st.integers(0, 5), st.just("")),
+        st.tuples(st.just("embed"), st.integers(1, 12), st.just("")),
+        st.tuples(st.just("prune"), st.just(0), st.just("")),
+        st.tuples(st.just("open"), st.just(0), st.just("")),
+        st.tuples(st.just("kill"), st.just(0), st.just("")),
+        st.tuples(st.just("lose"), st.just(0), st.just("")),
+    ),
+    min_size=4,
+    max_size=16,
+)
+
+
+def opened(folder: Path) -> KnowledgeBase:
+    return KnowledgeBase(folder / "kb", embedder=HashEmbedder(DIM), now=lambda: NOW + timedelta(days=1))
+
+
+def compare(base: KnowledgeBase, rng: np.random.Generator) -> None:
+    """What vector search finds at every version, beside all vectors of the store compared one by one."""
+    query = rng.normal(size=DIM).astype(np.float32)
+    query /= np.linalg.norm(query)
+    base.settle_index()
+    with base.reading() as connection:
+        assert list(base.index_faults(connection)) == []
+        index = base._index_at(connection)
+        newest = versions.latest_number(connection)
+        for version in range(1, newest + 1):
+            alive = base._alive_at(connection, version)
+            stored = vectors.by_passage(connection, base._embedder_id, alive.passage_ids.tolist())
+            scope = Scope(version, version == newest, None)
+            found = _by_vector(connection, index, query, scope, lambda alive=alive: alive)  # type: ignore[misc]
+            assert found == pytest.approx({i: float(vector @ query) for i, vector in stored.items()}, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS, st.integers(0, 2**32 - 1))
+def test_the_index_searched_is_exact_search_over_the_store(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: list[tuple[str, int, str]],
+    seed: int,
+) -> None:
+    monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(vector_index, "SAVE_AFTER", 2)
+    folder = tmp_path_factory.mktemp("live")
+    rng = np.random.default_rng(seed)
+    base = opened(folder)
+    root = base.folders.ensure_root(str(folder), is_whole=True)
+    for what, number, text in steps:
+        if what == "put":
+            base.commit([put(root.id, number, text)], cause="test")
+        elif what == "gone":
+            base.commit([Gone(root.id, f"{number}.txt")], cause="test")
+        elif what == "embed":
+            base.embed_next(number)
+        elif what == "prune":
+            latest = base.latest()
+            limit = Limit(before=0 if latest is None else latest.number, keep_last=0)
+            base.prune(base.pruning_plan(lambda _, limit=limit: limit, within=()))  # type: ignore[misc]
+        elif what == "lose":
+            base.close()
+            for path in (folder / "kb" / "index").glob("*.f16"):
+                path.unlink()
+            base = opened(folder)
+        elif what == "kill":  # nothing is written at the end, and what was being written is left
+            base._live_index._stop_tending()
+            base._database.close()
+            (folder / "kb" / "index").mkdir(exist_ok=True)
+            (folder / "kb" / "index" / ".9-9.f16.1").write_bytes(b"half")
+            base = opened(folder)
+        else:
+            base.close()
+            base = opened(folder)
+        compare(base, rng)
+    base.close()
+
+
+def test_two_processes_seal_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    rng = np.random.default_rng(0)
+    with opened(tmp_path) as one, opened(tmp_path) as two:
+        root = one.folders.ensure_root(str(tmp_path), is_whole=True)
+        for number in range(12):
+            own, other = (one, two) if number % 2 else (two, one)
+            own.commit([put(root.id, number, f"harbour {number}\nferry {number}\nquay {number}")], cause="test")
+            own.embed_next(10)
+            for base in (own, other):
+                compare(base, rng)
+                base._live_index._stop_tending()
+        assert one._live_index._index is not None and one._live_index._index.segments
+
+
+def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The merge writes the position of the change log as it is then, while the head is in no file."""
+    monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(LiveIndex, "_tend", lambda self, index: None)
+    base = opened(tmp_path)
+    root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+
+    def grow(number: int, passages: int) -> VectorIndex:
+        base.commit([put(root.id, number, "\n".join(f"harbour {number} {i}" for i in range(passages)))], cause="test")
+        base.embed_next(10)
+        base.settle_index()
+        assert base._live_index._index is not None
+        return base._live_index._index
+
+    for number in range(4):
+        assert grow(number, 4).tend(tmp_path / "kb" / "index")
+    index = grow(4, 1)
+    assert index.segments == (4, 4, 4, 4)
+    assert index.tend(tmp_path / "kb" / "index")
+    assert index.segments == (16,)
+    base._database.close()
+    base = opened(tmp_path)
+    compare(base, np.random.default_rng(0))
+    base.close()
