@@ -22,12 +22,13 @@ import numpy as np
 
 from benchmarks.retrieval import EPOCH, interval
 from ingest import Document
-from ingest.chunk import MAX_CONTEXT_TOKENS, split
+from ingest.chunk import CHUNKER_VERSION, LARGEST
 from ingest.parsers import parse
 from rag_lifelong.config import DEFAULTS
 from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Place, Put
+from rag_lifelong.reading import cut
 
 BUDGETS = (500, 1_000, 1_500)  # tokens
 READ = 20  # passages
@@ -84,15 +85,14 @@ def articles(path: Path) -> tuple[list[Document], list[Question]]:
 
 def outcomes(documents: list[Document], questions: list[Question], size: int) -> np.ndarray:
     embedder = open_embedder(cache_dir=None)
-    largest = round(size * 1.15)
-    embedder.max_tokens = max(embedder.max_tokens, largest + MAX_CONTEXT_TOKENS + 2)  # type: ignore[misc]
+    embedder.max_tokens = max(embedder.max_tokens, round(size * LARGEST) + 2)  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder, KnowledgeBase(Path(folder), embedder=embedder) as base:
         root = base.folders.ensure_root("/articles", is_whole=True)
         puts = []
         for number, document in enumerate(documents):
-            chunks = split(document, count_tokens=embedder.count_tokens, target_tokens=size)
+            chunks = cut(document, embedder, chunk_tokens=size)
             place = Place(root.id, f"{number}.md", len(document.text), 0)
-            puts.append(Put(place, str(number).encode(), EPOCH, document, chunks, 1, by_name=False))
+            puts.append(Put(place, str(number).encode(), EPOCH, document, chunks, CHUNKER_VERSION, by_name=False))
         base.commit(puts, cause="benchmark")
         while base.embed_next(256):
             pass

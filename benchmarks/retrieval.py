@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest import Chunk, Document
+from ingest.chunk import CHUNKER_VERSION
 from rag_lifelong import retrieve
 from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -142,7 +143,9 @@ def _put(root_id: int, number: int, title: str, text: str) -> Put:
     document = Document(text, title, None, (), (), True, "benchmark", 1)
     chunk = Chunk(0, len(text), text, title, "", None)
     digest = blake2b(f"{number}".encode(), digest_size=16).digest()
-    return Put(Place(root_id, f"{number}.txt", len(text), 0), digest, EPOCH, document, [chunk], 1, by_name=False)
+    return Put(
+        Place(root_id, f"{number}.txt", len(text), 0), digest, EPOCH, document, [chunk], CHUNKER_VERSION, by_name=False
+    )
 
 
 # -- ways to rank

@@ -22,9 +22,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from benchmarks.pep_questions import read_headers
-from ingest.chunk import split
 from ingest.parsers import parse
+from rag_lifelong.config import DEFAULTS
 from rag_lifelong.embed import Embedder, open_embedder
+from rag_lifelong.reading import cut
 from rag_lifelong.supersession import Facts, Kind, Suggestion, suggest
 from rag_lifelong.types import HeaderField
 
@@ -136,7 +137,7 @@ def show_all(found: list[Suggestion], by_id: dict[int, Facts]) -> None:
 
 def facts_of(number: int, path: Path, embedder: Embedder) -> Facts:
     document = parse(path.read_bytes(), name=path.name)
-    chunks = split(document, count_tokens=embedder.count_tokens)
+    chunks = cut(document, embedder, chunk_tokens=DEFAULTS.chunk_tokens)
     return Facts(
         document_id=number,
         path=str(path.resolve()),
