@@ -34,7 +34,7 @@ from rag_lifelong.standings import Standings
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.files import Root
-from rag_lifelong.store.revisions import Revision
+from rag_lifelong.store.revisions import Placement, Revision
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.types import Hit, Lag, Standing, StoredDocument, Vector, Version
 from rag_lifelong.undo import Step
@@ -371,6 +371,7 @@ class KnowledgeBase:
                 alive=lambda: self._alive_at(connection, number),
                 words_now=self._words_now(connection, number),
                 weights=standings.weights,
+                text_of=lambda passage_id: self._text_of(connection, passage_id),
                 embedder_id=self._embedder_id,
             )
             standing = standings.of({scored.document_id for scored in found})
@@ -703,17 +704,31 @@ class KnowledgeBase:
             standing=standing,
         )
 
+    def _text_of(self, connection: Connection, passage_id: int) -> str:
+        placed = self._placed(connection, passage_id)
+        if placed is None:
+            return ""
+        revision, placement = placed
+        return revision.text[placement.start : placement.end]
+
     def _string(self, connection: Connection, passage_id: int) -> str:
         """The exact string that is embedded for a passage."""
+        placed = self._placed(connection, passage_id)
+        if placed is None:
+            return ""
+        revision, placement = placed
+        text = revision.text[placement.start : placement.end]
+        return embedded_string(placement.context, text, chunker_version=revision.chunker_version)
+
+    def _placed(self, connection: Connection, passage_id: int) -> tuple[Revision, Placement] | None:
+        """Where a passage stands or stood last; None if it is gone."""
         owner = passages.documents_of(connection, [passage_id])[passage_id]
         born = passages.a_version_of(connection, passage_id)
         revision_id = None if born is None else revisions.at(connection, owner, born)
         if revision_id is None:
-            return ""
+            return None
         revision = self._revision(connection, revision_id)
-        placement = revision.placement_of(passage_id)
-        text = revision.text[placement.start : placement.end]
-        return embedded_string(placement.context, text, chunker_version=revision.chunker_version)
+        return revision, revision.placement_of(passage_id)
 
     def _revision(self, connection: Connection, revision_id: int) -> Revision:
         with self._revisions_lock:

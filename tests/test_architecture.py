@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "rag_lifelong.generate",
         "rag_lifelong.questions",
+        "rag_lifelong.links",
         "rag_lifelong.sentences",
         "rag_lifelong.supersession",
         "rag_lifelong.rules",

@@ -332,6 +332,17 @@ def at(connection: sqlite3.Connection, document_id: int, version: int) -> int | 
     return None if row is None else int(row[0])
 
 
+def titles(connection: sqlite3.Connection, document_ids: Sequence[int], version: int) -> dict[int, str]:
+    """document id → its title at `version`, of those that live then."""
+    rows = connection.execute(
+        "SELECT l.document_id, r.title FROM json_each(:documents) j CROSS JOIN revision_lives l "
+        "ON l.document_id = j.value CROSS JOIN revisions r ON r.id = l.revision_id "
+        "WHERE l.born <= :version AND (l.died IS NULL OR l.died > :version)",
+        {"documents": json.dumps(list(document_ids)), "version": version},
+    )
+    return {int(document_id): str(title) for document_id, title in rows}
+
+
 def live_with(connection: sqlite3.Connection, digest: bytes, parser_name: str | None) -> int | None:
     """A living revision of exactly those bytes, of whatever document, to copy its text from."""
     row = connection.execute(

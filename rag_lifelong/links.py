@@ -1,0 +1,88 @@
+"""Names in a text that may be titles of other documents: what a second search goes by, without a language model.
+
+Rule: text in, terms out; nothing here reads the store. Names are runs of capitalised words, so scripts without
+capitals have none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rag_lifelong.terms import STOPWORDS, terms
+
+MAX_WORDS = 6  # of a name
+MAX_NAMES = 40  # of a text: each is looked up
+
+_WORD = re.compile(r"\w[\w'’.-]*\w|\w")
+_JOINING = frozenset("of the de di da del der von van la le el al and in for on to y e du des".split())
+_AFTER_TITLE = re.compile(r"\s*[(|:–—]|\s+-\s")
+_BEGINS_SENTENCE = re.compile(r"(?:\A|[.!?\n])[\s\"'(“‘]*\Z")
+
+Name = tuple[str, ...]
+
+
+def names(text: str) -> list[Name]:
+    """The distinct names in a text, each as search terms, in order; at most MAX_NAMES.
+
+    A run of more than two words also gives what is left without its first or its last word ("President Barack
+    Obama"), and its parts around a joining word ("Tower of London").
+    """
+    found: dict[Name, None] = {}
+    for run in _runs(text):
+        for words in _variants(run):
+            name = tuple(terms(" ".join(words)))
+            if name:
+                found.setdefault(name)
+    return list(found)[:MAX_NAMES]
+
+
+def titles(title: str) -> frozenset[Name]:
+    """What a document with that title may be called: all of it, and what stands before "(", ":", "|" or a dash."""
+    short = _AFTER_TITLE.split(title, maxsplit=1)[0]
+    return frozenset(name for name in (tuple(terms(title)), tuple(terms(short))) if name)
+
+
+def _runs(text: str) -> list[list[str]]:
+    """Capitalised words side by side, also with joining words between them; a lone first word tells nothing."""
+    runs: list[list[str]] = []
+    run: list[str] = []
+    is_first = False  # the run begins a sentence
+    last_end = 0
+
+    def close() -> None:
+        while run and run[-1] in _JOINING:
+            run.pop()
+        lead = bool(run) and run[0].lower() in STOPWORDS
+        kept = run[1:] if lead else run[:]
+        if kept and (len(kept) > 1 or lead or not is_first):
+            runs.append(kept)
+        run.clear()
+
+    for match in _WORD.finditer(text):
+        word, gap = match.group(), text[last_end : match.start()]
+        if run and gap.strip(" "):
+            close()
+        if word[0].isupper() or (run and (word in _JOINING or word[0].isdigit())):
+            if not run:
+                is_first = _BEGINS_SENTENCE.search(text, max(0, match.start() - 4), match.start()) is not None
+            run.append(word)
+        else:
+            close()
+        last_end = match.end()
+    close()
+    return runs
+
+
+def _variants(run: list[str]) -> list[list[str]]:
+    found = [run]
+    if len(run) > 2:
+        found += [run[1:], run[:-1]]
+    part: list[str] = []
+    if any(word in _JOINING for word in run):
+        for word in [*run, "of"]:
+            if word not in _JOINING:
+                part.append(word)
+            elif part:
+                found.append(part)
+                part = []
+    return [words for words in found if len(words) <= MAX_WORDS]
