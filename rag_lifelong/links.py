@@ -25,7 +25,7 @@ def names(text: str) -> list[Name]:
     """The distinct names in a text, each as search terms, in order; at most MAX_NAMES.
 
     A run of more than two words also gives what is left without its first or its last word ("President Barack
-    Obama"), and its parts around a joining word ("Tower of London").
+    Obama"), and a run with joining words its parts ("Ada of Lund and Oslo").
     """
     found: dict[Name, None] = {}
     for run in _runs(text):
@@ -74,15 +74,10 @@ def _runs(text: str) -> list[list[str]]:
 
 
 def _variants(run: list[str]) -> list[list[str]]:
+    """The run, what stands between joining words, neighbours of such parts together, and each without its ends."""
+    starts = [i for i, word in enumerate(run) if word not in _JOINING and (i == 0 or run[i - 1] in _JOINING)]
+    ends = [i for i, word in enumerate(run, start=1) if word not in _JOINING and (i == len(run) or run[i] in _JOINING)]
     found = [run]
-    if len(run) > 2:
-        found += [run[1:], run[:-1]]
-    part: list[str] = []
-    if any(word in _JOINING for word in run):
-        for word in [*run, "of"]:
-            if word not in _JOINING:
-                part.append(word)
-            elif part:
-                found.append(part)
-                part = []
-    return [words for words in found if len(words) <= MAX_WORDS]
+    found += [run[start:end] for start in starts for end in ends if start < end and end - start < len(run)]
+    found += [run[1:], run[:-1]] if len(run) > 2 else []
+    return [words for words in found if len(words) <= MAX_WORDS and not {words[0], words[-1]} & _JOINING]

@@ -1,0 +1,111 @@
+"""The second hop: from what was found to the documents that it names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ingest import Chunk, Document
+from rag_lifelong import links, retrieve
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.operations import Gone, Place, Put
+from rag_lifelong.types import Hit
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+FILM = "The Silent Harbour is a drama of 1931. The director of the film was Ernst Halvorsen; it ran for a year."
+PERSON = "He was a baker's son from Trondheim and began as a stage painter."
+QUESTION = "Which town did the director of the film The Silent Harbour come from?"
+
+
+def put(base: KnowledgeBase, title: str, text: str) -> None:
+    name = f"{title}.txt"
+    root = base.folders.ensure_root("/notes", is_whole=True)
+    chunk = Chunk(0, len(text), text, title, "", None)
+    document = Document(text, title, None, (), (), True, "text", 1)
+    base.commit(
+        [Put(Place(root.id, name, len(text), 0), name.encode(), EPOCH, document, [chunk], 1, by_name=False)],
+        cause="test",
+    )
+
+
+def filled(folder: Path) -> KnowledgeBase:
+    """A film, other films and towns that speak of the same things, and the person whom only the film names."""
+    days = iter(range(1_000))
+    base = KnowledgeBase(
+        folder,
+        embedder=HashEmbedder(64),
+        now=lambda: EPOCH + timedelta(days=next(days)),
+    )
+    put(base, "The Silent Harbour", FILM)
+    for i in range(30):
+        put(base, f"Film {i}", f"Another film about a harbour and a town, number {i}. Its director came from the sea.")
+    put(base, "Ernst Halvorsen", PERSON)
+    embed(base)
+    return base
+
+
+def embed(base: KnowledgeBase) -> None:
+    while base.embed_next(64):
+        pass
+
+
+def titles(hits: tuple[Hit, ...]) -> list[str]:
+    return [hit.title for hit in hits]
+
+
+def test_names_are_runs_of_capitalised_words() -> None:
+    found = links.names("Yesterday we met the painter Ada of Lund and President Barack Obama. See PEP 572, in Oslo.")
+    assert ("ada", "of", "lund") in found
+    assert ("lund",) in found
+    assert ("presid", "barack", "obama") in found
+    assert ("pep", "572") in found
+    assert ("oslo",) in found
+    assert ("yesterday",) not in found  # a capital only because it comes first
+    assert ("barack", "obama") in links.names("a visit of President Barack Obama, too")
+    assert links.names("no name at all") == []
+
+
+def test_a_title_also_goes_without_what_follows_it() -> None:
+    assert links.titles("Mercury (planet)") == {("mercuri", "planet"), ("mercuri",)}
+    assert ("pep", "572") in links.titles("PEP 572 – Assignment Expressions")
+    assert links.titles("") == frozenset()
+
+
+def test_what_the_best_passage_names_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with filled(tmp_path) as base:
+        hits = base.search(QUESTION, 5)
+        assert titles(hits)[:2] == ["The Silent Harbour", "Ernst Halvorsen"]
+        assert hits[1].score <= hits[0].score
+        monkeypatch.setattr(retrieve, "HOP_SEEDS", 0)
+        assert "Ernst Halvorsen" not in titles(base.search(QUESTION, 5))
+
+
+def test_a_document_that_does_not_live_or_is_out_of_scope_is_not_followed_to(tmp_path: Path) -> None:
+    with filled(tmp_path) as base:
+        newest = base.latest()
+        assert newest is not None
+        assert "Ernst Halvorsen" not in titles(base.search(QUESTION, 5, as_of=newest.number - 1))
+        assert "Ernst Halvorsen" not in titles(base.search(QUESTION, 5, within=["/notes/The*", "/notes/Film*"]))
+        root = base.folders.ensure_root("/notes", is_whole=True)
+        base.commit([Gone(root.id, "Ernst Halvorsen.txt")], cause="test")
+        assert "Ernst Halvorsen" not in titles(base.search(QUESTION, 5))
+        assert "Ernst Halvorsen" in titles(base.search(QUESTION, 5, as_of=newest.number))
+
+
+def test_a_name_that_many_documents_have_leads_nowhere(tmp_path: Path) -> None:
+    with filled(tmp_path) as base:
+        for i in range(60):
+            put(base, f"Ernst Halvorsen ({i})", f"A letter, number {i}.")
+        embed(base)
+        assert not any(title.startswith("Ernst") for title in titles(base.search(QUESTION, 5)))
+
+
+def test_a_title_that_only_contains_the_name_is_not_meant(tmp_path: Path) -> None:
+    with filled(tmp_path) as base:
+        put(base, "Letters to Ernst Halvorsen and others", "The post was late again in March.")
+        embed(base)
+        assert titles(base.search(QUESTION, 5))[1] == "Ernst Halvorsen"
+        assert "Letters to Ernst Halvorsen and others" not in titles(base.search(QUESTION, 5))
