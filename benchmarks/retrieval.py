@@ -31,6 +31,7 @@ from rag_lifelong.operations import Place, Put
 from rag_lifelong.types import Vectors
 
 SETS = ("squad_dev", "hotpotqa", "musique", "xquad.en", "xquad.de", "xquad.es", "xquad.zh")
+ACROSS = ("xquad.en-on-de", "xquad.en-on-es", "xquad.en-on-zh", "xquad.de-on-en")  # questions of one, texts of another
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
 Ranker = Callable[["Candidates"], list[int]]
@@ -65,7 +66,7 @@ class TestSet:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--sets", nargs="+", choices=(*SETS, *ACROSS), default=list(SETS))
     parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
     parser.add_argument("--embedder", default=None)
     parser.add_argument("--tune", action="store_true", help="sweep the weight on the tuning half and stop")
@@ -95,6 +96,9 @@ def load(data: Path, name: str) -> TestSet:
     """One set, from the files described in its folder's README."""
     if name == "squad_dev":
         return _squad(name, json.loads((data / "squad_dev.json").read_text(encoding="utf-8")))
+    if name in ACROSS:
+        asked, texts = (load(data, f"xquad.{language}") for language in name.removeprefix("xquad.").split("-on-"))
+        return TestSet(name, texts.passages, asked.questions)  # the same paragraphs in the same order
     if name.startswith("xquad."):
         return _squad(name, json.loads((data / "xquad" / f"{name}.json").read_text(encoding="utf-8"))["data"])
     corpus = json.loads((data / "multihop" / f"{name}_train_corpus.json").read_text(encoding="utf-8"))
@@ -131,7 +135,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
     with tempfile.TemporaryDirectory() as folder:
         base = KnowledgeBase(Path(folder) / "kb", embedder=embedder)  # type: ignore[arg-type]
         root = base.folders.ensure_root(folder, is_whole=True)
-        base.commit([_put(root.id, i, *passage) for i, passage in enumerate(test_set.passages)], cause="benchmark")
+        base.commit([put(root.id, i, *passage) for i, passage in enumerate(test_set.passages)], cause="benchmark")
         while base.embed_next(1_024):
             pass
         embedder.embed([question.text for question in test_set.questions])  # type: ignore[attr-defined]
@@ -154,7 +158,8 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
     return found
 
 
-def _put(root_id: int, number: int, title: str, text: str) -> Put:
+def put(root_id: int, number: int, title: str, text: str) -> Put:
+    """Passage `number` as a document of one passage."""
     document = Document(text, title, None, (), (), True, "benchmark", 1)
     chunk = Chunk(0, len(text), text, title, "", None)
     digest = blake2b(f"{number}".encode(), digest_size=16).digest()
