@@ -24,7 +24,7 @@ from rag_lifelong.types import Scores, Vector
 
 CANDIDATES = 100  # from words and from vectors each; more moved no figure of the retrieval benchmark
 _UNMASKED = 120  # sought first among all vectors, dead ones too: if enough of them live, no mask is needed
-DENSE_WEIGHT = 0.7  # of a convex mix of min-max scores; benchmarks.retrieval
+DENSE_WEIGHT = 0.6  # of a convex mix of min-max scores; benchmarks.retrieval
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
 FIELD_BONUS = 1.0  # … and of it the header entry, if nothing but that is asked for

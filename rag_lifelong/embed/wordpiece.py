@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _JOINING = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
 """White space to Python, but control characters to BERT, which drops them and so joins what they part."""
 _WORD = re.compile("[^ \t\n\r]+")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
 _PIECE = re.compile("[a-z0-9]+|.")
 """What BERT splits a lower-cased word of printable ASCII into: every punctuation mark stands alone."""
 _SPECIAL = re.compile(r"\[(?:PAD|UNK|CLS|SEP|MASK)\]")
@@ -91,6 +92,11 @@ class WordPiece:
             else:
                 unknown += self.measure(word)[1]
         return unknown / count if count else 0.0
+
+    def broken_share(self, text: str) -> float:
+        """The share of the words (two letters or more) that are no entry of the vocabulary; 0 if there are none."""
+        found = _LETTERS.findall(text)
+        return sum(self.measure(word)[0] > 1 for word in found) / len(found) if found else 0.0
 
     def measure(self, word: str) -> tuple[int, int]:
         """The word's tokens, and how many of them are [UNK]; remembered if the word is short."""

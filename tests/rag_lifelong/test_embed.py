@@ -337,7 +337,7 @@ def test_counts_are_those_of_the_tokenizer(text: str) -> None:
     embedder, tokenizer = _default_and_its_tokenizer()
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     assert embedder.count_tokens(text) == len(ids)
-    assert embedder.unknown_share(text) == (ids.count(100) / len(ids) if ids else 0.0)
+    assert embedder._tokens.unknown_share(text) == (ids.count(100) / len(ids) if ids else 0.0)
 
 
 @pytest.mark.model
@@ -348,7 +348,16 @@ def test_counts_stay_right_when_the_remembered_words_overflow(monkeypatch: pytes
     embedder = open_embedder(cache_dir=None)
     text = "one two three four five six seven unhappily 中文 " + "q" * 101
     assert embedder.count_tokens(text) == embedder.count_tokens(text) == 14  # un ##ha ##pp ##ily; 中 文; [UNK]
-    assert embedder.unknown_share(text) == 1 / 14
+    assert embedder._tokens.unknown_share(text) == 1 / 14
+
+
+@pytest.mark.model
+def test_words_of_other_languages_are_partly_unknown() -> None:
+    embedder = open_embedder(cache_dir=None)
+    assert embedder.unknown_share("Who wrote the music for the film about the harbour?") == 0.0
+    german = embedder.unknown_share("Welche Stadt wurde im Dreißigjährigen Krieg am schwersten verwüstet?")
+    assert 0.3 < german <= 0.5
+    assert embedder.unknown_share("谁写了这本书") > 0.3
 
 
 # --- weights ------------------------------------------------------------------------------------

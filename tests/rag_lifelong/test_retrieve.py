@@ -30,9 +30,9 @@ def test_a_passage_that_waits_for_its_vector_is_ranked_by_words() -> None:
 
 
 def test_words_count_for_more_the_less_the_embedder_knows() -> None:
-    assert dense_weight(0.0) == 0.7
+    assert dense_weight(0.0) == 0.6
     assert dense_weight(1.0) == 0.0
-    assert dense_weight(0.5) == pytest.approx(0.35)
+    assert dense_weight(0.5) == pytest.approx(0.3)
 
 
 def test_one_document_does_not_take_every_place() -> None:
