@@ -45,7 +45,7 @@ class Candidates:
 
     vectors: dict[int, float]
     words: dict[int, float]
-    unknown: float  # share of the question's tokens
+    weight: float  # of the cosine in the mix, as the default has it
     default: list[int]
     ms: float  # of `search`, the question's vector at hand
 
@@ -141,7 +141,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
         embedder.embed([question.text for question in test_set.questions])  # type: ignore[attr-defined]
         found = []
         for question in test_set.questions:
-            by_vector, by_words, unknown = base.candidates(question.text)
+            by_vector, by_words, weight = base.candidates(question.text)
             began = time.perf_counter()
             hits = base.search(question.text, DEPTH)
             took = time.perf_counter() - began
@@ -149,7 +149,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
             candidates = Candidates(
                 {i - 1: score for i, score in by_vector.items()},
                 {i - 1: score for i, score in by_words.items()},
-                unknown,
+                weight,
                 [hit.passage_id - 1 for hit in hits],
                 took * 1_000,
             )
@@ -192,7 +192,7 @@ def mixed(weight: float | None) -> Ranker:
     """The convex mix with that dense weight; None: the default's."""
 
     def rank(candidates: Candidates) -> list[int]:
-        dense_weight = retrieve.dense_weight(candidates.unknown) if weight is None else weight
+        dense_weight = candidates.weight if weight is None else weight
         fused = retrieve.fuse(candidates.vectors, candidates.words, dense_weight=dense_weight)
         return _ordered({number: scores.fused for number, scores in fused.items()})
 

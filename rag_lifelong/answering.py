@@ -73,11 +73,15 @@ def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[
         if e.hit.standing.superseded_by not in found or PurePath(e.hit.path).name.lower() in question.lower()
     ]
     if len(holds) < len(evidence):
-        first = quote(question, [evidence[i] for i in holds], statistics=knowledge_base)
+        first = _quote(knowledge_base, question, [evidence[i] for i in holds])
         if first is not None:
             spans = tuple(replace(span, evidence_index=holds[span.evidence_index]) for span in first.spans)
             return replace(first, spans=spans)
-    return quote(question, evidence, statistics=knowledge_base)
+    return _quote(knowledge_base, question, evidence)
+
+
+def _quote(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:
+    return quote(question, evidence, statistics=knowledge_base, cosines_tell=knowledge_base.is_calibrated)
 
 
 def _evidence(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
@@ -150,6 +154,7 @@ def _answer(
             supported_share=0.0 if is_refused else 1.0,
             pruned=0 if asked.as_of is None else knowledge_base.pruned_at(asked.version),
             unwatched=status.is_unwatched(knowledge_base),
+            uncalibrated=None if knowledge_base.is_calibrated else knowledge_base.embedder.name,
         ),
         version=asked.version,
         as_of=asked.as_of,

@@ -65,7 +65,9 @@ def open_assistant(
 
     kb: a folder; None for LIFELONG_KB, else the user's data folder.
     llm: None for the setting `model` (quoting unless set), a SPEC such as "transformers:PATH", or a LlamaIndex LLM.
-    embedder: a SPEC or an Embedder; None for the setting `embedder`.
+    embedder: a SPEC or an Embedder; None for the setting `embedder`, and without it the one that the knowledge base was
+    built with. Another than that takes over: its vectors are made in the background, and until all are there, both
+    answer.
     rescue: set a damaged store aside (never deleted) and begin a new one; `rebuild` then reads in again, as they are on
     disk now, the folders and files that the damaged one names. Its versions stay behind in it.
     now: the clock that versions are dated by, and ages counted from; a history can be replayed with its own.
@@ -74,9 +76,10 @@ def open_assistant(
     path = knowledge_base_path(kb)
     config = load_config(path)
     rescued = set_aside(path) if rescue and is_damaged(path) else None
-    chosen: Embedder
+    chosen: Embedder | None
     if embedder is None or isinstance(embedder, str):
-        chosen = open_embedder(embedder or config.embedder, cache_dir=path / "cache")
+        spec = embedder or config.embedder
+        chosen = open_embedder(spec, cache_dir=path / "cache") if spec else None
     else:
         chosen = embedder
     model = open_model(config.model if llm is None else llm)

@@ -47,7 +47,6 @@ def apply(
     cause: str,
     source: str,
     undoes: int | None,
-    embedder_id: int,
 ) -> Applied:
     """Writes a batch, as one version if any document changes. source, undoes: as of `store.versions.begin`."""
     leaving = {(o.root_id, o.path) for o in operations if isinstance(o, Move | Gone)}
@@ -64,7 +63,7 @@ def apply(
     if not changing:
         return Applied(None, tuple(outcomes))
     number = versions.begin(connection, at=at, cause=cause, source=source, undoes=undoes)
-    writer = _Writer(connection, number, embedder_id, at)
+    writer = _Writer(connection, number, at)
     # Whatever leaves a place does so before anything settles there.
     for operation in changing:
         if isinstance(operation, Move):
@@ -231,11 +230,10 @@ def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
 class _Writer:
     """The documents' side of one version, while its transaction is open."""
 
-    def __init__(self, connection: sqlite3.Connection, number: int, embedder_id: int, at: datetime) -> None:
+    def __init__(self, connection: sqlite3.Connection, number: int, at: datetime) -> None:
         self.connection = connection
         self.number = number
         self.at = at
-        self.embedder_id = embedder_id
         self.counts = versions.Counts()
         self._stood: dict[int, Location] = {}  # where documents to be restored stood before this batch
 
@@ -374,7 +372,7 @@ class _Writer:
         if old is not None:
             self._bury(old, died)
         digests = passages.digests_of(self.connection, sorted(born))
-        vectors.enqueue(self.connection, self.embedder_id, [(digests[i], i) for i in sorted(born)])
+        vectors.enqueue(self.connection, [(digests[i], i) for i in sorted(born)])
         self._succeed(document_id, None if old is None else old.id, revision_id)
         self.counts.passages_born += len(born)
         return len(born), len(died)
@@ -456,7 +454,7 @@ class _Writer:
         passages.bear(connection, sorted(born), self.number)
         if old is not None:
             self._bury(old, died)
-        vectors.enqueue(connection, self.embedder_id, queued)
+        vectors.enqueue(connection, queued)
         new_id = self._revision(document_id, operation, tuple(placements))
         self._succeed(document_id, None if old is None else old.id, new_id)
         self.counts.passages_born += len(born)

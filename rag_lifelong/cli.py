@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DONE, ERROR, USAGE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
+_EMBEDDING = ("add", "sync", "watch", "rebuild")  # commands that go on with a takeover
 _BEGIN = """\
 No knowledge base yet. Begin with a folder:
   lifelong add ~/notes        read it in
@@ -218,7 +219,7 @@ def _config(options: Namespace) -> int:
         return DONE
     width = max(len(str(setting.value)) for setting in found)
     for setting in found:
-        value = safe_line(str(setting.value))
+        value = safe_line(str(setting.value)) or "as built"  # the embedder
         sys.stdout.write(f"{setting.name:<12}  {value:<{width}}  {short_path(setting.origin)}\n")
     here, everywhere = short_path(str(path / FILE_NAME)), short_path(str(user_file()))
     sys.stdout.write(f"To change one: {here}, or for all knowledge bases {everywhere}\n")
@@ -262,7 +263,14 @@ def _opened(options: Namespace, *, create: bool = False, with_model: bool = Fals
     from rag_lifelong.assistant import open_assistant
 
     is_rescue = options.command == "rebuild"
-    return open_assistant(path, llm=options.model if with_model else "quote", create=create, rescue=is_rescue)
+    assistant = open_assistant(path, llm=options.model if with_model else "quote", create=create, rescue=is_rescue)
+    if options.command in _EMBEDDING and not options.quiet:
+        from rag_lifelong.terminal.overview import takeover
+
+        found = assistant.knowledge_base.takeover()
+        if found is not None:
+            sys.stderr.write(takeover(found) + "\n")
+    return assistant
 
 
 def _style(assistant: Assistant) -> Style:

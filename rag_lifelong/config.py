@@ -26,7 +26,8 @@ _ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER"}
 class Config:
     """All settings.
 
-    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder.
+    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder, which takes over from another
+    in the background; "": the one the knowledge base was built with, for a new one all-MiniLM-L6-v2.
     k: passages a search shows. chunk_tokens: about the size of a full chunk. max_file_mb: larger files are not read.
     settle_ms: a watched file is read once it has not changed for so long.
     editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
@@ -47,7 +48,7 @@ class Config:
 
 DEFAULTS = Config(
     model="quote",
-    embedder="all-MiniLM-L6-v2",
+    embedder="",
     k=8,
     chunk_tokens=200,
     max_file_mb=100,

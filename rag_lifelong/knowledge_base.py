@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,26 +18,29 @@ from sqlite3 import Error as SqliteError
 
 from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.alive import Alive, Ids, Population
-from rag_lifelong.embed import Embedder
-from rag_lifelong.errors import EmbedderMismatch, KnowledgeBaseBusy, LifelongError, NoSuchVersion, StaleIndex
+from rag_lifelong.calibration import calibration_of
+from rag_lifelong.embed import Embedder, open_embedder
+from rag_lifelong.errors import KnowledgeBaseBusy, LifelongError, NoSuchVersion, StaleIndex
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.live_index import LiveIndex
 from rag_lifelong.live_words import LiveWords
+from rag_lifelong.meaning import Meaning, Query, Scope, Searched
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
-from rag_lifelong.retrieve import Scope, Scored, Words
+from rag_lifelong.retrieve import Scored, Words
 from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
-from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
+from rag_lifelong.store import documents, embedders, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.revisions import Placement, Revision
 from rag_lifelong.terms import ANALYZER_VERSION
-from rag_lifelong.types import Hit, Lag, Standing, StoredDocument, Vector, Version
+from rag_lifelong.types import Hit, Lag, Standing, StoredDocument, Takeover, Version
 from rag_lifelong.undo import Step
+from rag_lifelong.vector_sets import Opener, VectorSet, VectorSets
 from rag_lifelong.when import AsOf, moment
 
 Dates = tuple[date | None, date | None]
@@ -68,18 +71,21 @@ class KnowledgeBase:
         self,
         path: Path,
         *,
-        embedder: Embedder,
+        embedder: Embedder | None,
         create: bool = True,
+        opener: Opener | None = None,
         now: Callable[[], datetime] = utc_now,
         rules: Sequence[Rule] = (),
     ) -> None:
         """Opens the knowledge base in the folder `path`, making it where needed.
 
+        embedder: the one wanted; another than it was built with takes over in the background (`vector_sets`). None: the
+        one it was built with, for a new one the default. opener: opens an embedder by its SPEC.
         now: the clock that versions are dated by. rules: about the age of documents.
-        Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderMismatch.
+        Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderUnusable,
+        EmbedderMismatch.
         """
         self.path = path
-        self.embedder = embedder
         self.rules = tuple(rules)
         self._now = now
         self._database = Database(path, create=create)
@@ -90,9 +96,13 @@ class KnowledgeBase:
         self._reading_population: threading.Thread | None = None
         self._hidden: tuple[object, frozenset[int]] = (None, frozenset())
         try:
-            self._embedder_id = self._agree()
-            self._live_index = LiveIndex(path / "index", embedder, self._embedder_id)
-            self._population = Population(self._embedder_id)
+            self._agree_on_terms()
+            self._sets = VectorSets(
+                self._database,
+                path / "index",
+                wanted=embedder,
+                opener=opener or (lambda spec: open_embedder(spec, cache_dir=path / "cache")),
+            )
             self._live_words = LiveWords(self._words_of)
             self._finish_scrubbing()
         except BaseException:
@@ -107,7 +117,7 @@ class KnowledgeBase:
 
     def close(self) -> None:
         """Writes the index if much was added since the last time, and closes the files."""
-        self._live_index.close()
+        self._sets.close()
         if self._reading_population is not None:
             self._reading_population.join()
         self._database.close()
@@ -126,7 +136,6 @@ class KnowledgeBase:
                 cause=cause,
                 source=source,
                 undoes=undoes,
-                embedder_id=self._embedder_id,
             )
             made = None if done.version is None else versions.read(connection, done.version)
             return Committed(made, done.outcomes)
@@ -168,21 +177,25 @@ class KnowledgeBase:
     def embed_next(self, limit: int) -> int:
         """Computes and keeps up to `limit` of the vectors that are waited for; gives how many were done.
 
-        The vectors are computed outside the lock. 0 means that nothing waits.
+        The vectors are computed outside the lock. 0 means that nothing waits. An embedder to come has its turn when
+        nothing waits for the one in use, and is in use once nothing waits for it either.
         """
-        with self._database.snapshot() as connection:
-            waiting = vectors.waiting(connection, limit)
-            strings = [self._string(connection, passage_id) for _, passage_id in waiting]
-        if not waiting:
-            return 0
-        made = self.embedder.embed(strings)  # (n, dim)
-        with self._database.transaction() as connection:
-            vectors.write(
-                connection,
-                self._embedder_id,
-                {digest: made[i] for i, (digest, _) in enumerate(waiting)},
-            )
-        return len(waiting)
+        for one in self._sets.now():
+            with self._database.snapshot() as connection:
+                waiting = vectors.waiting(connection, one.embedder_id, limit)
+                strings = [self._string(connection, passage_id) for _, passage_id in waiting]
+            if not waiting:
+                continue
+            made = one.embedder.embed(strings)  # (n, dim)
+            with self._database.transaction() as connection:
+                vectors.write(
+                    connection,
+                    one.embedder_id,
+                    {digest: made[i] for i, (digest, _) in enumerate(waiting)},
+                )
+            return len(waiting)
+        self._sets.finish()
+        return 0
 
     def take_vectors(self, source: KnowledgeBase) -> int:
         """Keeps the vectors that another knowledge base has for strings waited for here; gives how many still wait.
@@ -192,7 +205,7 @@ class KnowledgeBase:
         if source.embedder.fingerprint != self.embedder.fingerprint:
             raise ValueError(f"its vectors are {source.embedder.name}'s, not {self.embedder.name}'s")
         with self._database.snapshot() as connection:
-            wanted = sorted(vectors.waiting_digests(connection))
+            wanted = sorted(vectors.waiting_digests(connection, self._embedder_id))
         for first in range(0, len(wanted), _VECTORS_TAKEN):
             batch = wanted[first : first + _VECTORS_TAKEN]
             with source.reading() as connection:
@@ -204,18 +217,19 @@ class KnowledgeBase:
     @contextmanager
     def searching_exactly(self) -> Iterator[None]:
         """Meanwhile no vector is passed over for the sake of speed."""
-        before = self._live_index.is_exact
-        self._live_index.is_exact = True
+        before = self._sets.is_exact
+        self._sets.is_exact = True
         try:
             yield
         finally:
-            self._live_index.is_exact = before
+            self._sets.is_exact = before
 
     def settle_index(self) -> int:
-        """Brings the index along, and writes it if much was added; gives how many vectors it holds."""
-        self._live_index.load()
+        """Brings the indexes along, and writes what was much added to; gives how many vectors that in use holds."""
+        self._sets.load()
         with self._database.snapshot() as connection:
-            return len(self._index_at(connection))
+            held = [len(_index_of(one, connection)) for one in self._sets.at(connection)]
+            return held[0]
 
     def pruning_plan(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str]) -> Pruning:
         """The former texts that `prune` would let go; nothing is done.
@@ -285,10 +299,11 @@ class KnowledgeBase:
         """The index without what is gone, and files without traces of it; False if those must wait."""
         with self._revisions_lock:
             self._revisions.clear()
-        self._population.forget()
         self._live_words.forget()
         with self._database.snapshot() as connection:
-            self._live_index.save(connection)
+            for one in self._sets.at(connection):
+                one.population.forget()
+                one.live_index.save(connection)
         is_clean = self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
@@ -348,7 +363,7 @@ class KnowledgeBase:
         dated: first and last date, inclusive, of the documents' own dates; None is open.
         """
         number = self.version_number(as_of)
-        vector, unknown = self._embedded(question)
+        asked = self._asked(question)
         with self._database.snapshot() as connection:
             standings = self._standings(connection, number, as_of)
             chosen = self._matching(connection, number, within, dated)
@@ -362,17 +377,14 @@ class KnowledgeBase:
             )
             found = retrieve.search(
                 connection,
-                self._index_at(connection),
                 question=question,
-                vector=vector,
-                unknown_share=unknown,
+                meaning=self._meaning(connection, asked, scope),
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
                 words_now=self._words_now(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
-                embedder_id=self._embedder_id,
             )
             standing = standings.of({scored.document_id for scored in found})
             return tuple(self._hit(connection, s, number, standing[s.document_id]) for s in found)
@@ -384,21 +396,21 @@ class KnowledgeBase:
             return self._standings(connection, number, as_of).of()
 
     def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
-        """(passage id → cosine, passage id → BM25, share of unknown tokens): what `search` fuses, about now."""
+        """(passage id → cosine, passage id → BM25, the cosine's weight): what `search` fuses, about now."""
         number = self.version_number(None)
-        vector, unknown = self._embedded(question)
+        asked = self._asked(question)
         with self._database.snapshot() as connection:
+            scope = Scope(version=number, is_present=True, document_ids=None)
+            meaning = self._meaning(connection, asked, scope)
             by_vector, by_words = retrieve.candidates(
                 connection,
-                self._index_at(connection),
                 question=question,
-                vector=vector,
-                scope=Scope(version=number, is_present=True, document_ids=None),
+                meaning=meaning,
+                scope=scope,
                 alive=lambda: self._alive_at(connection, number),
                 words_now=self._words_now(connection, number),
-                embedder_id=self._embedder_id,
             )
-            return by_vector, by_words, unknown
+            return by_vector, by_words, meaning.weight
 
     def revision_of(self, hit: Hit) -> Revision:
         """The text and header that a hit was cut from."""
@@ -497,7 +509,7 @@ class KnowledgeBase:
             times = [root.compared_at for root in files.roots(connection) if root.compared_at is not None]
             return Lag(
                 files=files.count_unread_changes(connection) + sum(r.queued for r in files.roots(connection)),
-                passages=vectors.count_waiting(connection),
+                passages=vectors.count_waiting(connection, self._embedder_id),
                 checked_at=min(times, default=None),
             )
 
@@ -518,8 +530,20 @@ class KnowledgeBase:
             yield connection
 
     def index_faults(self, connection: Connection) -> Iterator[str]:
-        """How the index differs from the vectors stored, at a snapshot."""
-        return self._live_index.faults(connection)
+        """How the indexes differ from the vectors stored, at a snapshot."""
+        for one in self._sets.at(connection):
+            yield from one.live_index.faults(connection)
+
+    def takeover(self) -> Takeover | None:
+        """How far another embedder has come; None if none is to."""
+        with self._database.snapshot() as connection:
+            kept, coming = embedders.in_use(connection), embedders.to_come(connection)
+            if kept is None or coming is None:
+                return None
+            waiting = vectors.count_waiting(connection, coming.id)
+            return Takeover(
+                before=kept.name, after=coming.name, done=vectors.count(connection, coming.id), waiting=waiting
+            )
 
     # -- repairing
 
@@ -527,9 +551,11 @@ class KnowledgeBase:
         """Makes the word index and the vector index again from the documents and vectors stored."""
         with self._database.transaction() as connection:
             self._rewrite_words(connection)
-        self._live_index.drop()
+        for one in self._sets.now():
+            one.live_index.drop()
         with self._database.snapshot() as connection:
-            self._live_index.save(connection)
+            for one in self._sets.at(connection):
+                one.live_index.save(connection)
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own check finds wrong."""
@@ -542,47 +568,70 @@ class KnowledgeBase:
             is_due = settings.read(connection, _TO_SCRUB) is not None
         if is_due:
             with self._database.snapshot() as connection:
-                self._live_index.save(connection)
+                for one in self._sets.at(connection):
+                    one.live_index.save(connection)
         if is_due and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
 
-    def _agree(self) -> int:
-        """The embedder's id here; the store and this program agree on embedder and analyzer."""
-        embedder = self.embedder
+    def _agree_on_terms(self) -> None:
+        """The word index was made by this program's analyzer."""
         with self._database.snapshot() as connection:
-            kept = settings.read(connection, "embedder_id")
             analyzer = settings.read(connection, "analyzer_version")
-        if kept is None or analyzer != str(ANALYZER_VERSION):
+        if analyzer != str(ANALYZER_VERSION):
             with self._database.transaction() as connection:
-                kept = settings.read(connection, "embedder_id")
-                if kept is None:
-                    made = vectors.embedder_id(
-                        connection, name=embedder.name, fingerprint=embedder.fingerprint, dim=embedder.dim
-                    )
-                    kept = str(made)
-                    settings.write(connection, "embedder_id", kept)
-                if analyzer is not None and analyzer != str(ANALYZER_VERSION):
+                if analyzer is not None:
                     self._rewrite_words(connection)
                 settings.write(connection, "analyzer_version", str(ANALYZER_VERSION))
-        with self._database.snapshot() as connection:
-            name, fingerprint, dim = vectors.embedder(connection, int(kept))
-        if fingerprint != embedder.fingerprint:
-            raise EmbedderMismatch(
-                f"the knowledge base in {self.path} was built with embedder {name!r} ({dim} dimensions), not "
-                f"{embedder.name!r} ({embedder.dim}); set embedder = {name!r} in lifelong.toml, or name another --kb"
-            )
-        return int(kept)
 
-    def _embedded(self, question: str) -> tuple[Vector | None, float]:
-        """The question's vector, None while there is nothing to compare it with; its share of unknown tokens."""
+    @property
+    def embedder(self) -> Embedder:
+        """The one in use."""
+        return self._sets.now()[0].embedder
+
+    @property
+    def is_calibrated(self) -> bool:
+        """What the cosines of the embedder in use tell was measured."""
+        return calibration_of(self.embedder.fingerprint).is_measured
+
+    @property
+    def _embedder_id(self) -> int:
+        return self._sets.now()[0].embedder_id
+
+    @property
+    def _population(self) -> Population:
+        return self._sets.now()[0].population
+
+    @property
+    def _live_index(self) -> LiveIndex:
+        return self._sets.now()[0].live_index
+
+    def _asked(self, question: str) -> dict[int, Query]:
+        """The question as each set's embedder has it, by embedder; of those that hold any vector."""
         if not question.strip() or self.settle_index() == 0:
-            return None, 0.0
-        return self.embedder.embed_query(question), self.embedder.unknown_share(question)
+            return {}
+        return {
+            one.embedder_id: Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
+            for one in self._sets.now()
+        }
 
-    def _index_at(self, connection: Connection) -> VectorIndex:
-        with self._live_index.lock:
-            return self._live_index.at(connection)
+    def _meaning(self, connection: Connection, asked: Mapping[int, Query], scope: Scope) -> Meaning:
+        """What is found by meaning, in every set that the question was embedded for."""
+        return Meaning(
+            connection,
+            [
+                Searched(
+                    embedder_id=one.embedder_id,
+                    index=_index_of(one, connection),
+                    query=asked[one.embedder_id],
+                    alive=lambda one=one: one.population.at(connection, scope.version),  # type: ignore[misc]
+                    calibration=calibration_of(one.embedder.fingerprint),
+                )
+                for one in self._sets.at(connection)
+                if one.embedder_id in asked
+            ],
+            scope,
+        )
 
     def _alive_at(self, connection: Connection, number: int) -> Alive:
         return self._population.at(connection, number)
@@ -757,3 +806,8 @@ class KnowledgeBase:
                         )
             words.insert_live(connection, [row for key, row in sorted(rows.items()) if key in alive])
             words.insert_past(connection, [row for key, row in sorted(rows.items()) if key not in alive])
+
+
+def _index_of(one: VectorSet, connection: Connection) -> VectorIndex:
+    with one.live_index.lock:
+        return one.live_index.at(connection)

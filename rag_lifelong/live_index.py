@@ -114,6 +114,13 @@ class LiveIndex:
             self._index = None
             self._read_to = 0
 
+    def let_go(self) -> None:
+        """Closes it, and writes nothing."""
+        self._is_closing = True
+        with self.lock:
+            self._index = None
+            self._read_to = 0
+
     def _read_new(self, connection: Connection, index: VectorIndex) -> None:
         last = vectors.last_id(connection)
         for first in range(max(self._read_to, index.newest) + 1, last + 1, _RUN):

@@ -15,16 +15,13 @@ import numpy as np
 
 from rag_lifelong import links
 from rag_lifelong.alive import Alive, Ids
-from rag_lifelong.index import VectorIndex
+from rag_lifelong.meaning import CANDIDATES, Meaning, Scope, allowed
 from rag_lifelong.questions import identifiers
 from rag_lifelong.staleness import Weights, weighed
-from rag_lifelong.store import passages, revisions, vectors, words
+from rag_lifelong.store import passages, revisions, words
 from rag_lifelong.terms import query_terms, stem, terms
-from rag_lifelong.types import Scores, Vector
+from rag_lifelong.types import Scores
 
-CANDIDATES = 100  # from words and from vectors each; more moved no figure of the retrieval benchmark
-_UNMASKED = 120  # sought first among all vectors, dead ones too: if enough of them live, no mask is needed
-DENSE_WEIGHT = 0.6  # of a convex mix of min-max scores; benchmarks.retrieval
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
 FIELD_BONUS = 1.0  # … and of it the header entry, if nothing but that is asked for
@@ -50,18 +47,6 @@ class Scored:
     end: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which passages may be found: those alive at `version`; of `document_ids` only, unless None.
-
-    is_present: `version` is the newest.
-    """
-
-    version: int
-    is_present: bool
-    document_ids: frozenset[int] | None
-
-
 Link = tuple[int, tuple[int, ...]]
 """(rank of the seed that leads there, passage ids)."""
 
@@ -71,50 +56,36 @@ Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]
 
 def search(
     connection: sqlite3.Connection,
-    index: VectorIndex,
     *,
     question: str,
-    vector: Vector | None,
-    unknown_share: float,
+    meaning: Meaning,
     k: int,
     scope: Scope,
     alive: Callable[[], Alive],
     words_now: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
-    embedder_id: int,
 ) -> list[Scored]:
     """Up to `k` passages, best first, ties by passage id.
 
-    vector: the question's, shape (dim,), or None to search by words alone. unknown_share: the share of the
-    question's tokens the embedder does not know; words count for more, the more it is.
+    meaning: of the question, in the same scope.
     alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
     memory, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
     text_of: a passage's text, given its id.
     """
     by_vector, by_words = candidates(
-        connection,
-        index,
-        question=question,
-        vector=vector,
-        scope=scope,
-        alive=alive,
-        words_now=words_now,
-        embedder_id=embedder_id,
+        connection, question=question, meaning=meaning, scope=scope, alive=alive, words_now=words_now
     )
     named = _named(connection, question, scope, alive)
     if named:
         by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive))
-        if vector is not None:
-            found = vectors.by_passage(connection, embedder_id, [i for i in named if i not in by_vector])
-            by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
-    weight = dense_weight(unknown_share)
-    scored = fuse(by_vector, by_words, dense_weight=weight)
+        by_vector |= meaning.cosines([i for i in named if i not in by_vector])
+    scored = fuse(by_vector, by_words, dense_weight=meaning.weight)
     if not named:
         seeds = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:HOP_SEEDS]
         linked = _linked(connection, seeds, question, scope, alive, text_of)
-        scored |= _with_links(connection, scored, seeds, linked, by_vector, vector, weight, embedder_id)
+        scored |= _with_links(scored, seeds, linked, by_vector, meaning)
     owners = passages.documents_of(connection, list(scored))
     fused = {i: scores.fused for i, scores in scored.items() if i not in named}
     for passage_id, score in weighed(fused, owners, weights({owners[i] for i in fused})).items():
@@ -145,7 +116,7 @@ def _in_scope(
 ) -> frozenset[int]:
     """Those of these passages that may be found."""
     if found and not scope.is_present:
-        return frozenset(found).intersection(_allowed(alive(), scope).passage_ids.tolist())
+        return frozenset(found).intersection(allowed(alive(), scope).passage_ids.tolist())
     if found and scope.document_ids is not None:
         owners = passages.documents_of(connection, sorted(found))
         return frozenset(passage_id for passage_id in found if owners[passage_id] in scope.document_ids)
@@ -196,31 +167,24 @@ def _linked(
 
 
 def _with_links(
-    connection: sqlite3.Connection,
     scored: Mapping[int, Scores],
     seeds: Sequence[int],
     linked: Mapping[int, Link],
     by_vector: Mapping[int, float],
-    vector: Vector | None,
-    weight: float,
-    embedder_id: int,
+    meaning: Meaning,
 ) -> dict[int, Scores]:
     """The best passage of each document linked to, raised, but not above the seed that led to it.
 
     One that was no candidate gets a cosine on the candidates' scale.
     """
     missing = [i for _, together in linked.values() for i in together if i not in scored]
-    if vector is None or not missing:
-        cosines = {}
-    else:
-        found = vectors.by_passage(connection, embedder_id, missing)
-        cosines = {passage_id: float(found[passage_id] @ vector) for passage_id in found}
+    cosines = meaning.cosines(missing)
     low, high = min(by_vector.values(), default=0.0), max(by_vector.values(), default=0.0)
 
     def plain(passage_id: int) -> Scores:
         cosine = cosines.get(passage_id)
         part = 0.0 if cosine is None or high <= low else max(0.0, (cosine - low) / (high - low))
-        return scored.get(passage_id) or Scores(weight * part, cosine, None)
+        return scored.get(passage_id) or Scores(meaning.weight * part, cosine, None)
 
     raised: dict[int, Scores] = {}
     for rank, together in linked.values():
@@ -275,31 +239,20 @@ def _words_among(
 
 def candidates(
     connection: sqlite3.Connection,
-    index: VectorIndex,
     *,
     question: str,
-    vector: Vector | None,
+    meaning: Meaning,
     scope: Scope,
     alive: Callable[[], Alive],
     words_now: Words,
-    embedder_id: int,
 ) -> tuple[dict[int, float], dict[int, float]]:
     """(passage id → cosine, passage id → BM25): the best CANDIDATES of each way, best first.
 
     What words found has its exact cosine too, where it has a vector; those come last.
     """
     by_words = _by_words(connection, question, scope, alive, words_now)
-    if vector is None:
-        return {}, by_words
-    by_vector = _by_vector(connection, index, vector, scope, alive)
-    missing = [passage_id for passage_id in by_words if passage_id not in by_vector]
-    found = vectors.by_passage(connection, embedder_id, missing)
-    return by_vector | {passage_id: float(found[passage_id] @ vector) for passage_id in found}, by_words
-
-
-def dense_weight(unknown_share: float) -> float:
-    """The weight of the cosine in the mix, for a question of which the embedder does not know that share."""
-    return DENSE_WEIGHT * (1.0 - unknown_share)
+    by_vector = meaning.best()
+    return by_vector | meaning.cosines([i for i in by_words if i not in by_vector]), by_words
 
 
 def fuse(by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense_weight: float) -> dict[int, Scores]:
@@ -355,11 +308,11 @@ def _by_words(
                 CANDIDATES,
                 alive=then.passage_ids,
                 lengths=then.lengths,
-                among=None if scope.document_ids is None else _allowed(then, scope).passage_ids,
+                among=None if scope.document_ids is None else allowed(then, scope).passage_ids,
                 common_share=COMMON_SHARE if is_large else 1.0,
             )
         )
-    among = None if scope.document_ids is None else _allowed(alive(), scope).passage_ids
+    among = None if scope.document_ids is None else allowed(alive(), scope).passage_ids
     found = words_now(wanted, CANDIDATES, among, COMMON_SHARE)
     if found is not None:
         return dict(found)
@@ -376,46 +329,3 @@ def _telling_terms(connection: sqlite3.Connection, wanted: Sequence[str]) -> lis
         return list(wanted)
     rare = [term for term in wanted if 0 < words.passages_with(connection, term) <= COMMON_SHARE * total]
     return rare or list(wanted)
-
-
-def _by_vector(
-    connection: sqlite3.Connection,
-    index: VectorIndex,
-    vector: Vector,
-    scope: Scope,
-    alive: Callable[[], Alive],
-) -> dict[int, float]:
-    if scope.is_present and scope.document_ids is None:
-        # Unmasked first: nearly all vectors live. In order of score, so enough living ones are the best living ones.
-        found = _passages(connection, index, vector, _UNMASKED, scope, None)
-        if len(found) >= CANDIDATES or len(index) <= _UNMASKED:
-            return dict(list(found.items())[:CANDIDATES])
-    allowed = _allowed(alive(), scope)
-    among = np.unique(allowed.vector_ids[allowed.vector_ids >= 0])
-    found = _passages(connection, index, vector, CANDIDATES, scope, among)
-    if scope.document_ids is not None:
-        inside = set(allowed.passage_ids.tolist())
-        found = {passage_id: cosine for passage_id, cosine in found.items() if passage_id in inside}
-    return dict(list(found.items())[:CANDIDATES])
-
-
-def _passages(
-    connection: sqlite3.Connection,
-    index: VectorIndex,
-    vector: Vector,
-    k: int,
-    scope: Scope,
-    among: Ids | None,
-) -> dict[int, float]:
-    """passage id → cosine of the living passages behind the best `k` vectors, best first."""
-    found = index.search(vector, k, among=among)
-    cosines = dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True))
-    living = vectors.passages_with(connection, found.ids.tolist(), scope.version)
-    return {passage_id: cosines[vector_id] for vector_id, passage_id in living}
-
-
-def _allowed(alive: Alive, scope: Scope) -> Alive:
-    if scope.document_ids is None:
-        return alive
-    inside = np.isin(alive.document_ids, np.fromiter(scope.document_ids, dtype=np.int64))
-    return Alive(alive.passage_ids[inside], alive.document_ids[inside], alive.vector_ids[inside], alive.lengths[inside])

@@ -21,7 +21,7 @@ from rag_lifelong.places import matches, relative_to
 from rag_lifelong.reading import ignored_by, is_at
 from rag_lifelong.staleness import HIDE, Rule, rule_for
 from rag_lifelong.store.files import Root
-from rag_lifelong.types import Failure, Standing, Version
+from rag_lifelong.types import Failure, Standing, Takeover, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is in the knowledge base. waiting: passages without a vector. size_bytes: of its folder."""
+    """What is in the knowledge base. waiting: passages without a vector. size_bytes: of its folder.
+
+    is_calibrated: what the embedder's cosines tell was measured. takeover: of another embedder, None if none is to.
+    """
 
     path: str
     version: Version | None
@@ -55,6 +58,8 @@ class Status:
     failures: tuple[Failure, ...]
     folders: tuple[Folder, ...]
     embedder: str
+    is_calibrated: bool
+    takeover: Takeover | None
     model: str
     size_bytes: int
 
@@ -94,6 +99,8 @@ def status(knowledge_base: KnowledgeBase, *, model_name: str) -> Status:
         failures=sync.failures(knowledge_base),
         folders=folders(knowledge_base),
         embedder=knowledge_base.embedder.name,
+        is_calibrated=knowledge_base.is_calibrated,
+        takeover=knowledge_base.takeover(),
         model=model_name,
         size_bytes=_size_bytes(knowledge_base.path),
     )

@@ -136,7 +136,8 @@ def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
 
 def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: Callable[[], bool]) -> None:
     """Computes the vectors that wait, batch by batch; stops between two if `is_stopped` says so."""
-    total = knowledge_base.lag().passages
+    takeover = knowledge_base.takeover()
+    total = knowledge_base.lag().passages + (0 if takeover is None else takeover.waiting)
     done = 0
     if total:
         progress.embedding(0, total)

@@ -146,6 +146,16 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True)
+class Takeover:
+    """Another embedder takes over. done, waiting: strings with and without its vector."""
+
+    before: str
+    after: str
+    done: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What an answer rests on.
 
@@ -154,6 +164,7 @@ class Verdict:
     answer's sentences that a cited passage supports, 1.0 for quotations.
     pruned: documents that lived at the version asked about, whose text of then is gone.
     unwatched: folders are followed, and nobody watches one of them now.
+    uncalibrated: the embedder, if what its cosines tell was not measured; then more is refused.
     """
 
     newest_evidence: date | None
@@ -163,6 +174,7 @@ class Verdict:
     supported_share: float
     pruned: int
     unwatched: bool
+    uncalibrated: str | None
 
 
 @dataclass(frozen=True, slots=True)

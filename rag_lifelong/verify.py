@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import string_digest
-from rag_lifelong.store import documents, passages, revisions, vectors, versions, words
+from rag_lifelong.store import documents, embedders, passages, revisions, vectors, versions, words
 from rag_lifelong.types import Finding
 
 _SHOWN = 3  # examples in a message
@@ -83,7 +83,8 @@ def _words(connection: Connection) -> Iterator[str]:
 
 
 def _vectors(connection: Connection) -> Iterator[str]:
-    for digest, has_vector, waits in vectors.coverage(connection):
-        if has_vector == waits:
-            fault = "both a vector and" if waits else "neither a vector nor"
-            yield f"string {digest.hex()[:8]} has {fault} a place in the queue"
+    for embedder_id in embedders.ids(connection):
+        for digest, has_vector, waits in vectors.coverage(connection, embedder_id):
+            if has_vector == waits:
+                fault = "both a vector and" if waits else "neither a vector nor"
+                yield f"string {digest.hex()[:8]} has {fault} a place in the queue"

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
     (
-        "rag_lifelong.live_index",
+        "rag_lifelong.vector_sets",
         "rag_lifelong.live_words",
         "rag_lifelong.undo",
         "rag_lifelong.pruning",
@@ -35,7 +35,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.history",
         "rag_lifelong.standings",
     ),
-    ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote"),
+    ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote", "rag_lifelong.live_index"),
+    ("rag_lifelong.meaning",),
     ("rag_lifelong.alive",),
     ("rag_lifelong.operations",),
     (
@@ -53,7 +54,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.supersession",
         "rag_lifelong.rules",
     ),
-    ("rag_lifelong.staleness",),
+    ("rag_lifelong.staleness", "rag_lifelong.calibration"),
     ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service"),
     ("rag_lifelong.types", "rag_lifelong.errors", "rag_lifelong.places"),
     ("ingest",),
@@ -62,8 +63,10 @@ OWNERS = {
     "sqlite3": (
         "rag_lifelong.store",
         "rag_lifelong.knowledge_base",
+        "rag_lifelong.vector_sets",
         "rag_lifelong.live_index",
         "rag_lifelong.live_words",
+        "rag_lifelong.meaning",
         "rag_lifelong.alive",
         "rag_lifelong.changes",
         "rag_lifelong.undo",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rag_lifelong.evaluate.report import Difference
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.meaning import CANDIDATES
 from rag_lifelong.places import joined
-from rag_lifelong.retrieve import CANDIDATES
 from rag_lifelong.store import documents, files, passages, revisions, words
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.types import Hit

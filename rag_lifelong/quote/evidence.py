@@ -5,7 +5,7 @@ Rule: values only; a span is exact characters of a document's text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rag_lifelong.types import HeaderField, Hit
@@ -21,6 +21,12 @@ class Evidence:
     hit: Hit
     fields: tuple[HeaderField, ...]
     header: str
+
+
+def without_cosine(evidence: Evidence) -> Evidence:
+    """As if the passage had no vector yet."""
+    hit = evidence.hit
+    return replace(evidence, hit=replace(hit, scores=replace(hit.scores, dense=None)))
 
 
 @dataclass(frozen=True, slots=True)

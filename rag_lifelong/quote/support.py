@@ -64,13 +64,16 @@ _WORDS_MARGIN = 1.0
 MAX_LEAD = 0.3  # in a handful of notes nearly every lead is large and says nothing; SQuAD's median is 0.1
 
 
-def log_odds(signals: Signals, *, is_unspaced: bool) -> float:
+def log_odds(signals: Signals, *, is_unspaced: bool, is_strict: bool) -> float:
     """The log odds that the evidence answers; from 0 on it is taken to.
 
     is_unspaced: the question is in a script without spaces, whose terms are pairs of characters.
+    is_strict: the cosines are of an embedder that was not measured.
     """
     if is_unspaced:
         return _UNSPACED.log_odds(signals)
+    if is_strict:
+        return _WORDS_ALONE.log_odds(signals) - _WORDS_MARGIN
     if signals.cosine is None:
         return _WORDS_ALONE.log_odds(signals)
     return max(_WITH_COSINES.log_odds(signals), _WORDS_ALONE.log_odds(signals) - _WORDS_MARGIN)

@@ -26,7 +26,7 @@ from rag_lifelong.store.migrations import MIGRATIONS, Migration
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
 

@@ -106,5 +106,27 @@ CREATE INDEX supersessions_new ON supersessions (new_id);
 CREATE INDEX files_look ON files (mtime_ns, size_bytes)
 """
 
-MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3))
+
+def to_4(connection: sqlite3.Connection) -> None:
+    """Strings wait for the vectors of one embedder or of two (2026-11)."""
+    for statement in _TO_4.split(";"):
+        connection.execute(statement)
+
+
+_TO_4 = """
+ALTER TABLE pending RENAME TO pending_3;
+DROP INDEX pending_newest;
+CREATE TABLE pending (
+    embedder_id INTEGER NOT NULL REFERENCES embedders (id),
+    digest      BLOB NOT NULL,
+    passage_id  INTEGER NOT NULL REFERENCES passages (id),
+    PRIMARY KEY (embedder_id, digest)
+) WITHOUT ROWID;
+CREATE INDEX pending_newest ON pending (embedder_id, passage_id DESC);
+INSERT INTO pending SELECT CAST(s.value AS INTEGER), q.digest, q.passage_id
+    FROM pending_3 q JOIN settings s ON s.name = 'embedder_id';
+DROP TABLE pending_3
+"""
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4))
 """(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""

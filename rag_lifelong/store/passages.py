@@ -101,13 +101,22 @@ def delete(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> None:
         row = connection.execute("SELECT digest FROM passages WHERE id = ?", (passage_id,)).fetchone()
         if row is None:
             continue
-        connection.execute("DELETE FROM pending WHERE passage_id = ?", (passage_id,))
+        # named by embedder, so that the index on both is used
+        waited = connection.execute(
+            "SELECT embedder_id FROM pending WHERE embedder_id IN (SELECT id FROM embedders) AND passage_id = ?",
+            (passage_id,),
+        ).fetchall()
+        for (embedder_id,) in waited:
+            connection.execute(
+                "DELETE FROM pending WHERE embedder_id = ? AND passage_id = ?", (embedder_id, passage_id)
+            )
         connection.execute("DELETE FROM passages WHERE id = ?", (passage_id,))
-        connection.execute(
-            "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT digest, max(id) FROM passages WHERE digest = ? "
-            "AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.digest = passages.digest) GROUP BY digest",
-            (row[0],),
-        )
+        for (embedder_id,) in waited:
+            connection.execute(
+                "INSERT INTO pending (embedder_id, digest, passage_id) "
+                "SELECT ?, digest, max(id) FROM passages WHERE digest = ? GROUP BY digest",
+                (embedder_id, row[0]),
+            )
 
 
 def documents_of(connection: sqlite3.Connection, passage_ids: Sequence[int]) -> dict[int, int]:

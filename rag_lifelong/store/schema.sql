@@ -4,7 +4,7 @@
 -- Ids are given once (AUTOINCREMENT) and never reused. Times are milliseconds since 1970, UTC.
 -- Digests are 16 bytes of BLAKE2b. auto_vacuum and journal mode are set before this script runs (database.py).
 
--- Facts about the knowledge base itself: id, created_ms, embedder_id, analyzer_version, …
+-- Facts about the knowledge base itself: id, created_ms, embedder_id, embedder_to_come_id, analyzer_version, …
 CREATE TABLE settings (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -167,10 +167,11 @@ CREATE TABLE passage_lives (
 CREATE INDEX passage_lives_born ON passage_lives (born);
 CREATE INDEX passage_lives_died ON passage_lives (died) WHERE died IS NOT NULL;
 
--- Embedders whose vectors are kept. `fingerprint` is equal only for those whose vectors may be mixed.
+-- Embedders whose vectors are kept: the one in use (setting embedder_id) and the one to come (embedder_to_come_id),
+-- and what is left of a former one. `fingerprint` is equal only for those whose vectors may be mixed.
 CREATE TABLE embedders (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
-    name        TEXT NOT NULL,
+    name        TEXT NOT NULL,         -- the SPEC that opens it
     fingerprint TEXT NOT NULL UNIQUE,
     dim         INTEGER NOT NULL
 );
@@ -184,12 +185,14 @@ CREATE TABLE vectors (
     UNIQUE (embedder_id, digest)
 );
 
--- Strings that wait for their vector, and a passage each to read them from.
+-- Strings that wait for a vector of an embedder, and a passage each to read them from.
 CREATE TABLE pending (
-    digest     BLOB PRIMARY KEY,
-    passage_id INTEGER NOT NULL REFERENCES passages (id)
+    embedder_id INTEGER NOT NULL REFERENCES embedders (id),
+    digest      BLOB NOT NULL,
+    passage_id  INTEGER NOT NULL REFERENCES passages (id),
+    PRIMARY KEY (embedder_id, digest)
 ) WITHOUT ROWID;
-CREATE INDEX pending_newest ON pending (passage_id DESC);
+CREATE INDEX pending_newest ON pending (embedder_id, passage_id DESC);
 
 -- Words of the living, and of the dead apart, so that BM25's statistics are those of the living.
 -- rowid = passages.id; columns hold `terms.terms()` of the context and the text, joined by spaces.

@@ -11,56 +11,51 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from rag_lifelong.store import versions
+from rag_lifelong.store import embedders, versions
 from rag_lifelong.store.passages import Ids
 from rag_lifelong.types import Vector, Vectors
 
 _STORED = np.dtype("<f2")  # halves the disk; rounding moves a unit vector's cosines by less than 1e-3
 
 
-def embedder_id(connection: sqlite3.Connection, *, name: str, fingerprint: str, dim: int) -> int:
-    """The id kept for that fingerprint, made if it is new."""
-    connection.execute(
-        "INSERT OR IGNORE INTO embedders (name, fingerprint, dim) VALUES (?, ?, ?)", (name, fingerprint, dim)
-    )
-    row = connection.execute("SELECT id FROM embedders WHERE fingerprint = ?", (fingerprint,)).fetchone()
-    return int(row[0])
-
-
-def embedder(connection: sqlite3.Connection, embedder_id: int) -> tuple[str, str, int]:
-    """(name, fingerprint, dim)."""
-    row = connection.execute("SELECT name, fingerprint, dim FROM embedders WHERE id = ?", (embedder_id,)).fetchone()
-    return str(row[0]), str(row[1]), int(row[2])
-
-
-def enqueue(connection: sqlite3.Connection, embedder_id: int, waiting: Iterable[tuple[bytes, int]]) -> None:
-    """(digest, passage id) pairs wait for a vector, unless their string has one."""
+def enqueue(connection: sqlite3.Connection, waiting: Iterable[tuple[bytes, int]]) -> None:
+    """(digest, passage id) pairs wait for a vector of each embedder kept, unless their string has one."""
+    kept = embedders.ids(connection)
     connection.executemany(
-        "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT :digest, :passage WHERE NOT EXISTS "
-        "(SELECT 1 FROM vectors WHERE embedder_id = :embedder AND digest = :digest)",
-        [{"digest": digest, "passage": passage, "embedder": embedder_id} for digest, passage in waiting],
+        "INSERT OR IGNORE INTO pending (embedder_id, digest, passage_id) SELECT :embedder, :digest, :passage WHERE NOT "
+        "EXISTS (SELECT 1 FROM vectors WHERE embedder_id = :embedder AND digest = :digest)",
+        [
+            {"digest": digest, "passage": passage, "embedder": embedder_id}
+            for digest, passage in waiting
+            for embedder_id in kept
+        ],
     )
 
 
-def waiting(connection: sqlite3.Connection, limit: int) -> list[tuple[bytes, int]]:
-    """(digest, passage id) of up to `limit` strings without vector: those of living passages first, newest first."""
+def waiting(connection: sqlite3.Connection, embedder_id: int, limit: int) -> list[tuple[bytes, int]]:
+    """(digest, passage id) of up to `limit` strings without that embedder's vector, newest first.
+
+    The passage is a living one where there is any.
+    """
     rows = connection.execute(
         "SELECT q.digest, coalesce((SELECT max(p.id) FROM passages p JOIN passage_lives l ON l.passage_id = p.id "
-        "AND l.died IS NULL WHERE p.digest = q.digest), q.passage_id) FROM pending q "
+        "AND l.died IS NULL WHERE p.digest = q.digest), q.passage_id) FROM pending q WHERE q.embedder_id = ? "
         "ORDER BY q.passage_id DESC LIMIT ?",
-        (limit,),
+        (embedder_id, limit),
     ).fetchall()
     return [(bytes(digest), int(passage_id)) for digest, passage_id in rows]
 
 
-def count_waiting(connection: sqlite3.Connection) -> int:
-    """How many strings have no vector."""
-    return int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+def count_waiting(connection: sqlite3.Connection, embedder_id: int) -> int:
+    """How many strings have no vector of that embedder."""
+    row = connection.execute("SELECT count(*) FROM pending WHERE embedder_id = ?", (embedder_id,)).fetchone()
+    return int(row[0])
 
 
-def waiting_digests(connection: sqlite3.Connection) -> set[bytes]:
-    """The digests of the strings that have no vector."""
-    return {bytes(row[0]) for row in connection.execute("SELECT digest FROM pending")}
+def waiting_digests(connection: sqlite3.Connection, embedder_id: int) -> set[bytes]:
+    """The digests of the strings that have no vector of that embedder."""
+    rows = connection.execute("SELECT digest FROM pending WHERE embedder_id = ?", (embedder_id,))
+    return {bytes(row[0]) for row in rows}
 
 
 def write(connection: sqlite3.Connection, embedder_id: int, vectors: Mapping[bytes, Vector]) -> int:
@@ -81,7 +76,7 @@ def write(connection: sqlite3.Connection, embedder_id: int, vectors: Mapping[byt
             last = int(cursor.lastrowid or 0)
             first = first or last
             new += 1
-        connection.execute("DELETE FROM pending WHERE digest = ?", (digest,))
+        connection.execute("DELETE FROM pending WHERE embedder_id = ? AND digest = ?", (embedder_id, digest))
     if new:
         versions.log(connection, "vectors", first, last)
     return new
@@ -194,22 +189,24 @@ def last_id(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM vectors").fetchone()[0])
 
 
-def coverage(connection: sqlite3.Connection) -> list[tuple[bytes, bool, bool]]:
-    """(digest, has a vector, waits for one) of every string, for the embedder in use."""
+def coverage(connection: sqlite3.Connection, embedder_id: int) -> list[tuple[bytes, bool, bool]]:
+    """(digest, has a vector, waits for one) of every string, for that embedder."""
     rows = connection.execute(
         "SELECT d.digest, v.id IS NOT NULL, q.digest IS NOT NULL FROM (SELECT DISTINCT digest FROM passages) d "
-        "LEFT JOIN vectors v ON v.digest = d.digest AND v.embedder_id = "
-        "(SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'embedder_id') "
-        "LEFT JOIN pending q ON q.digest = d.digest"
+        "LEFT JOIN vectors v ON v.digest = d.digest AND v.embedder_id = :embedder "
+        "LEFT JOIN pending q ON q.digest = d.digest AND q.embedder_id = :embedder",
+        {"embedder": embedder_id},
     )
     return [(bytes(digest), bool(has_vector), bool(waits)) for digest, has_vector, waits in rows]
 
 
 def drop_all(connection: sqlite3.Connection, embedder_id: int) -> None:
-    """Deletes that embedder's vectors and queues every passage's string for the one in use."""
+    """Deletes that embedder's vectors; every passage's string waits for one again."""
     connection.execute("DELETE FROM vectors WHERE embedder_id = ?", (embedder_id,))
     connection.execute(
-        "INSERT OR IGNORE INTO pending (digest, passage_id) SELECT digest, max(id) FROM passages GROUP BY digest"
+        "INSERT OR IGNORE INTO pending (embedder_id, digest, passage_id) "
+        "SELECT ?, digest, max(id) FROM passages GROUP BY digest",
+        (embedder_id,),
     )
     versions.log(connection, "pruned", 0, 0)
 

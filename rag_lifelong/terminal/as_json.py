@@ -26,7 +26,7 @@ from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
-from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Version
+from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Takeover, Version
 
 Json = dict[str, object]
 
@@ -70,6 +70,7 @@ def answer(found: Answer) -> Json:
             "supported_share": verdict.supported_share,
             "pruned": verdict.pruned,
             "unwatched": verdict.unwatched,
+            "uncalibrated": verdict.uncalibrated,
         },
         "version": found.version,
         "as_of": found.as_of,
@@ -230,7 +231,14 @@ def status(found: Status) -> Json:
         "embedder": found.embedder,
         "model": found.model,
         "size_bytes": found.size_bytes,
+        "is_calibrated": found.is_calibrated,
+        "takeover": None if found.takeover is None else takeover(found.takeover),
     }
+
+
+def takeover(found: Takeover) -> Json:
+    """Of `status`: another embedder takes over."""
+    return {"before": found.before, "after": found.after, "done": found.done, "waiting": found.waiting}
 
 
 def folder(found: Folder) -> Json:

@@ -21,7 +21,7 @@ from rag_lifelong.store.supersessions import CONFIRMED
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural, standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
-from rag_lifelong.types import Failure, Finding, Standing, StoredDocument, Version
+from rag_lifelong.types import Failure, Finding, Standing, StoredDocument, Takeover, Version
 
 FAILURES_SHOWN = 5
 UNDO_SHOWN = 20
@@ -85,7 +85,8 @@ def stopped(*, files: int, total_files: int, is_readable: bool, documents: int, 
 
 def status(found: Status, style: Style, *, now: datetime) -> str:
     """The knowledge base at a glance."""
-    parts = f"embedder {safe_line(found.embedder)} · model {safe_line(found.model)} · {size(found.size_bytes)} on disk"
+    own = safe_line(found.embedder) + ("" if found.is_calibrated else " (not calibrated: more is refused)")
+    parts = f"embedder {own} · model {safe_line(found.model)} · {size(found.size_bytes)} on disk"
     if found.version is None:
         head = f"{style.bold(short_path(found.path))}   empty; begin with: lifelong add FOLDER"
         return "\n".join([head, *failures(found.failures), style.dim(parts)])
@@ -94,10 +95,21 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
         f"{style.bold(short_path(found.path))}   version {found.version.number}, {ago(found.version.at, now)}   "
         f"{count_of(found.documents, 'document')}, {count_of(found.passages, 'passage')}, {waiting}"
     ]
+    if found.takeover is not None:
+        lines.append(takeover(found.takeover))
     lines.extend(folder(one, now=now) for one in found.folders)
     if any(one.following == "followed" and one.pid is None for one in found.folders):
         lines.append("Nobody watches the folders followed. To go on: lifelong watch")
     return "\n".join([*lines, *failures(found.failures), style.dim(parts)])
+
+
+def takeover(found: Takeover) -> str:
+    """How far another embedder has come."""
+    total = found.done + found.waiting
+    return (
+        f"{safe_line(found.after)} takes over from {safe_line(found.before)}: {found.done:,} of "
+        f"{count_of(total, 'vector')} made, until then both answer (lifelong sync goes on)"
+    )
 
 
 def folder(found: Folder, *, now: datetime) -> str:

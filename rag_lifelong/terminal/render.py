@@ -88,6 +88,8 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
         parts.append(f"nobody watches: folders compared {when}")
     if lag.files:
         parts.append(f"{lag.files:,} changed {plural(lag.files, 'file', 'files')} could not be read")
+    if found.verdict.uncalibrated is not None and (found.nearest or not found.refused):
+        parts.append(f"{safe_line(found.verdict.uncalibrated)} is not calibrated: more is refused")
     if not lag.passages and not lag.files and not found.refused:
         parts.append("everything indexed")
     if not found.refused:

@@ -199,7 +199,7 @@ def test_a_lost_index_is_made_again_at_the_next_search(tmp_path: Path, notes: Pa
         assistant.add(notes)
         assistant.rebuild()  # writes the index
         before = [hit.passage_id for hit in assistant.search("queue attempts")]
-    for path in (tmp_path / "kb" / "index").glob("*.faiss"):
+    for path in (tmp_path / "kb" / "index").rglob("*.faiss"):
         path.write_bytes(b"garbage")
     with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
         assert [hit.passage_id for hit in assistant.search("queue attempts")] == before

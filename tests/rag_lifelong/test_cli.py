@@ -197,7 +197,8 @@ def test_an_answer_its_place_and_what_it_rests_on(run: Run, notes: Path) -> None
     assert lines[0] == "The dead-letter queue is owned by Ana Ruiz since March. [1]"
     assert lines[1] == ""
     assert lines[2].startswith(f"[1] {notes}/ops/oncall.md:5")
-    assert lines[3] == f"newest evidence {today} · version 1 · everything indexed · quoted"
+    strict = "hash:64 is not calibrated: more is refused"
+    assert lines[3] == f"newest evidence {today} · version 1 · {strict} · everything indexed · quoted"
     assert len(lines) == 4
 
 
@@ -238,7 +239,7 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     ]  # fmt: skip
     assert list(found["verdict"]) == [
         "newest_evidence", "stale", "superseded", "lag_files", "lag_passages", "checked_at", "supported_share", "pruned",
-        "unwatched",
+        "unwatched", "uncalibrated",
     ]  # fmt: skip
     cited = found["citations"][0]
     assert QUEUE[cited["start"] : cited["end"]] == cited["quote"]
@@ -327,7 +328,7 @@ def test_status_of_everything_and_of_one_file(run: Run, notes: Path) -> None:
     found = json.loads(run("status", "--json")[1])
     assert list(found) == [
         "kb", "version", "at", "documents", "passages", "without_vectors", "failures", "folders", "embedder", "model",
-        "size_bytes",
+        "size_bytes", "is_calibrated", "takeover",
     ]  # fmt: skip
     assert (found["documents"], found["passages"], found["without_vectors"], found["model"]) == (2, 2, 0, "quote")
     assert run("status", str(notes / "ops/oncall.md"))[1].startswith(

@@ -54,6 +54,7 @@ def answered(text: str, *citations: Citation, **others: object) -> Answer:
         supported_share=1.0,
         pruned=0,
         unwatched=False,
+        uncalibrated=None,
     )
     values = {
         "question": "Is it so?", "refused": False, "nearest": (), "verdict": verdict, "version": 4, "as_of": None,
@@ -202,7 +203,14 @@ def test_what_stands_below_an_answer() -> None:
 def test_the_verdict_says_what_waits_and_what_is_past() -> None:
     lag = Lag(files=1, passages=1_721, checked_at=None)
     verdict = Verdict(
-        newest_evidence=None, stale=True, superseded=True, lag=lag, supported_share=1.0, pruned=0, unwatched=False
+        newest_evidence=None,
+        stale=True,
+        superseded=True,
+        lag=lag,
+        supported_share=1.0,
+        pruned=0,
+        unwatched=False,
+        uncalibrated=None,
     )
     then = datetime(2026, 3, 1, 14, 28).astimezone()
     assert render.verdict(answered("x", verdict=verdict, as_of=2, model="transformers:m"), as_of_time=then) == (

@@ -26,7 +26,7 @@ def test_without_any_file_everything_is_default(tmp_path: Path) -> None:
     assert {s.origin for s in settings_of(tmp_path)} == {"default"}
     assert (DEFAULTS.model, DEFAULTS.embedder, DEFAULTS.k, DEFAULTS.max_file_mb) == (
         "quote",
-        "all-MiniLM-L6-v2",
+        "",
         8,
         100,
     )

@@ -12,7 +12,6 @@ import pytest
 
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import (
-    EmbedderMismatch,
     KnowledgeBaseBusy,
     KnowledgeBaseMissing,
     KnowledgeBaseUnusable,
@@ -155,9 +154,3 @@ def test_a_damaged_file_is_said_with_what_to_do(tmp_path: Path, damage: str) -> 
         rest.unlink()
     with pytest.raises(KnowledgeBaseUnusable, match=r"lifelong rebuild|not a knowledge base"):
         KnowledgeBase(tmp_path, embedder=HashEmbedder(8)).documents()
-
-
-def test_another_embedder_is_refused(tmp_path: Path) -> None:
-    KnowledgeBase(tmp_path, embedder=HashEmbedder(8)).close()
-    with pytest.raises(EmbedderMismatch, match=r"built with embedder 'hash.*set embedder = "):
-        KnowledgeBase(tmp_path, embedder=HashEmbedder(16))

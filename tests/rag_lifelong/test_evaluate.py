@@ -311,13 +311,14 @@ def test_wrong_vectors_in_the_index_are_rankings_that_differ(tmp_path: Path, not
     assistant.rebuild()
     assistant.close()
     embedder = HashEmbedder(64)
-    index = VectorIndex.load(folder / "index", dim=64, fingerprint=embedder.fingerprint)
+    place = folder / "index" / "1"
+    index = VectorIndex.load(place, dim=64, fingerprint=embedder.fingerprint)
     assert index is not None
     wrong = VectorIndex(dim=64, fingerprint=embedder.fingerprint)
     wrong.add(index.ids, np.roll(index.vectors(), 1, axis=0))
     wrong.position = index.position
-    (folder / "index" / "current.json").unlink()
-    assert wrong.save(folder / "index")
+    (place / "current.json").unlink()
+    assert wrong.save(place)
     with open_assistant(folder, embedder=embedder) as damaged:
         found = evaluate(damaged)
         assert names(found, "index") == ["vectors"]

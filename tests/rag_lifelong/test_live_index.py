@@ -1,4 +1,4 @@
-"""The index searched is exact search over the store: at every version, through seals, merges, drops and openings."""
+"""The index searched is exact search over the store: at every version, through seals, merges, drops, openings, takeovers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rag_lifelong import verify
+from rag_lifelong.calibration import UNMEASURED
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.index import VectorIndex, vector_index
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.meaning import Meaning, Query, Scope, Searched
 from rag_lifelong.operations import Gone
 from rag_lifelong.pruning import Limit
-from rag_lifelong.retrieve import Scope, _by_vector
 from rag_lifelong.store import vectors, versions
 from tests.rag_lifelong.test_live_words import NOW, TEXTS, put
 
 DIM = 16
+DIMS = (16, 24, 32)  # of embedders that take over from each other
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.integers(0, 5), TEXTS),
@@ -30,31 +33,46 @@ STEPS = st.lists(
         st.tuples(st.just("open"), st.just(0), st.just("")),
         st.tuples(st.just("kill"), st.just(0), st.just("")),
         st.tuples(st.just("lose"), st.just(0), st.just("")),
+        st.tuples(st.just("change"), st.integers(0, 2), st.just("")),
     ),
     min_size=4,
     max_size=16,
 )
 
 
-def opened(folder: Path) -> KnowledgeBase:
-    return KnowledgeBase(folder / "kb", embedder=HashEmbedder(DIM), now=lambda: NOW + timedelta(days=1))
+def opened(folder: Path, dim: int | None = DIM) -> KnowledgeBase:
+    """dim: of the embedder wanted; None: the one it was built with."""
+    embedder = None if dim is None else HashEmbedder(dim)
+    return KnowledgeBase(folder / "kb", embedder=embedder, now=lambda: NOW + timedelta(days=1))
 
 
 def compare(base: KnowledgeBase, rng: np.random.Generator) -> None:
-    """What vector search finds at every version, beside all vectors of the store compared one by one."""
-    query = rng.normal(size=DIM).astype(np.float32)
-    query /= np.linalg.norm(query)
+    """What vector search finds in each set at every version, beside all vectors stored compared one by one."""
     base.settle_index()
     with base.reading() as connection:
         assert list(base.index_faults(connection)) == []
-        index = base._index_at(connection)
         newest = versions.latest_number(connection)
-        for version in range(1, newest + 1):
-            alive = base._alive_at(connection, version)
-            stored = vectors.by_passage(connection, base._embedder_id, alive.passage_ids.tolist())
-            scope = Scope(version, version == newest, None)
-            found = _by_vector(connection, index, query, scope, lambda alive=alive: alive)  # type: ignore[misc]
-            assert found == pytest.approx({i: float(vector @ query) for i, vector in stored.items()}, abs=1e-5)
+        for one in base._sets.at(connection):
+            query = rng.normal(size=one.embedder.dim).astype(np.float32)
+            query /= np.linalg.norm(query)
+            index = one.live_index.at(connection)
+            ids, held = vectors.read_run(connection, one.embedder_id, 0, 2**62, one.embedder.dim)
+            for among in (None, ids[rng.random(len(ids)) < 0.5]):
+                all_found = index.search(query, 10_000, among=among)
+                expected = {i: float(v @ query) for i, v in zip(ids.tolist(), held, strict=True)}
+                inside = set(ids.tolist() if among is None else among.tolist())
+                assert dict(zip(all_found.ids.tolist(), all_found.scores.tolist(), strict=True)) == pytest.approx(
+                    {i: cosine for i, cosine in expected.items() if i in inside}, abs=1e-5
+                )
+            for version in range(1, newest + 1):
+                alive = one.population.at(connection, version)
+                stored = vectors.by_passage(connection, one.embedder_id, alive.passage_ids.tolist())
+                scope = Scope(version, version == newest, None)
+                asked = Searched(one.embedder_id, index, Query(query, 0.0), lambda alive=alive: alive, UNMEASURED)  # type: ignore[misc]
+                found = Meaning(connection, [asked], scope).best()
+                assert found == pytest.approx({i: float(vector @ query) for i, vector in stored.items()}, abs=1e-5)
+    check = {finding.subject: finding.message for finding in verify.check(base) if not finding.is_well}
+    assert check == {}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,6 +88,7 @@ def test_the_index_searched_is_exact_search_over_the_store(
     folder = tmp_path_factory.mktemp("live")
     rng = np.random.default_rng(seed)
     base = opened(folder)
+    reader = opened(folder, None)  # another process: what is pruned has tombstones in its segments
     root = base.folders.ensure_root(str(folder), is_whole=True)
     for what, number, text in steps:
         if what == "put":
@@ -84,20 +103,27 @@ def test_the_index_searched_is_exact_search_over_the_store(
             base.prune(base.pruning_plan(lambda _, limit=limit: limit, within=()))  # type: ignore[misc]
         elif what == "lose":
             base.close()
-            for path in (folder / "kb" / "index").glob("*.f16"):
+            for path in (folder / "kb" / "index").rglob("*.f16"):
                 path.unlink()
-            base = opened(folder)
+            base = opened(folder, None)
+        elif what == "change":
+            base.close()
+            base = opened(folder, DIMS[number])
         elif what == "kill":  # nothing is written at the end, and what was being written is left
-            base._live_index._stop_tending()
+            place = base._live_index._folder
+            for one in base._sets.now():
+                one.live_index._stop_tending()
             base._database.close()
-            (folder / "kb" / "index").mkdir(exist_ok=True)
-            (folder / "kb" / "index" / ".9-9.f16.1").write_bytes(b"half")
-            base = opened(folder)
+            place.mkdir(parents=True, exist_ok=True)
+            (place / ".9-9.f16.1").write_bytes(b"half")
+            base = opened(folder, None)
         else:
             base.close()
-            base = opened(folder)
+            base = opened(folder, None)
         compare(base, rng)
+        compare(reader, rng)
     base.close()
+    reader.close()
 
 
 def test_two_processes_seal_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,12 +156,40 @@ def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch:
         return base._live_index._index
 
     for number in range(4):
-        assert grow(number, 4).tend(tmp_path / "kb" / "index")
+        assert grow(number, 4).tend(base._live_index._folder)
     index = grow(4, 1)
     assert index.segments == (4, 4, 4, 4)
-    assert index.tend(tmp_path / "kb" / "index")
+    assert index.tend(base._live_index._folder)
     assert index.segments == (16,)
     base._database.close()
     base = opened(tmp_path)
     compare(base, np.random.default_rng(0))
     base.close()
+
+
+def test_what_was_pruned_elsewhere_has_a_tombstone_in_each_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader neither seals nor merges: of its segments nothing goes, and what is gone is found no more."""
+    monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    base = opened(tmp_path)
+    root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+    for number in range(12):
+        base.commit([put(root.id, number, f"harbour {number}\nferry {number}")], cause="test")
+    while base.embed_next(50):
+        pass
+    base.settle_index()
+    base.close()
+    monkeypatch.setattr(LiveIndex, "_tend", lambda self, index: None)
+    with opened(tmp_path, None) as reader, opened(tmp_path, None) as writer:
+        compare(reader, np.random.default_rng(0))
+        for number in (1, 5, 6):
+            writer.commit([Gone(root.id, f"{number}.txt")], cause="test")
+        latest = writer.latest()
+        assert latest is not None
+        writer.prune(writer.pruning_plan(lambda _: Limit(before=latest.number, keep_last=0), within=()))
+        reader.settle_index()
+        index = reader._live_index._index
+        assert index is not None and len(index._state.dead) == 6
+        compare(reader, np.random.default_rng(1))
+        compare(writer, np.random.default_rng(1))

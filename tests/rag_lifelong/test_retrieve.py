@@ -10,7 +10,7 @@ from ingest import Chunk, Document
 from rag_lifelong import open_assistant
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
 from rag_lifelong.operations import Place, Put
-from rag_lifelong.retrieve import Scored, dense_weight, fuse, spread
+from rag_lifelong.retrieve import Scored, fuse, spread
 from rag_lifelong.types import Scores
 
 
@@ -27,12 +27,6 @@ def test_a_passage_that_waits_for_its_vector_is_ranked_by_words() -> None:
     fused = fuse({1: 0.9, 2: 0.1}, {3: 5.0, 2: 2.0}, dense_weight=0.7)
     assert fused[3].dense is None
     assert fused[3].fused == 1.0
-
-
-def test_words_count_for_more_the_less_the_embedder_knows() -> None:
-    assert dense_weight(0.0) == 0.6
-    assert dense_weight(1.0) == 0.0
-    assert dense_weight(0.5) == pytest.approx(0.3)
 
 
 def test_one_document_does_not_take_every_place() -> None:

@@ -136,11 +136,11 @@ def test_an_index_that_cannot_be_written_stays_in_memory(followed: Followed, mon
     followed.write("a.md", "zebra")
     followed.until_found("zebra", "a.md")
     assert [kind for kind in followed.kinds() if kind != "added"] == []
-    assert "embedded" in [happening.kind for happening in followed.told]
+    until(lambda: "embedded" in [happening.kind for happening in followed.told])
     place.unlink()
     followed.write("b.md", "ocelot")
     followed.until_found("ocelot", "b.md")
-    until((place / "current.json").exists)
+    until((place / "1" / "current.json").exists)
     followed.all_well()
 
 

@@ -1,0 +1,204 @@
+"""The sets of vectors of a knowledge base: one for its embedder, two while another embedder takes over.
+
+Rule: a set is searched with the vectors of its own embedder only. Which sets there are is what the store says, so that
+every process follows: the one in use answers until that to come is complete; then that is in use, and the former is
+dropped. An embedder is changed by being named; where none is named, what the knowledge base was built with holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from sqlite3 import Connection
+
+from rag_lifelong.alive import Population
+from rag_lifelong.embed import Embedder
+from rag_lifelong.errors import EmbedderMismatch, EmbedderUnusable, LifelongError
+from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.store import embedders, vectors
+from rag_lifelong.store.database import Database
+from rag_lifelong.store.embedders import Kept
+
+logger = logging.getLogger(__name__)
+
+Opener = Callable[[str | None], Embedder]
+"""A SPEC, or None for the default → the embedder. Raises EmbedderUnusable, BadSetting."""
+
+_DROPPED = 10_000  # vectors of a former embedder, in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSet:
+    """An embedder, the index of its vectors, and the living with their vectors."""
+
+    embedder_id: int
+    embedder: Embedder
+    live_index: LiveIndex
+    population: Population
+
+
+class VectorSets:
+    """The sets kept in `folder` (one folder each), as the store has them. For several threads.
+
+    is_exact: nothing is searched by codes alone (`VectorIndex.search`).
+    """
+
+    def __init__(self, database: Database, folder: Path, *, wanted: Embedder | None, opener: Opener) -> None:
+        """wanted: the embedder asked for; None: that which the knowledge base was built with, or the default.
+
+        Raises EmbedderUnusable, EmbedderMismatch where what it was built with is not to be had and no other is wanted.
+        """
+        self._database = database
+        self._folder = folder
+        self._opener = opener
+        self._lock = threading.RLock()
+        self._opened: dict[str, Embedder] = {} if wanted is None else {wanted.fingerprint: wanted}
+        self._ids: tuple[int, ...] = ()
+        self._sets: dict[int, VectorSet] = {}
+        self._is_exact = False
+        self._agree(wanted)
+        with database.snapshot() as connection:
+            self.at(connection)
+            self._sweep(connection)
+
+    @property
+    def is_exact(self) -> bool:
+        """Nothing is searched by codes alone."""
+        return self._is_exact
+
+    @is_exact.setter
+    def is_exact(self, value: bool) -> None:
+        with self._lock:
+            self._is_exact = value
+            for one in self._sets.values():
+                one.live_index.is_exact = value
+
+    def at(self, connection: Connection) -> tuple[VectorSet, ...]:
+        """The set in use, then the one to come, at a snapshot; without one whose embedder cannot be opened here.
+
+        Raises EmbedderUnusable, EmbedderMismatch if that leaves none.
+        """
+        with self._lock:
+            ids = embedders.ids(connection)
+            if ids != self._ids:
+                self._follow(connection, ids)
+                self._ids = ids
+            return tuple(self._sets.values())
+
+    def now(self) -> tuple[VectorSet, ...]:
+        """As `at`, in the newest state."""
+        with self._database.snapshot() as connection:
+            return self.at(connection)
+
+    def load(self) -> tuple[VectorSet, ...]:
+        """As `now`, with the indexes opened: before a snapshot is taken, lest their files be ahead of it."""
+        found = self.now()
+        for one in found:
+            one.live_index.load()
+        return found
+
+    def finish(self) -> bool:
+        """The one to come is in use if it is complete; vectors of former embedders go. True if anything was done."""
+        with self._database.snapshot() as connection:
+            is_due = embedders.is_complete(connection)
+            if not is_due and not embedders.others(connection):
+                return False
+        if is_due:
+            with self._database.transaction() as connection:
+                coming = embedders.to_come(connection)
+                if coming is not None and embedders.is_complete(connection):  # nothing was committed meanwhile
+                    embedders.use(connection, coming.id)
+        while True:
+            with self._database.transaction() as connection:
+                if not embedders.drop_others(connection, _DROPPED) and not embedders.others(connection):
+                    break
+        with self._database.snapshot() as connection:
+            self.at(connection)
+            self._sweep(connection)
+        return True
+
+    def close(self) -> None:
+        """Writes the indexes if much was added since the last time, and closes them."""
+        with self._lock:
+            for one in self._sets.values():
+                one.live_index.close()
+
+    # -- inside
+
+    def _agree(self, wanted: Embedder | None) -> None:
+        """The store says what is wanted, if anything is."""
+        with self._database.snapshot() as connection:
+            kept, coming = embedders.in_use(connection), embedders.to_come(connection)
+        if kept is None:
+            self._begin(wanted or self._default())
+        elif wanted is not None and wanted.fingerprint != (coming or kept).fingerprint:
+            self._begin(wanted)
+
+    def _begin(self, wanted: Embedder) -> None:
+        name, fingerprint, dim = wanted.name, wanted.fingerprint, wanted.dim  # may take a while: outside the lock
+        with self._database.transaction() as connection:
+            kept = embedders.in_use(connection)
+            made = embedders.register(connection, name=name, fingerprint=fingerprint, dim=dim)
+            if kept is None or kept.id == made:
+                embedders.use(connection, made)
+                return
+            embedders.begin(connection, made)
+            if embedders.is_complete(connection) or not vectors.count(connection, kept.id):
+                embedders.use(connection, made)
+
+    def _default(self) -> Embedder:
+        found = self._opener(None)
+        self._opened[found.fingerprint] = found
+        return found
+
+    def _follow(self, connection: Connection, ids: tuple[int, ...]) -> None:
+        """Opens and lets go of sets, so that they are those of the snapshot."""
+        found: dict[int, VectorSet] = {}
+        failures: list[LifelongError] = []
+        for kept in (embedders.in_use(connection), embedders.to_come(connection)):
+            if kept is None:
+                continue
+            try:
+                found[kept.id] = self._sets.get(kept.id) or self._set(kept)
+            except (EmbedderUnusable, EmbedderMismatch) as error:
+                failures.append(error)
+        if not found:
+            raise next(iter(failures), EmbedderUnusable("the knowledge base names no embedder"))
+        for failure in failures:
+            logger.warning("%s", failure)
+        for gone in self._sets.keys() - found.keys():
+            self._sets[gone].live_index.let_go()
+        self._sets = found
+
+    def _set(self, kept: Kept) -> VectorSet:
+        embedder = self._opened.get(kept.fingerprint)
+        if embedder is None:
+            try:
+                embedder = self._opener(kept.name)
+            except EmbedderUnusable as error:
+                raise EmbedderUnusable(
+                    f"the vectors were made by {kept.name!r}: {error}; or name another embedder in lifelong.toml, "
+                    "which takes over"
+                ) from error
+            if embedder.fingerprint != kept.fingerprint:
+                raise EmbedderMismatch(
+                    f"{kept.name!r} is not the model any more that the vectors were made by; put that back, or set "
+                    f"embedder = {kept.name!r} in lifelong.toml, and the one there is now takes over"
+                )
+            self._opened[kept.fingerprint] = embedder
+        index = LiveIndex(self._folder / str(kept.id), embedder, kept.id)
+        index.is_exact = self._is_exact
+        return VectorSet(kept.id, embedder, index, Population(kept.id))
+
+    def _sweep(self, connection: Connection) -> None:
+        """Deletes the indexes of embedders that are gone, and files of an older layout: all can be made again."""
+        kept = {str(i) for i in embedders.ids(connection)}
+        for path in self._folder.glob("*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+            elif path.name.isdigit() and path.name not in kept:
+                rmtree(path, ignore_errors=True)
