@@ -46,6 +46,7 @@ from rag_lifelong.when import AsOf, moment
 Dates = tuple[date | None, date | None]
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
+_ASKED_FROM = 0.1  # of the vectors in use: with fewer, an embedder to come is not worth loading for a question
 _VECTORS_TAKEN = 4_096  # in one transaction
 _SEARCHES_ALONE = 2  # from so many on, what makes the next ones fast is read
 _REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
@@ -226,10 +227,7 @@ class KnowledgeBase:
 
     def settle_index(self) -> int:
         """Brings the indexes along, and writes what was much added to; gives how many vectors that in use holds."""
-        self._sets.load()
-        with self._database.snapshot() as connection:
-            held = [len(_index_of(one, connection)) for one in self._sets.at(connection)]
-            return held[0]
+        return self._held()[1][0]
 
     def pruning_plan(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str]) -> Pruning:
         """The former texts that `prune` would let go; nothing is done.
@@ -606,14 +604,23 @@ class KnowledgeBase:
     def _live_index(self) -> LiveIndex:
         return self._sets.now()[0].live_index
 
+    def _held(self) -> tuple[tuple[VectorSet, ...], list[int]]:
+        """The sets, their indexes brought along, and how many vectors each holds."""
+        self._sets.load()
+        with self._database.snapshot() as connection:
+            sets = self._sets.at(connection)
+            return sets, [len(_index_of(one, connection)) for one in sets]
+
     def _asked(self, question: str) -> dict[int, Query]:
-        """The question as each set's embedder has it, by embedder; of those that hold any vector."""
-        if not question.strip() or self.settle_index() == 0:
+        """The question as each set's embedder has it, by embedder; of those with enough vectors to tell anything."""
+        if not question.strip():
             return {}
-        return {
-            one.embedder_id: Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
-            for one in self._sets.now()
-        }
+        asked: dict[int, Query] = {}
+        sets, held = self._held()
+        for one, count in zip(sets, held, strict=True):
+            if count > _ASKED_FROM * held[0] or (count and one is sets[0]):
+                asked[one.embedder_id] = Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
+        return asked
 
     def _meaning(self, connection: Connection, asked: Mapping[int, Query], scope: Scope) -> Meaning:
         """What is found by meaning, in every set that the question was embedded for."""
