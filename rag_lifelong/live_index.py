@@ -14,7 +14,6 @@ from sqlite3 import Connection
 
 import numpy as np
 
-from rag_lifelong.embed import Embedder
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.store import vectors, versions
 
@@ -29,12 +28,13 @@ class LiveIndex:
     is_exact: nothing is searched by codes alone (`VectorIndex.search`).
     """
 
-    def __init__(self, folder: Path, embedder: Embedder, embedder_id: int) -> None:
+    def __init__(self, folder: Path, *, embedder_id: int, dim: int, fingerprint: str) -> None:
         self.lock = threading.RLock()
         self.is_exact = False
         self._folder = folder
-        self._embedder = embedder
         self._embedder_id = embedder_id
+        self._dim = dim
+        self._fingerprint = fingerprint
         self._index: VectorIndex | None = None
         self._read_to = 0  # vector ids up to there were looked at
         self._is_checked = False  # what was opened is of this store
@@ -45,11 +45,10 @@ class LiveIndex:
         """Opens what is on disk. Before a snapshot is taken, lest another process's files are ahead of it."""
         with self.lock:
             if self._index is None:
-                dim, fingerprint = self._embedder.dim, self._embedder.fingerprint
-                self._index = VectorIndex.load(self._folder, dim=dim, fingerprint=fingerprint)
+                self._index = VectorIndex.load(self._folder, dim=self._dim, fingerprint=self._fingerprint)
                 self._is_checked = False
             if self._index is None:
-                self._index = VectorIndex(dim=dim, fingerprint=fingerprint)
+                self._index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             if not self._is_checked:
                 self._read_to = self._index.newest
 
@@ -61,7 +60,7 @@ class LiveIndex:
         assert index is not None
         if not self._is_checked and index.position > position:
             # built from a store that is not this one: a restored backup
-            index = VectorIndex(dim=self._embedder.dim, fingerprint=self._embedder.fingerprint)
+            index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             self._read_to = 0
         is_first, self._is_checked = not self._is_checked, True
         if index.is_behind:
@@ -81,9 +80,7 @@ class LiveIndex:
         """How the index differs from the vectors stored, at a snapshot."""
         with self.lock:
             index = self.at(connection)
-            ids, stored = vectors.read_run(
-                connection, self._embedder_id, 0, vectors.last_id(connection), self._embedder.dim
-            )
+            ids, stored = vectors.read_run(connection, self._embedder_id, 0, vectors.last_id(connection), self._dim)
             if not np.array_equal(index.ids, ids):
                 yield f"the index holds {len(index)} vectors, the store {len(ids)}"
             elif not np.array_equal(index.vectors(), stored):
@@ -125,7 +122,7 @@ class LiveIndex:
         last = vectors.last_id(connection)
         for first in range(max(self._read_to, index.newest) + 1, last + 1, _RUN):
             until = min(first + _RUN - 1, last)
-            index.add(*vectors.read_run(connection, self._embedder_id, first, until, self._embedder.dim))
+            index.add(*vectors.read_run(connection, self._embedder_id, first, until, self._dim))
             if until < last:
                 index.tend(self._folder, seal_after=_HEAD_LIMIT)
         self._read_to = max(self._read_to, last)

@@ -190,7 +190,8 @@ class VectorSets:
                     f"embedder = {kept.name!r} in lifelong.toml, and the one there is now takes over"
                 )
             self._opened[kept.fingerprint] = embedder
-        index = LiveIndex(self._folder / str(kept.id), embedder, kept.id)
+        # its dim as stored: to ask a model for it is to load its weights
+        index = LiveIndex(self._folder / str(kept.id), embedder_id=kept.id, dim=kept.dim, fingerprint=kept.fingerprint)
         index.is_exact = self._is_exact
         return VectorSet(kept.id, embedder, index, Population(kept.id))
 
