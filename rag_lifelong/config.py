@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 FILE_NAME = "lifelong.toml"
 _APPLICATION = "lifelong"
-_ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER"}
+_ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER", "reranker": "LIFELONG_RERANKER"}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """All settings.
 
-    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder.
+    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder. reranker: folder or name of a
+    cross-encoder on this machine, "" for none.
     k: passages a search shows. chunk_tokens: about the size of a full chunk. max_file_mb: larger files are not read.
     settle_ms: a watched file is read once it has not changed for so long.
     editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
@@ -36,6 +37,7 @@ class Config:
 
     model: str
     embedder: str
+    reranker: str
     k: int
     chunk_tokens: int
     max_file_mb: int
@@ -48,6 +50,7 @@ class Config:
 DEFAULTS = Config(
     model="quote",
     embedder="all-MiniLM-L6-v2",
+    reranker="",
     k=8,
     chunk_tokens=200,
     max_file_mb=100,

@@ -28,7 +28,8 @@ from rag_lifelong.live_words import LiveWords
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
-from rag_lifelong.retrieve import Scope, Scored, Words
+from rag_lifelong.rerank import Reranker
+from rag_lifelong.retrieve import Rerank, Scope, Scored, Words
 from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
 from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
@@ -69,17 +70,20 @@ class KnowledgeBase:
         path: Path,
         *,
         embedder: Embedder,
+        reranker: Reranker | None = None,
         create: bool = True,
         now: Callable[[], datetime] = utc_now,
         rules: Sequence[Rule] = (),
     ) -> None:
         """Opens the knowledge base in the folder `path`, making it where needed.
 
-        now: the clock that versions are dated by. rules: about the age of documents.
+        reranker: reads the best passages of a search again. now: the clock that versions are dated by. rules: about the
+        age of documents.
         Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderMismatch.
         """
         self.path = path
         self.embedder = embedder
+        self.reranker = reranker
         self.rules = tuple(rules)
         self._now = now
         self._database = Database(path, create=create)
@@ -372,6 +376,7 @@ class KnowledgeBase:
                 words_now=self._words_now(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
+                rerank=self._reranking(connection, question),
                 embedder_id=self._embedder_id,
             )
             standing = standings.of({scored.document_id for scored in found})
@@ -703,6 +708,12 @@ class KnowledgeBase:
             document_date=revision.dated or revision.file_changed_at.astimezone().date(),
             standing=standing,
         )
+
+    def _reranking(self, connection: Connection, question: str) -> Rerank | None:
+        reranker = self.reranker
+        if reranker is None:
+            return None
+        return lambda passage_ids: reranker.scores(question, [self._string(connection, i) for i in passage_ids])
 
     def _text_of(self, connection: Connection, passage_id: int) -> str:
         placed = self._placed(connection, passage_id)

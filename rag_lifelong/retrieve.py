@@ -36,6 +36,7 @@ HOP_GAIN = 0.6  # of a seed's score, to the passage it leads to; benchmarks.retr
 HOP_DECAY = 0.8  # … and less for each seed that is better
 _BELOW = 1 - 1e-6
 _HOP_SPREAD = 50  # passages: what more than so many have in their title or headings does not tell one from another
+RERANKED = 20  # of the best, by a cross-encoder, if there is one
 COMMON_SHARE = 0.2  # a term in more than this share of the passages …
 COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others are left: it costs most, tells least
 
@@ -69,6 +70,10 @@ Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]
 """(terms, k, among, common share) → (passage id, BM25), best first, of the newest version; None: ask the store."""
 
 
+Rerank = Callable[[Sequence[int]], Sequence[float]]
+"""passage ids → how well each answers the question, in their order; bigger is better."""
+
+
 def search(
     connection: sqlite3.Connection,
     index: VectorIndex,
@@ -82,6 +87,7 @@ def search(
     words_now: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
+    rerank: Rerank | None,
     embedder_id: int,
 ) -> list[Scored]:
     """Up to `k` passages, best first, ties by passage id.
@@ -91,7 +97,7 @@ def search(
     alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
     memory, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
-    text_of: a passage's text, given its id.
+    text_of: a passage's text, given its id. rerank: looks at the best RERANKED again; None: they stay as they are.
     """
     by_vector, by_words = candidates(
         connection,
@@ -115,6 +121,8 @@ def search(
         seeds = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:HOP_SEEDS]
         linked = _linked(connection, seeds, question, scope, alive, text_of)
         scored |= _with_links(connection, scored, seeds, linked, by_vector, vector, weight, embedder_id)
+    if rerank is not None:
+        scored |= reranked(scored, rerank)
     owners = passages.documents_of(connection, list(scored))
     fused = {i: scores.fused for i, scores in scored.items() if i not in named}
     for passage_id, score in weighed(fused, owners, weights({owners[i] for i in fused})).items():
@@ -321,6 +329,19 @@ def fuse(by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense
             score = dense_weight * dense_part + (1.0 - dense_weight) * word_part
         fused[passage_id] = Scores(fused=score, dense=cosine, words=bm25)
     return fused
+
+
+def reranked(scored: Mapping[int, Scores], rerank: Rerank) -> dict[int, Scores]:
+    """The best RERANKED in the order that `rerank` gives them; each takes the fused score of its new place.
+
+    So what documents are worth is still weighed on one scale, and what was not looked at stays below.
+    """
+    best = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:RERANKED]
+    if not best:
+        return {}
+    given = dict(zip(best, rerank(best), strict=True))
+    order = sorted(best, key=lambda passage_id: (-given[passage_id], -scored[passage_id].fused, passage_id))
+    return {i: replace(scored[i], fused=scored[place].fused) for i, place in zip(order, best, strict=True)}
 
 
 def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:

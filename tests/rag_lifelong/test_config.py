@@ -55,7 +55,7 @@ def test_a_file_in_the_working_folder_is_not_read(tmp_path: Path, monkeypatch: p
     ("text", "said"),
     [
         ("colour = 1", "unknown setting 'colour'; did you mean 'color'?"),
-        ("zzz = 1", "unknown setting 'zzz'; there are model, embedder, k"),
+        ("zzz = 1", "unknown setting 'zzz'; there are model, embedder, reranker, k"),
         ('k = "8"', "k must be a whole number, not '8'"),
         ("k = true", "k must be a whole number, not True"),
         ("k = 0", "k must lie between 1 and 200, not 0"),
