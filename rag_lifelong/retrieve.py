@@ -6,6 +6,7 @@ Rule: the store's state at one version in, passage ids with scores out; nothing 
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -34,6 +35,10 @@ _PAST_FACTOR = 10  # … and as many times that died over the years
 HOP_SEEDS = 3  # of the best passages, in whose text names are sought
 HOP_GAIN = 0.6  # of a seed's score, to the passage it leads to; benchmarks.retrieval, tuning half
 HOP_DECAY = 0.8  # … and less for each seed that is better
+HOP_PARTIAL = 0.6  # … by a name that is a part of a title, and by how small a part
+HOP_BEST = 2  # documents of one name: a title that many share tells less
+TITLE_BONUS = 0.6  # to a document whose title is the whole question, and a share of it by how much of it it is
+TITLED_AMONG = 50  # of the best passages
 _BELOW = 1 - 1e-6
 _HOP_SPREAD = 50  # passages: what more than so many have in their title or headings does not tell one from another
 RERANKED = 20  # of the best, by a cross-encoder, if there is one
@@ -63,8 +68,18 @@ class Scope:
     document_ids: frozenset[int] | None
 
 
-Link = tuple[int, tuple[int, ...]]
-"""(rank of the seed that leads there, passage ids)."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A name in the text of a seed, and the passages of one document whose title holds it.
+
+    rank: of the seed. weight: 1 if the name is the title.
+    """
+
+    rank: int
+    name: links.Name
+    weight: float
+    passage_ids: tuple[int, ...]
+
 
 Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]] | None]
 """(terms, k, among, common share) → (passage id, BM25), best first, of the newest version; None: ask the store."""
@@ -118,6 +133,7 @@ def search(
     weight = dense_weight(unknown_share)
     scored = fuse(by_vector, by_words, dense_weight=weight)
     if not named:
+        scored |= titled(connection, scored, question, scope)
         seeds = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:HOP_SEEDS]
         linked = _linked(connection, seeds, question, scope, alive, text_of)
         scored |= _with_links(connection, scored, seeds, linked, by_vector, vector, weight, embedder_id)
@@ -160,6 +176,25 @@ def _in_scope(
     return frozenset(found)
 
 
+def titled(
+    connection: sqlite3.Connection, scored: Mapping[int, Scores], question: str, scope: Scope
+) -> dict[int, Scores]:
+    """Those of the best passages whose document's title stands in the question, raised by how much of it that is."""
+    asked = terms(question)
+    best = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:TITLED_AMONG]
+    owners = passages.documents_of(connection, best)
+    found = revisions.titles(connection, sorted(set(owners.values())), scope.version)
+    shares = {owner: links.named_share(title, asked) for owner, title in found.items()}
+    alike = Counter(found[owner] for owner, share in shares.items() if share)
+    raised: dict[int, Scores] = {}
+    for passage_id in best:
+        share = shares.get(owners[passage_id], 0.0)
+        if share:
+            bonus = TITLE_BONUS * share / math.sqrt(alike[found[owners[passage_id]]])
+            raised[passage_id] = replace(scored[passage_id], fused=scored[passage_id].fused + bonus)
+    return raised
+
+
 def _linked(
     connection: sqlite3.Connection,
     seeds: Sequence[int],
@@ -167,57 +202,68 @@ def _linked(
     scope: Scope,
     alive: Callable[[], Alive],
     text_of: Callable[[int], str],
-) -> dict[int, Link]:
-    """document id → (rank of the seed, its passages): the documents whose titles the best passages mention.
+) -> list[Link]:
+    """The documents whose titles the best passages mention, wholly or in part.
 
     The second of two hops: a question about the director of a film is answered where the director is written about,
     and the film's passage names them. What the question itself mentions was found already.
     """
     asked = set(terms(question))
-    reached: dict[int, tuple[int, links.Name]] = {}  # passage → (rank of the seed, by which name)
-    sought: set[links.Name] = set()
+    leading: dict[links.Name, int] = {}  # to the rank of the first seed that has it
+    reached: dict[int, list[links.Name]] = {}  # by passage
     for rank, seed in enumerate(seeds):
         for name in links.names(text_of(seed)):
-            if name in sought or asked.issuperset(name):
+            if name in leading or asked.issuperset(name):
                 continue
-            sought.add(name)
+            leading[name] = rank
             found = words.in_context(connection, name, _HOP_SPREAD + 1, past=False)
             if not scope.is_present:
                 found += words.in_context(connection, name, _HOP_SPREAD + 1, past=True)
             if len(found) > _HOP_SPREAD:
                 continue
             for passage_id in found:
-                reached.setdefault(passage_id, (rank, name))
+                reached.setdefault(passage_id, []).append(name)
     allowed = _in_scope(connection, reached.keys(), scope, alive)
     owners = passages.documents_of(connection, sorted(allowed))
     titles = revisions.titles(connection, sorted(set(owners.values())), scope.version)
     own = set(passages.documents_of(connection, seeds).values())
-    linked: dict[int, Link] = {}
+    together: dict[tuple[int, links.Name], list[int]] = {}
     for passage_id in sorted(allowed):
-        rank, name = reached[passage_id]
-        owner = owners[passage_id]
-        if owner in own or name not in links.titles(titles.get(owner, "")):
-            continue
-        first, together = linked.get(owner, (rank, ()))
-        linked[owner] = min(first, rank), (*together, passage_id)
+        if owners[passage_id] not in own:
+            for name in reached[passage_id]:
+                together.setdefault((owners[passage_id], name), []).append(passage_id)
+    linked = []
+    for (owner, name), passage_ids in together.items():
+        weight = _weight(name, titles.get(owner, ""))
+        if weight:  # else a heading holds it, not the title
+            linked.append(Link(leading[name], name, weight, tuple(passage_ids)))
     return linked
+
+
+def _weight(name: links.Name, title: str) -> float:
+    """1 if the name is the title; less if it is a part of it; 0 if it does not stand in it."""
+    if name in links.titles(title):
+        return 1.0
+    whole = terms(title)
+    return HOP_PARTIAL * len(name) / len(whole) if links.is_run(name, whole) else 0.0
 
 
 def _with_links(
     connection: sqlite3.Connection,
     scored: Mapping[int, Scores],
     seeds: Sequence[int],
-    linked: Mapping[int, Link],
+    linked: Sequence[Link],
     by_vector: Mapping[int, float],
     vector: Vector | None,
-    weight: float,
+    dense_weight: float,
     embedder_id: int,
 ) -> dict[int, Scores]:
     """The best passage of each document linked to, raised, but not above the seed that led to it.
 
-    One that was no candidate gets a cosine on the candidates' scale.
+    Of the documents of one name only the best HOP_BEST are, and each the less, the more there are. A passage that was
+    no candidate gets a cosine on the candidates' scale.
     """
-    missing = [i for _, together in linked.values() for i in together if i not in scored]
+    missing = [i for link in linked for i in link.passage_ids if i not in scored]
     if vector is None or not missing:
         cosines = {}
     else:
@@ -228,14 +274,21 @@ def _with_links(
     def plain(passage_id: int) -> Scores:
         cosine = cosines.get(passage_id)
         part = 0.0 if cosine is None or high <= low else max(0.0, (cosine - low) / (high - low))
-        return scored.get(passage_id) or Scores(weight * part, cosine, None)
+        return scored.get(passage_id) or Scores(dense_weight * part, cosine, None)
 
+    alike: dict[tuple[links.Name, bool], list[tuple[Link, int]]] = {}
+    for link in linked:
+        best = max(link.passage_ids, key=lambda passage_id: plain(passage_id).fused)
+        alike.setdefault((link.name, link.weight == 1.0), []).append((link, best))
     raised: dict[int, Scores] = {}
-    for rank, together in linked.values():
-        best = max(together, key=lambda passage_id: plain(passage_id).fused)
-        scores, most = plain(best), scored[seeds[rank]].fused
-        gained = scores.fused + HOP_GAIN * HOP_DECAY**rank * most
-        raised[best] = replace(scores, fused=max(scores.fused, min(gained, most * _BELOW)))
+    for group in alike.values():
+        first = sorted(group, key=lambda pair: (-plain(pair[1]).fused, pair[1]))[:HOP_BEST]
+        for link, best in first:
+            scores, most = plain(best), scored[seeds[link.rank]].fused
+            gained = scores.fused + HOP_GAIN * HOP_DECAY**link.rank * link.weight / math.sqrt(len(group)) * most
+            fused = max(scores.fused, min(gained, most * _BELOW))
+            if best not in raised or fused > raised[best].fused:
+                raised[best] = replace(scores, fused=fused)
     return raised
 
 
