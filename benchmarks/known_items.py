@@ -136,8 +136,8 @@ def figures(
             pass
         passages = _passages(base, puts)
         for item in items:
-            by_vector, by_words, unknown = base.candidates(item.question)
-            fused = retrieve.fuse(by_vector, by_words, dense_weight=retrieve.dense_weight(unknown))
+            by_vector, by_words, weight = base.candidates(item.question)
+            fused = retrieve.fuse(by_vector, by_words, dense_weight=weight)
             ways: dict[str, Mapping[int, float]] = {
                 "vectors": by_vector,
                 "words": by_words,

@@ -55,7 +55,7 @@ class Candidates:
 
     vectors: dict[int, float]
     words: dict[int, float]
-    unknown: float  # share of the question's tokens
+    weight: float  # of the cosine in the mix
     default: list[int]  # numbers of documents
     owner: dict[int, int]  # passage → number of its document
     ms: float  # of `search`, the question's vector at hand
@@ -180,7 +180,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
         embedder.embed([question.text for question in test_set.questions])  # type: ignore[attr-defined]
         found = []
         for question in test_set.questions:
-            by_vector, by_words, unknown = base.candidates(question.text)
+            by_vector, by_words, weight = base.candidates(question.text)
             with base.reading() as connection:
                 owner = passages.documents_of(connection, sorted({*by_vector, *by_words}))
             with stepwise() as steps:
@@ -188,7 +188,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
                 default = searched(base, question.text, test_set.depth)
                 took = time.perf_counter() - began
             owner = {passage_id: document_id - 1 for passage_id, document_id in owner.items()}
-            candidates = Candidates(by_vector, by_words, unknown, default, owner, took * 1_000, dict(steps))
+            candidates = Candidates(by_vector, by_words, weight, default, owner, took * 1_000, dict(steps))
             found.append((question, candidates))
         return found
 
@@ -283,7 +283,7 @@ def mixed(weight: float | None) -> Ranker:
     """The convex mix with that dense weight; None: the default's."""
 
     def rank(candidates: Candidates) -> list[int]:
-        dense_weight = retrieve.dense_weight(candidates.unknown) if weight is None else weight
+        dense_weight = candidates.weight if weight is None else weight
         fused = retrieve.fuse(candidates.vectors, candidates.words, dense_weight=dense_weight)
         return _ordered(candidates, {passage_id: scores.fused for passage_id, scores in fused.items()})
 
@@ -424,11 +424,11 @@ def cross_fit(test_set: TestSet, embedder: object) -> None:
     with filled(test_set, embedder) as base:
         plain = []
         for question in test_set.questions:
-            by_vector, by_words, unknown = base.candidates(question.text)
+            by_vector, by_words, weight = base.candidates(question.text)
             with base.reading() as connection:
                 owner = passages.documents_of(connection, sorted({*by_vector, *by_words}))
             owner = {passage_id: document_id - 1 for passage_id, document_id in owner.items()}
-            plain.append((question, Candidates(by_vector, by_words, unknown, [], owner, 0.0)))
+            plain.append((question, Candidates(by_vector, by_words, weight, [], owner, 0.0)))
         fused = figures(plain, mixed(None))
         kept = retrieve.HOP_GAIN, retrieve.HOP_PARTIAL, retrieve.TITLE_BONUS
         by_weights = []

@@ -376,6 +376,7 @@ class KnowledgeBase:
                 words_now=self._words_now(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
+                string_of=lambda passage_id: self._string(connection, passage_id),
                 rerank=self._reranking(connection, question),
                 embedder_id=self._embedder_id,
             )
@@ -389,7 +390,7 @@ class KnowledgeBase:
             return self._standings(connection, number, as_of).of()
 
     def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
-        """(passage id → cosine, passage id → BM25, share of unknown tokens): what `search` fuses, about now."""
+        """(passage id → cosine, passage id → BM25, weight of the cosine): what `search` fuses first, about now."""
         number = self.version_number(None)
         vector, unknown = self._embedded(question)
         with self._database.snapshot() as connection:
@@ -403,7 +404,8 @@ class KnowledgeBase:
                 words_now=self._words_now(connection, number),
                 embedder_id=self._embedder_id,
             )
-            return by_vector, by_words, unknown
+            known = retrieve.known_by_words(question, by_vector, by_words, lambda i: self._string(connection, i))
+            return by_vector, by_words, retrieve.dense_weight(unknown, known)
 
     def revision_of(self, hit: Hit) -> Revision:
         """The text and header that a hit was cut from."""

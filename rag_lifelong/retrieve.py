@@ -17,7 +17,7 @@ import numpy as np
 from rag_lifelong import links
 from rag_lifelong.alive import Alive, Ids
 from rag_lifelong.index import VectorIndex
-from rag_lifelong.questions import identifiers
+from rag_lifelong.questions import identifiers, marked_terms
 from rag_lifelong.staleness import Weights, weighed
 from rag_lifelong.store import passages, revisions, vectors, words
 from rag_lifelong.terms import query_terms, stem, terms
@@ -26,6 +26,11 @@ from rag_lifelong.types import Scores, Vector
 CANDIDATES = 100  # from words and from vectors each; more moved no figure of the retrieval benchmark
 _UNMASKED = 120  # sought first among all vectors, dead ones too: if enough of them live, no mask is needed
 DENSE_WEIGHT = 0.6  # of a convex mix of min-max scores; benchmarks.retrieval
+WORDS_KNOW = 0.7  # of the dense weight is lost where words have found what the embedder has not; benchmarks.retrieval
+_UNSEEN_FROM = 20  # … which is so if it sees so many nearer than what words found
+_COVERED = 0.7, 0.9  # … and from the lower to the higher share of the question that this holds
+_AHEAD = 0.1, 0.4  # … and share of its score that it is before the tenth by words
+_MARKED_COUNTS = 2.0  # … where names, numbers and identifiers count so many times
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
 FIELD_BONUS = 1.0  # … and of it the header entry, if nothing but that is asked for
@@ -102,6 +107,7 @@ def search(
     words_now: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
+    string_of: Callable[[int], str],
     rerank: Rerank | None,
     embedder_id: int,
 ) -> list[Scored]:
@@ -112,7 +118,8 @@ def search(
     alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
     memory, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
-    text_of: a passage's text, given its id. rerank: looks at the best RERANKED again; None: they stay as they are.
+    text_of: a passage's text, given its id. string_of: its title and headings, then its text.
+    rerank: looks at the best RERANKED again; None: they stay as they are.
     """
     by_vector, by_words = candidates(
         connection,
@@ -130,7 +137,7 @@ def search(
         if vector is not None:
             found = vectors.by_passage(connection, embedder_id, [i for i in named if i not in by_vector])
             by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
-    weight = dense_weight(unknown_share)
+    weight = dense_weight(unknown_share, known_by_words(question, by_vector, by_words, string_of))
     scored = fuse(by_vector, by_words, dense_weight=weight)
     if not named:
         scored |= titled(connection, scored, question, scope)
@@ -358,9 +365,37 @@ def candidates(
     return by_vector | {passage_id: float(found[passage_id] @ vector) for passage_id in found}, by_words
 
 
-def dense_weight(unknown_share: float) -> float:
+def dense_weight(unknown_share: float, known_by_words: float) -> float:
     """The weight of the cosine in the mix, for a question of which the embedder does not know that share."""
-    return DENSE_WEIGHT * (1.0 - unknown_share)
+    return DENSE_WEIGHT * (1.0 - unknown_share) * (1.0 - WORDS_KNOW * known_by_words)
+
+
+def known_by_words(
+    question: str, by_vector: Mapping[int, float], by_words: Mapping[int, float], string_of: Callable[[int], str]
+) -> float:
+    """How surely words have found what was asked and the embedder has not, 0 to 1: people, dates, rare words.
+
+    So it is if the best passage by words holds nearly all of the question and is well ahead of others, and is far down
+    by its cosine. string_of: a passage's title, headings and text.
+    """
+    if not by_words:
+        return 0.0
+    best = max(by_words, key=lambda passage_id: (by_words[passage_id], -passage_id))
+    cosine = by_vector.get(best)
+    if cosine is None or sum(other > cosine for other in by_vector.values()) < _UNSEEN_FROM:
+        return 0.0
+    tenth = sorted(by_words.values(), reverse=True)[9] if len(by_words) > 9 else 0.0
+    ahead = _ramp((by_words[best] - tenth) / by_words[best], *_AHEAD)
+    if not ahead:
+        return 0.0
+    held, marked = set(terms(string_of(best))), marked_terms(question)
+    counts = {term: _MARKED_COUNTS if term in marked else 1.0 for term in query_terms(question)}
+    covered = sum(count for term, count in counts.items() if term in held) / sum(counts.values())
+    return ahead * _ramp(covered, *_COVERED)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def fuse(by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense_weight: float) -> dict[int, Scores]:
