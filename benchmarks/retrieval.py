@@ -95,13 +95,15 @@ def main() -> None:
     cached = embedder if arguments.cache is None else CachedEmbedder(embedder, arguments.cache)
     everything = (*SETS, *TITLED, *ACROSS, *(PEPS if arguments.peps is not None else ()))
     rows: dict[str, list[tuple[Question, Candidates]]] = {}
+    hops: list[str] = []
     for name in arguments.sets or everything:
         test_set = load(arguments.data, name, peps=arguments.peps, embedder=cached)
         print(f"{name}: {len(test_set.documents)} documents, {len(test_set.questions)} questions", flush=True)
-        if arguments.cross_fit:
-            cross_fit(test_set, cached)
-        else:
+        if arguments.cross_fit or (arguments.report is not None and name in MULTIHOP):
+            hops += cross_fit(test_set, cached)
+        if not arguments.cross_fit:
             rows[name] = gather(test_set, cached)
+    print("\n".join(hops))
     halves = {
         name: [(q, c) for q, c in found if in_tuning_half(q.text) == arguments.tune] for name, found in rows.items()
     }
@@ -113,7 +115,7 @@ def main() -> None:
             from benchmarks import retrieval_page
 
             asked = [question.text for found in rows.values() for question, _ in found][:200]
-            retrieval_page.write(arguments.report, rows, halves, embedding_ms(embedder, asked))
+            retrieval_page.write(arguments.report, rows, halves, embedding_ms(embedder, asked), hops)
 
 
 def in_tuning_half(text: str) -> bool:
@@ -132,7 +134,8 @@ def load(data: Path, name: str, *, peps: Path | None = None, embedder: object = 
         return TestSet(name, documents, [Question(text, gold) for text, gold in asked])
     if name in ("squad_dev", *TITLED):
         entries = json.loads((data / "squad_dev.json").read_text(encoding="utf-8"))
-        return _squad(name, entries, titled=name in TITLED)
+        found = _squad(name, entries, titled=name in TITLED)
+        return TestSet(name, found.documents, found.questions[:: 5 if name in TITLED else 1])
     if name in ACROSS:
         asked_of, texts_of = (load(data, f"xquad.{code}") for code in name.removeprefix("xquad.").split("-on-"))
         return TestSet(name, texts_of.documents, asked_of.questions)  # the same paragraphs in the same order
@@ -396,31 +399,38 @@ def report(halves: Mapping[str, Sequence[tuple[Question, Candidates]]]) -> None:
         print(line)
 
 
+def beside(values: Values, peer: str) -> tuple[list[str], list[tuple[float, float, float]]]:
+    """Where the default is below a peer beyond a paired interval; (mean, low, high) of it less the peer, sets pooled."""
+    below, pooled = [], []
+    for m in (2, 4):
+        differences = {name: default[:, m] - values[peer][name][:, m] for name, default in values["default"].items()}
+        below += [f"{name} {MEASURES[m]}" for name, difference in differences.items() if interval(difference)[1] < 0]
+        mean = float(np.mean([difference.mean() for difference in differences.values()]))
+        pooled.append((mean, *pooled_interval(list(differences.values()))))
+    return below, pooled
+
+
 def floor(values: Values) -> Iterator[str]:
     """Is the default, beyond a paired 95 % interval, below a peer on a set? Above it on the sets pooled?"""
     for peer in (*PEERS, "fused"):
-        below, shown = [], []
+        shown = []
         for name, default in values["default"].items():
             pairs = [interval(default[:, m] - values[peer][name][:, m]) for m in (2, 4)]
             shown.append(f"{name} " + " / ".join(f"[{low * 100:+.1f}, {high * 100:+.1f}]" for low, high in pairs))
-            below += [f"{name} {MEASURES[m]}" for m, (_, high) in zip((2, 4), pairs, strict=True) if high < 0]
         yield f"default − {peer}: " + "; ".join(shown)
-        pooled = [
-            pooled_interval([default[:, m] - values[peer][name][:, m] for name, default in values["default"].items()])
-            for m in (2, 4)
-        ]
-        together = " / ".join(f"[{low * 100:+.1f}, {high * 100:+.1f}]" for low, high in pooled)
-        verdict = "above" if all(low > 0 for low, _ in pooled) else "not above"
-        yield f"  not below on any set: {'no: ' + ', '.join(below) if below else 'yes'}; pooled {together}: {verdict}"
+        below, pooled = beside(values, peer)
+        together = " / ".join(f"{mean * 100:+.1f} [{low * 100:+.1f}, {high * 100:+.1f}]" for mean, low, high in pooled)
+        verdict = "above" if all(low > 0 for _, low, _ in pooled) else "not above"
+        yield f"  below on: {', '.join(below) or 'no set'}; pooled {together}: {verdict}"
 
 
 # -- the hop's weights, chosen on each half for the other
 
-GRID = [(gain, partial, title) for gain in (0.4, 0.6, 0.8) for partial in (0.0, 0.6) for title in (0.0, 0.6, 1.0)]
+GRID = [(gain, partial, title) for gain in (0.4, 0.6, 0.8) for partial in (0.0, 0.6) for title in (0.0, 1.0)]
 
 
-def cross_fit(test_set: TestSet, embedder: object) -> None:
-    """Prints default − fused over both halves, the weights of each half chosen by nDCG@10 on the other."""
+def cross_fit(test_set: TestSet, embedder: object) -> Iterator[str]:
+    """Default − fused over both halves, the weights of each half chosen by nDCG@10 on the other; as a list's lines."""
     with filled(test_set, embedder) as base:
         plain = []
         for question in test_set.questions:
@@ -439,16 +449,18 @@ def cross_fit(test_set: TestSet, embedder: object) -> None:
         retrieve.HOP_GAIN, retrieve.HOP_PARTIAL, retrieve.TITLE_BONUS = kept
     is_tuning = np.array([in_tuning_half(question.text) for question in test_set.questions])
     found = np.zeros_like(fused)
+    chosen = []
     for half in (True, False):
         best = max(range(len(GRID)), key=lambda i: by_weights[i][is_tuning == half, 4].mean())
         found[is_tuning != half] = by_weights[best][is_tuning != half]
-        print(f"  gain, partial, title bonus {GRID[best]} chosen on the {'tuning' if half else 'reporting'} half")
+        chosen.append(" ".join(f"{weight:g}" for weight in GRID[best]))
+    yield f"- `{test_set.name}`, {len(found)} questions; gain, part of a title, title in the question: {'; '.join(chosen)}"
     for measure in (1, 2, 4):
         difference = found[:, measure] - fused[:, measure]
         low, high = interval(difference)
-        print(
-            f"  {MEASURES[measure]}: fused {fused[:, measure].mean() * 100:.1f}, cross-fitted "
-            f"{found[:, measure].mean() * 100:.1f}: {difference.mean() * 100:+.1f} [{low * 100:+.1f}, {high * 100:+.1f}]"
+        yield (
+            f"  - {MEASURES[measure]}: {fused[:, measure].mean() * 100:.1f} → {found[:, measure].mean() * 100:.1f}, "
+            f"{difference.mean() * 100:+.1f} [{low * 100:+.1f}, {high * 100:+.1f}]"
         )
 
 
