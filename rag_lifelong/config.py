@@ -19,20 +19,15 @@ if TYPE_CHECKING:
 
 FILE_NAME = "lifelong.toml"
 _APPLICATION = "lifelong"
-_ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER", "reranker": "LIFELONG_RERANKER"}
+ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER", "reranker": "LIFELONG_RERANKER"}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings.
+    """All settings; PURPOSES says what each is for.
 
-    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder. reranker: folder or name of a
-    cross-encoder on this machine, "" for none.
-    k: passages a search shows. chunk_tokens: about the size of a full chunk. max_file_mb: larger files are not read.
-    settle_ms: a watched file is read once it has not changed for so long.
-    editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
-    color: "auto", "always" or "never". rules: about the age of documents, the user's before the knowledge base's own;
-    of two that match, the later one holds.
+    rules: about the age of documents, the user's before the knowledge base's own; of two that match, the later one
+    holds.
     """
 
     model: str
@@ -58,6 +53,18 @@ DEFAULTS = Config(
     editor_uri="file://{path}",
     color="auto",
 )
+
+PURPOSES = {
+    "model": "SPEC of the language model; `quote` for none",
+    "embedder": "SPEC of the embedder",
+    "reranker": "folder or name of a cross-encoder on this machine, to read the best passages again; empty for none",
+    "k": "passages a search shows",
+    "chunk_tokens": "about the size of a full chunk",
+    "max_file_mb": "larger files are not read",
+    "settle_ms": "a watched file is read once it has not changed for so long",
+    "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
+    "color": "`auto`, `always` or `never`",
+}
 
 _RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}
 _CHOICES = {"color": ("auto", "always", "never")}
@@ -117,7 +124,7 @@ def settings_of(knowledge_base: Path) -> tuple[Setting, ...]:
     for field in fields(DEFAULTS):
         if field.name == "rules":  # a list; see rules_of
             continue
-        variable = _ENVIRONMENT.get(field.name)
+        variable = ENVIRONMENT.get(field.name)
         if variable is not None and os.environ.get(variable):
             found.append(Setting(field.name, os.environ[variable], variable))
             continue
