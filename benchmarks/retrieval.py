@@ -94,7 +94,7 @@ def main() -> None:
     embedder = open_embedder(arguments.embedder, cache_dir=None)
     cached = embedder if arguments.cache is None else CachedEmbedder(embedder, arguments.cache)
     everything = (*SETS, *TITLED, *ACROSS, *(PEPS if arguments.peps is not None else ()))
-    rows: dict[str, list[tuple[Question, Candidates]]] = {}
+    halves: dict[str, list[tuple[Question, Candidates]]] = {}
     hops: list[str] = []
     for name in arguments.sets or everything:
         test_set = load(arguments.data, name, peps=arguments.peps, embedder=cached)
@@ -102,11 +102,9 @@ def main() -> None:
         if arguments.cross_fit or (arguments.report is not None and name in MULTIHOP):
             hops += cross_fit(test_set, cached)
         if not arguments.cross_fit:
-            rows[name] = gather(test_set, cached)
-    print("\n".join(hops))
-    halves = {
-        name: [(q, c) for q, c in found if in_tuning_half(q.text) == arguments.tune] for name, found in rows.items()
-    }
+            half = [q for q in test_set.questions if in_tuning_half(q.text) == arguments.tune]
+            halves[name] = gather(TestSet(name, test_set.documents, half), cached)
+    print("\n".join(hops), flush=True)
     if arguments.tune:
         sweep(halves)
     elif halves:
@@ -114,8 +112,8 @@ def main() -> None:
         if arguments.report is not None:
             from benchmarks import retrieval_page
 
-            asked = [question.text for found in rows.values() for question, _ in found][:200]
-            retrieval_page.write(arguments.report, rows, halves, embedding_ms(embedder, asked), hops)
+            asked = [question.text for found in halves.values() for question, _ in found][:200]
+            retrieval_page.write(arguments.report, halves, embedding_ms(embedder, asked), hops)
 
 
 def in_tuning_half(text: str) -> bool:

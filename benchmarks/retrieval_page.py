@@ -74,18 +74,16 @@ The same 1,000 questions, and ever more passages of the same encyclopedia around
 """
 
 
-def write(page: Path, rows: Rows, halves: Rows, embedding_ms: tuple[float, float], hops: Sequence[str]) -> None:
+def write(page: Path, halves: Rows, embedding_ms: tuple[float, float], hops: Sequence[str]) -> None:
     """The page, and its figure in figures/ beside it. hops: what cross-fitting gave."""
     values = retrieval.all_figures(halves)
-    lines = [*_lines(rows, halves, values, embedding_ms, hops)]
+    lines = [*_lines(halves, values, embedding_ms, hops)]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(_HEAD + "\n".join(lines) + _DILUTION, encoding="utf-8")
     draw(values, page.parent / "figures" / "retrieval.svg")
 
 
-def _lines(
-    rows: Rows, halves: Rows, values: Values, embedding_ms: tuple[float, float], hops: Sequence[str]
-) -> Iterator[str]:
+def _lines(halves: Rows, values: Values, embedding_ms: tuple[float, float], hops: Sequence[str]) -> Iterator[str]:
     own = [name for name in halves if name not in ACROSS]
     yield "\n## Is the default ever worse?\n"
     yield "Paired differences, default less the other; *below* is beyond the interval, on recall@5 or nDCG@10.\n"
@@ -128,8 +126,8 @@ def _lines(
     yield "Milliseconds, median and 95th percentile, one question at a time, in the run that made the tables.\n"
     yield "| | " + " | ".join(STEPS) + " | search in all |"
     yield "|---|" + "---:|" * (len(STEPS) + 1)
-    for name in [name for name in ("squad_dev", "musique", *PEPS[:1]) if name in rows]:
-        found = [candidates for _, candidates in rows[name]]
+    for name in [name for name in ("squad_dev", "musique", *PEPS[:1]) if name in halves]:
+        found = [candidates for _, candidates in halves[name]]
         columns = [[c.steps[step] for c in found] for step in STEPS] + [[c.ms for c in found]]
         cells = ["{:.1f} / {:.1f}".format(*np.quantile(column, (0.5, 0.95))) for column in columns]
         yield f"| {TITLES[name]} | " + " | ".join(cells) + " |"
