@@ -41,7 +41,7 @@ Made by
     python -m benchmarks.retrieval --data DATA --peps PEPS/peps --report docs/retrieval.md
     python -m benchmarks.dilution --data DATA --figure docs/figures/dilution.svg
 
-in per cent, of the half of the questions that no weight was chosen on. `words` is BM25 (stemmed), `vectors` the default
+in per cent, of the reporting half of the questions; weights were chosen on the other. `words` is BM25 (stemmed), `vectors` the default
 embedder alone (all-MiniLM-L6-v2), `equal RRF` their fusion by rank, `0.7 / 0.3` a fixed convex mix with 0.7 of the
 cosine, `fused` the mix with weights that go by the question, `default` what `search` gives: with titles that the
 question names, and the second hop. The sets, and what is a hit in them, are described in `benchmarks/retrieval.py` and
@@ -63,7 +63,7 @@ not above the passage that led to it. No language model takes part. HippoRAG, wh
 30 points of recall@5 over its own retriever.
 
 The rules of the hop (which names, how many documents of one name) were found with both halves of these two sets in
-view, 100 questions each; its weights were not. So the figures here may be somewhat better than on other sets.
+view, 100 questions each; only the three weights named below are cross-fitted. On other sets expect somewhat less.
 """
 _LANGUAGES = """
 ## Languages
