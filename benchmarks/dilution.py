@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import retrieval
+from ingest import Chunk, Document
 from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 
@@ -34,19 +36,19 @@ def main() -> None:
     embedder = open_embedder(None, cache_dir=None)
     cached = embedder if arguments.cache is None else retrieval.CachedEmbedder(embedder, arguments.cache)
     sets = [retrieval.load(arguments.data, name) for name in ("squad_dev", "hotpotqa", "musique")]
-    passages = [passage for test_set in sets for passage in test_set.passages][: STEPS[-1]]
+    documents = [document for test_set in sets for document in test_set.documents][: STEPS[-1]]
     asked = [
         question
         for question in sets[0].questions
         if max(question.gold) < STEPS[0] and not retrieval.in_tuning_half(question.text)
     ][:QUESTIONS]
-    curve = measure(cached, passages, asked)
+    curve = measure(cached, documents, asked)
     if arguments.figure is not None:
         draw(curve, arguments.figure)
 
 
 def measure(
-    embedder: object, passages: list[tuple[str, str]], asked: list[retrieval.Question]
+    embedder: object, documents: list[tuple[Document, Sequence[Chunk]]], asked: list[retrieval.Question]
 ) -> dict[str, list[tuple[float, float, float]]]:
     """way → recall@5 with its 95 % interval at each of STEPS; prints a row a step."""
     curve: dict[str, list[tuple[float, float, float]]] = {way: [] for way in WAYS}
@@ -57,7 +59,7 @@ def measure(
         embedder.embed([question.text for question in asked])  # type: ignore[attr-defined]
         begun = 0
         for step in STEPS:
-            added = [retrieval.put(root.id, i, *passages[i]) for i in range(begun, step)]
+            added = [retrieval.put(root.id, i, *documents[i]) for i in range(begun, step)]
             base.commit(added, cause="benchmark")
             begun = step
             while base.embed_next(1_024):

@@ -30,6 +30,7 @@ from rag_lifelong.knowledge_base import Dates, KnowledgeBase, utc_now
 from rag_lifelong.places import relative_to
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings, ignored_by
+from rag_lifelong.rerank import Reranker, open_reranker
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
@@ -57,6 +58,7 @@ def open_assistant(
     *,
     llm: object | None = None,
     embedder: str | Embedder | None = None,
+    reranker: str | Reranker | None = None,
     create: bool = True,
     rescue: bool = False,
     now: Callable[[], datetime] = utc_now,
@@ -68,6 +70,7 @@ def open_assistant(
     embedder: a SPEC or an Embedder; None for the setting `embedder`, and without it the one that the knowledge base was
     built with. Another than that takes over: its vectors are made in the background, and until all are there, both
     answer.
+    reranker: a folder or name on this machine, or a Reranker; None for the setting `reranker`; "" for none.
     rescue: set a damaged store aside (never deleted) and begin a new one; `rebuild` then reads in again, as they are on
     disk now, the folders and files that the damaged one names. Its versions stay behind in it.
     now: the clock that versions are dated by, and ages counted from; a history can be replayed with its own.
@@ -83,7 +86,14 @@ def open_assistant(
     else:
         chosen = embedder
     model = open_model(config.model if llm is None else llm)
-    base = KnowledgeBase(path, embedder=chosen, create=create or rescued is not None, now=now, rules=config.rules)
+    base = KnowledgeBase(
+        path,
+        embedder=chosen,
+        reranker=open_reranker(config.reranker if reranker is None else reranker),
+        create=create or rescued is not None,
+        now=now,
+        rules=config.rules,
+    )
     return Assistant(base, model=model, config=config, rescued=rescued)
 
 

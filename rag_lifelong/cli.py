@@ -219,7 +219,7 @@ def _config(options: Namespace) -> int:
         return DONE
     width = max(len(str(setting.value)) for setting in found)
     for setting in found:
-        value = safe_line(str(setting.value)) or "as built"  # the embedder
+        value = safe_line(str(setting.value)) or '""'
         sys.stdout.write(f"{setting.name:<12}  {value:<{width}}  {short_path(setting.origin)}\n")
     here, everywhere = short_path(str(path / FILE_NAME)), short_path(str(user_file()))
     sys.stdout.write(f"To change one: {here}, or for all knowledge bases {everywhere}\n")

@@ -19,24 +19,20 @@ if TYPE_CHECKING:
 
 FILE_NAME = "lifelong.toml"
 _APPLICATION = "lifelong"
-_ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER"}
+ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER", "reranker": "LIFELONG_RERANKER"}
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings.
+    """All settings; PURPOSES says what each is for.
 
-    model: SPEC of the language model; "quote" for none. embedder: SPEC of the embedder, which takes over from another
-    in the background; "": the one the knowledge base was built with, for a new one all-MiniLM-L6-v2.
-    k: passages a search shows. chunk_tokens: about the size of a full chunk. max_file_mb: larger files are not read.
-    settle_ms: a watched file is read once it has not changed for so long.
-    editor_uri: what a path:line in the terminal links to; {path}, {line}, {page} are filled in.
-    color: "auto", "always" or "never". rules: about the age of documents, the user's before the knowledge base's own;
-    of two that match, the later one holds.
+    rules: about the age of documents, the user's before the knowledge base's own; of two that match, the later one
+    holds.
     """
 
     model: str
     embedder: str
+    reranker: str
     k: int
     chunk_tokens: int
     max_file_mb: int
@@ -49,6 +45,7 @@ class Config:
 DEFAULTS = Config(
     model="quote",
     embedder="",
+    reranker="",
     k=8,
     chunk_tokens=200,
     max_file_mb=100,
@@ -56,6 +53,19 @@ DEFAULTS = Config(
     editor_uri="file://{path}",
     color="auto",
 )
+
+PURPOSES = {
+    "model": "SPEC of the language model; `quote` for none",
+    "embedder": "SPEC of the embedder, which takes over from another in the background; empty for the one the "
+    "knowledge base was built with, for a new one all-MiniLM-L6-v2",
+    "reranker": "folder or name of a cross-encoder on this machine, to read the best passages again; empty for none",
+    "k": "passages a search shows",
+    "chunk_tokens": "about the size of a full chunk",
+    "max_file_mb": "larger files are not read",
+    "settle_ms": "a watched file is read once it has not changed for so long",
+    "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
+    "color": "`auto`, `always` or `never`",
+}
 
 _RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}
 _CHOICES = {"color": ("auto", "always", "never")}
@@ -115,7 +125,7 @@ def settings_of(knowledge_base: Path) -> tuple[Setting, ...]:
     for field in fields(DEFAULTS):
         if field.name == "rules":  # a list; see rules_of
             continue
-        variable = _ENVIRONMENT.get(field.name)
+        variable = ENVIRONMENT.get(field.name)
         if variable is not None and os.environ.get(variable):
             found.append(Setting(field.name, os.environ[variable], variable))
             continue

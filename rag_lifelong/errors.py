@@ -7,6 +7,7 @@
     ├── KnowledgeBaseBusy        another process holds the write lock for too long
     ├── EmbedderMismatch         built with another embedder
     ├── EmbedderUnusable         its weights are missing, or not the ones named
+    ├── RerankerUnusable         the cross-encoder is missing, or not one
     ├── ModelUnusable            the language model cannot be loaded or reached
     ├── BackupUnusable           damaged, newer than this program, or not a backup
     ├── TargetUnusable           a place to write to is taken already, or cannot be written to
@@ -54,6 +55,10 @@ class EmbedderMismatch(LifelongError):
 
 class EmbedderUnusable(LifelongError):
     """The embedder's weights are missing, or are not the ones named."""
+
+
+class RerankerUnusable(LifelongError):
+    """The cross-encoder is missing on this machine, or cannot be loaded, or is not one."""
 
 
 class ModelUnusable(LifelongError):

@@ -30,7 +30,8 @@ from rag_lifelong.meaning import Meaning, Query, Scope, Searched
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
-from rag_lifelong.retrieve import Scored, Words
+from rag_lifelong.rerank import Reranker
+from rag_lifelong.retrieve import Rerank, Scored, Words
 from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
 from rag_lifelong.store import documents, embedders, files, passages, revisions, settings, vectors, versions, words
@@ -73,6 +74,7 @@ class KnowledgeBase:
         path: Path,
         *,
         embedder: Embedder | None,
+        reranker: Reranker | None = None,
         create: bool = True,
         opener: Opener | None = None,
         now: Callable[[], datetime] = utc_now,
@@ -81,12 +83,14 @@ class KnowledgeBase:
         """Opens the knowledge base in the folder `path`, making it where needed.
 
         embedder: the one wanted; another than it was built with takes over in the background (`vector_sets`). None: the
-        one it was built with, for a new one the default. opener: opens an embedder by its SPEC.
+        one it was built with, for a new one the default. opener: opens an embedder by its SPEC. reranker: reads the
+        best passages of a search again.
         now: the clock that versions are dated by. rules: about the age of documents.
         Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderUnusable,
         EmbedderMismatch.
         """
         self.path = path
+        self.reranker = reranker
         self.rules = tuple(rules)
         self._now = now
         self._database = Database(path, create=create)
@@ -383,6 +387,8 @@ class KnowledgeBase:
                 words_now=self._words_now(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
+                string_of=lambda passage_id: self._string(connection, passage_id),
+                rerank=self._reranking(connection, question),
             )
             standing = standings.of({scored.document_id for scored in found})
             return tuple(self._hit(connection, s, number, standing[s.document_id]) for s in found)
@@ -394,7 +400,7 @@ class KnowledgeBase:
             return self._standings(connection, number, as_of).of()
 
     def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
-        """(passage id → cosine, passage id → BM25, the cosine's weight): what `search` fuses, about now."""
+        """(passage id → cosine, passage id → BM25, weight of the cosine): what `search` fuses first, about now."""
         number = self.version_number(None)
         asked = self._asked(question)
         with self._database.snapshot() as connection:
@@ -408,7 +414,8 @@ class KnowledgeBase:
                 alive=lambda: self._alive_at(connection, number),
                 words_now=self._words_now(connection, number),
             )
-            return by_vector, by_words, meaning.weight
+            known = retrieve.known_by_words(question, by_vector, by_words, lambda i: self._string(connection, i))
+            return by_vector, by_words, retrieve.dense_weight(meaning.weight, known)
 
     def revision_of(self, hit: Hit) -> Revision:
         """The text and header that a hit was cut from."""
@@ -759,6 +766,12 @@ class KnowledgeBase:
             document_date=revision.dated or revision.file_changed_at.astimezone().date(),
             standing=standing,
         )
+
+    def _reranking(self, connection: Connection, question: str) -> Rerank | None:
+        reranker = self.reranker
+        if reranker is None:
+            return None
+        return lambda passage_ids: reranker.scores(question, [self._string(connection, i) for i in passage_ids])
 
     def _text_of(self, connection: Connection, passage_id: int) -> str:
         placed = self._placed(connection, passage_id)

@@ -7,6 +7,7 @@ capitals have none.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rag_lifelong.terms import STOPWORDS, terms
 
@@ -15,7 +16,8 @@ MAX_NAMES = 40  # of a text: each is looked up
 
 _WORD = re.compile(r"\w[\w'’.-]*\w|\w")
 _JOINING = frozenset("of the de di da del der von van la le el al and in for on to y e du des".split())
-_AFTER_TITLE = re.compile(r"\s*[(|:–—]|\s+-\s")
+_AFTER_TITLE = re.compile(r"\s*[(|:–—]|\s+-\s|,\s")
+_GAP = re.compile(r" *|['’] ")  # within a name: "Dunkin' Brands"
 _BEGINS_SENTENCE = re.compile(r"(?:\A|[.!?\n])[\s\"'(“‘]*\Z")
 
 Name = tuple[str, ...]
@@ -37,9 +39,24 @@ def names(text: str) -> list[Name]:
 
 
 def titles(title: str) -> frozenset[Name]:
-    """What a document with that title may be called: all of it, and what stands before "(", ":", "|" or a dash."""
+    """What a document so titled may be called: all of it, and what stands before "(", ":", "|", "," or a dash."""
     short = _AFTER_TITLE.split(title, maxsplit=1)[0]
     return frozenset(name for name in (tuple(terms(title)), tuple(terms(short))) if name)
+
+
+def is_run(name: Name, words: Sequence[str]) -> bool:
+    """Whether the terms of a name stand side by side among these."""
+    return any(tuple(words[i : i + len(name)]) == name for i in range(len(words) - len(name) + 1))
+
+
+def named_share(title: str, question: Sequence[str]) -> float:
+    """How much of a question, given as its terms, is the title of a document: 0 if the title does not stand in it.
+
+    Of the distinct terms that are no function words.
+    """
+    content = {term for term in question if term not in STOPWORDS}
+    own = [len(content.intersection(name)) for name in titles(title) if is_run(name, question)]
+    return max(own, default=0) / len(content) if content else 0.0
 
 
 def _runs(text: str) -> list[list[str]]:
@@ -60,7 +77,7 @@ def _runs(text: str) -> list[list[str]]:
 
     for match in _WORD.finditer(text):
         word, gap = match.group(), text[last_end : match.start()]
-        if run and gap.strip(" "):
+        if run and not (_GAP.fullmatch(gap) or (gap == ". " and len(run[-1]) == 1)):  # "M. Ward"
             close()
         if word[0].isupper() or (run and (word in _JOINING or word[0].isdigit())):
             if not run:

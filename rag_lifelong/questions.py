@@ -55,6 +55,7 @@ class Question:
     asks_whether: bool
 
 
+_MARKED = re.compile(r"[\d_A-Z]")
 _AUTHOR = ("author", "authors", "creator", "from", "by", "作者")
 _CREATED = ("created", "date", "published", "日期", "创建日期")
 _DELEGATE = ("bdfl-delegate", "pep-delegate", "delegate")
@@ -202,6 +203,17 @@ _UNSPACED_PARTICLES = re.compile(
     "为什么|多长|多大|多高|多久|多远|多重|多宽|多深|什么时候|什么|哪一|哪些|哪个|哪里|哪年|多少|何时|怎么样|怎么|怎样|如何|请问|是否|以及|谁|几|吗|呢|吧|是|的|了|在|和|与|被|把|将|于|从|到|有|位"
 )
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0eff]")
+
+
+def marked_terms(text: str) -> frozenset[str]:
+    """The terms of a question's names, numbers and identifiers: of words with a digit, a "_" or a capital.
+
+    The capital that begins the question tells nothing.
+    """
+    words = text.split()
+    if words and words[0][:1].isupper():
+        words[0] = words[0][0].lower() + words[0][1:]
+    return frozenset(term for word in words if _MARKED.search(word) for term in terms(word))
 
 
 def take_apart(text: str) -> Question:

@@ -6,6 +6,7 @@ Rule: the store's state at one version in, passage ids with scores out; nothing 
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,12 +17,17 @@ import numpy as np
 from rag_lifelong import links
 from rag_lifelong.alive import Alive, Ids
 from rag_lifelong.meaning import CANDIDATES, Meaning, Scope, allowed
-from rag_lifelong.questions import identifiers
+from rag_lifelong.questions import identifiers, marked_terms
 from rag_lifelong.staleness import Weights, weighed
 from rag_lifelong.store import passages, revisions, words
 from rag_lifelong.terms import query_terms, stem, terms
 from rag_lifelong.types import Scores
 
+WORDS_KNOW = 0.7  # of the dense weight is lost where words have found what the embedder has not; benchmarks.retrieval
+_UNSEEN_FROM = 20  # … which is so if it sees so many nearer than what words found
+_COVERED = 0.7, 0.9  # … and from the lower to the higher share of the question that this holds
+_AHEAD = 0.1, 0.4  # … and share of its score that it is before the tenth by words
+_MARKED_COUNTS = 2.0  # … where names, numbers and identifiers count so many times
 DOCUMENT_SHARE = 0.75  # of k: passages of one document beyond it wait until others had their turn
 NAMED_BONUS = 1.0  # a document named in the question goes before all others; fused scores are at most 1
 FIELD_BONUS = 1.0  # … and of it the header entry, if nothing but that is asked for
@@ -31,8 +37,13 @@ _PAST_FACTOR = 10  # … and as many times that died over the years
 HOP_SEEDS = 3  # of the best passages, in whose text names are sought
 HOP_GAIN = 0.6  # of a seed's score, to the passage it leads to; benchmarks.retrieval, tuning half
 HOP_DECAY = 0.8  # … and less for each seed that is better
+HOP_PARTIAL = 0.6  # … by a name that is a part of a title, and by how small a part
+HOP_BEST = 2  # documents of one name: a title that many share tells less
+TITLE_BONUS = 1.0  # to a document whose title is the whole question, and a share of it by how much of it it is
+TITLED_AMONG = 50  # of the best passages
 _BELOW = 1 - 1e-6
 _HOP_SPREAD = 50  # passages: what more than so many have in their title or headings does not tell one from another
+RERANKED = 20  # of the best, by a cross-encoder, if there is one
 COMMON_SHARE = 0.2  # a term in more than this share of the passages …
 COMMON_FROM = 5_000  # … of a knowledge base this large is dropped if others are left: it costs most, tells least
 
@@ -47,11 +58,25 @@ class Scored:
     end: int | None = None
 
 
-Link = tuple[int, tuple[int, ...]]
-"""(rank of the seed that leads there, passage ids)."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A name in the text of a seed, and the passages of one document whose title holds it.
+
+    rank: of the seed. weight: 1 if the name is the title.
+    """
+
+    rank: int
+    name: links.Name
+    weight: float
+    passage_ids: tuple[int, ...]
+
 
 Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]] | None]
 """(terms, k, among, common share) → (passage id, BM25), best first, of the newest version; None: ask the store."""
+
+
+Rerank = Callable[[Sequence[int]], Sequence[float]]
+"""passage ids → how well each answers the question, in their order; bigger is better."""
 
 
 def search(
@@ -65,6 +90,8 @@ def search(
     words_now: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
+    string_of: Callable[[int], str],
+    rerank: Rerank | None,
 ) -> list[Scored]:
     """Up to `k` passages, best first, ties by passage id.
 
@@ -72,7 +99,8 @@ def search(
     alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
     memory, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
-    text_of: a passage's text, given its id.
+    text_of: a passage's text, given its id. string_of: its title and headings, then its text.
+    rerank: looks at the best RERANKED again; None: they stay as they are.
     """
     by_vector, by_words = candidates(
         connection, question=question, meaning=meaning, scope=scope, alive=alive, words_now=words_now
@@ -81,11 +109,15 @@ def search(
     if named:
         by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive))
         by_vector |= meaning.cosines([i for i in named if i not in by_vector])
-    scored = fuse(by_vector, by_words, dense_weight=meaning.weight)
+    weight = dense_weight(meaning.weight, known_by_words(question, by_vector, by_words, string_of))
+    scored = fuse(by_vector, by_words, dense_weight=weight)
     if not named:
+        scored |= titled(connection, scored, question, scope)
         seeds = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:HOP_SEEDS]
         linked = _linked(connection, seeds, question, scope, alive, text_of)
-        scored |= _with_links(scored, seeds, linked, by_vector, meaning)
+        scored |= _with_links(scored, seeds, linked, by_vector, meaning, weight)
+    if rerank is not None:
+        scored |= reranked(scored, rerank)
     owners = passages.documents_of(connection, list(scored))
     fused = {i: scores.fused for i, scores in scored.items() if i not in named}
     for passage_id, score in weighed(fused, owners, weights({owners[i] for i in fused})).items():
@@ -123,6 +155,25 @@ def _in_scope(
     return frozenset(found)
 
 
+def titled(
+    connection: sqlite3.Connection, scored: Mapping[int, Scores], question: str, scope: Scope
+) -> dict[int, Scores]:
+    """Those of the best passages whose document's title stands in the question, raised by how much of it that is."""
+    asked = terms(question)
+    best = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:TITLED_AMONG]
+    owners = passages.documents_of(connection, best)
+    found = revisions.titles(connection, sorted(set(owners.values())), scope.version)
+    shares = {owner: links.named_share(title, asked) for owner, title in found.items()}
+    alike = Counter(found[owner] for owner, share in shares.items() if share)
+    raised: dict[int, Scores] = {}
+    for passage_id in best:
+        share = shares.get(owners[passage_id], 0.0)
+        if share:
+            bonus = TITLE_BONUS * share / math.sqrt(alike[found[owners[passage_id]]])
+            raised[passage_id] = replace(scored[passage_id], fused=scored[passage_id].fused + bonus)
+    return raised
+
+
 def _linked(
     connection: sqlite3.Connection,
     seeds: Sequence[int],
@@ -130,68 +181,87 @@ def _linked(
     scope: Scope,
     alive: Callable[[], Alive],
     text_of: Callable[[int], str],
-) -> dict[int, Link]:
-    """document id → (rank of the seed, its passages): the documents whose titles the best passages mention.
+) -> list[Link]:
+    """The documents whose titles the best passages mention, wholly or in part.
 
     The second of two hops: a question about the director of a film is answered where the director is written about,
     and the film's passage names them. What the question itself mentions was found already.
     """
     asked = set(terms(question))
-    reached: dict[int, tuple[int, links.Name]] = {}  # passage → (rank of the seed, by which name)
-    sought: set[links.Name] = set()
+    leading: dict[links.Name, int] = {}  # to the rank of the first seed that has it
+    reached: dict[int, list[links.Name]] = {}  # by passage
     for rank, seed in enumerate(seeds):
         for name in links.names(text_of(seed)):
-            if name in sought or asked.issuperset(name):
+            if name in leading or asked.issuperset(name):
                 continue
-            sought.add(name)
+            leading[name] = rank
             found = words.in_context(connection, name, _HOP_SPREAD + 1, past=False)
             if not scope.is_present:
                 found += words.in_context(connection, name, _HOP_SPREAD + 1, past=True)
             if len(found) > _HOP_SPREAD:
                 continue
             for passage_id in found:
-                reached.setdefault(passage_id, (rank, name))
+                reached.setdefault(passage_id, []).append(name)
     allowed = _in_scope(connection, reached.keys(), scope, alive)
     owners = passages.documents_of(connection, sorted(allowed))
     titles = revisions.titles(connection, sorted(set(owners.values())), scope.version)
     own = set(passages.documents_of(connection, seeds).values())
-    linked: dict[int, Link] = {}
+    together: dict[tuple[int, links.Name], list[int]] = {}
     for passage_id in sorted(allowed):
-        rank, name = reached[passage_id]
-        owner = owners[passage_id]
-        if owner in own or name not in links.titles(titles.get(owner, "")):
-            continue
-        first, together = linked.get(owner, (rank, ()))
-        linked[owner] = min(first, rank), (*together, passage_id)
+        if owners[passage_id] not in own:
+            for name in reached[passage_id]:
+                together.setdefault((owners[passage_id], name), []).append(passage_id)
+    linked = []
+    for (owner, name), passage_ids in together.items():
+        weight = _weight(name, titles.get(owner, ""))
+        if weight:  # else a heading holds it, not the title
+            linked.append(Link(leading[name], name, weight, tuple(passage_ids)))
     return linked
+
+
+def _weight(name: links.Name, title: str) -> float:
+    """1 if the name is the title; less if it is a part of it; 0 if it does not stand in it."""
+    if name in links.titles(title):
+        return 1.0
+    whole = terms(title)
+    return HOP_PARTIAL * len(name) / len(whole) if links.is_run(name, whole) else 0.0
 
 
 def _with_links(
     scored: Mapping[int, Scores],
     seeds: Sequence[int],
-    linked: Mapping[int, Link],
+    linked: Sequence[Link],
     by_vector: Mapping[int, float],
     meaning: Meaning,
+    dense_weight: float,
 ) -> dict[int, Scores]:
     """The best passage of each document linked to, raised, but not above the seed that led to it.
 
-    One that was no candidate gets a cosine on the candidates' scale.
+    Of the documents of one name only the best HOP_BEST are, and each the less, the more there are. A passage that was
+    no candidate gets a cosine on the candidates' scale.
     """
-    missing = [i for _, together in linked.values() for i in together if i not in scored]
+    missing = [i for link in linked for i in link.passage_ids if i not in scored]
     cosines = meaning.cosines(missing)
     low, high = min(by_vector.values(), default=0.0), max(by_vector.values(), default=0.0)
 
     def plain(passage_id: int) -> Scores:
         cosine = cosines.get(passage_id)
         part = 0.0 if cosine is None or high <= low else max(0.0, (cosine - low) / (high - low))
-        return scored.get(passage_id) or Scores(meaning.weight * part, cosine, None)
+        return scored.get(passage_id) or Scores(dense_weight * part, cosine, None)
 
+    alike: dict[tuple[links.Name, bool], list[tuple[Link, int]]] = {}
+    for link in linked:
+        best = max(link.passage_ids, key=lambda passage_id: plain(passage_id).fused)
+        alike.setdefault((link.name, link.weight == 1.0), []).append((link, best))
     raised: dict[int, Scores] = {}
-    for rank, together in linked.values():
-        best = max(together, key=lambda passage_id: plain(passage_id).fused)
-        scores, most = plain(best), scored[seeds[rank]].fused
-        gained = scores.fused + HOP_GAIN * HOP_DECAY**rank * most
-        raised[best] = replace(scores, fused=max(scores.fused, min(gained, most * _BELOW)))
+    for group in alike.values():
+        first = sorted(group, key=lambda pair: (-plain(pair[1]).fused, pair[1]))[:HOP_BEST]
+        for link, best in first:
+            scores, most = plain(best), scored[seeds[link.rank]].fused
+            gained = scores.fused + HOP_GAIN * HOP_DECAY**link.rank * link.weight / math.sqrt(len(group)) * most
+            fused = max(scores.fused, min(gained, most * _BELOW))
+            if best not in raised or fused > raised[best].fused:
+                raised[best] = replace(scores, fused=fused)
     return raised
 
 
@@ -255,6 +325,39 @@ def candidates(
     return by_vector | meaning.cosines([i for i in by_words if i not in by_vector]), by_words
 
 
+def dense_weight(full: float, known_by_words: float) -> float:
+    """The weight of the cosine in the mix. full: where words know nothing that the embedder does not (`Meaning`)."""
+    return full * (1.0 - WORDS_KNOW * known_by_words)
+
+
+def known_by_words(
+    question: str, by_vector: Mapping[int, float], by_words: Mapping[int, float], string_of: Callable[[int], str]
+) -> float:
+    """How surely words have found what was asked and the embedder has not, 0 to 1: people, dates, rare words.
+
+    So it is if the best passage by words holds nearly all of the question and is well ahead of others, and is far down
+    by its cosine. string_of: a passage's title, headings and text.
+    """
+    if not by_words:
+        return 0.0
+    best = max(by_words, key=lambda passage_id: (by_words[passage_id], -passage_id))
+    cosine = by_vector.get(best)
+    if cosine is None or sum(other > cosine for other in by_vector.values()) < _UNSEEN_FROM:
+        return 0.0
+    tenth = sorted(by_words.values(), reverse=True)[9] if len(by_words) > 9 else 0.0
+    ahead = _ramp((by_words[best] - tenth) / by_words[best], *_AHEAD)
+    if not ahead:
+        return 0.0
+    held, marked = set(terms(string_of(best))), marked_terms(question)
+    counts = {term: _MARKED_COUNTS if term in marked else 1.0 for term in query_terms(question)}
+    covered = sum(count for term, count in counts.items() if term in held) / sum(counts.values())
+    return ahead * _ramp(covered, *_COVERED)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
 def fuse(by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense_weight: float) -> dict[int, Scores]:
     """passage id → scores; fused = w · cosine + (1 − w) · BM25, each scaled to [0, 1] among the candidates.
 
@@ -274,6 +377,19 @@ def fuse(by_vector: Mapping[int, float], by_words: Mapping[int, float], *, dense
             score = dense_weight * dense_part + (1.0 - dense_weight) * word_part
         fused[passage_id] = Scores(fused=score, dense=cosine, words=bm25)
     return fused
+
+
+def reranked(scored: Mapping[int, Scores], rerank: Rerank) -> dict[int, Scores]:
+    """The best RERANKED in the order that `rerank` gives them; each takes the fused score of its new place.
+
+    So what documents are worth is still weighed on one scale, and what was not looked at stays below.
+    """
+    best = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:RERANKED]
+    if not best:
+        return {}
+    given = dict(zip(best, rerank(best), strict=True))
+    order = sorted(best, key=lambda passage_id: (-given[passage_id], -scored[passage_id].fused, passage_id))
+    return {i: replace(scored[i], fused=scored[place].fused) for i, place in zip(order, best, strict=True)}
 
 
 def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:

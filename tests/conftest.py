@@ -33,7 +33,8 @@ def no_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     """The home folder is an empty one; no setting leaks in."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "LIFELONG_KB", "LIFELONG_MODEL", "LIFELONG_EMBEDDER"):
+    own = ("LIFELONG_KB", "LIFELONG_MODEL", "LIFELONG_EMBEDDER", "LIFELONG_RERANKER")
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", *own):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -6,7 +6,9 @@ Rule: made from the parser alone, so that it cannot say what is not so. `lifelon
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
+from rag_lifelong.config import DEFAULTS, ENVIRONMENT, FILE_NAME, PURPOSES
 from rag_lifelong.terminal.parser import (
     ALIASES,
     COMMON,
@@ -56,6 +58,13 @@ def _lines() -> Iterator[str]:
     yield "Before or after the command. What is for some commands only, others refuse.\n"
     for names, metavar, purpose, only in COMMON:
         yield _entry(names, metavar, purpose) + (f"; for {', '.join(only)}" if only else "")
+    yield "\n## Settings\n"
+    yield f"In `{FILE_NAME}`, of one knowledge base or for all; `lifelong config` shows where it stands.\n"
+    defaults = asdict(DEFAULTS)
+    for name, purpose in PURPOSES.items():
+        variable = f" (in the environment `{ENVIRONMENT[name]}`)" if name in ENVIRONMENT else ""
+        value = f'"{defaults[name]}"' if isinstance(defaults[name], str) else defaults[name]
+        yield f"- `{name} = {value}`{variable}: {purpose}"
     for title, row in GROUPS:
         yield f"\n## {title[0].upper()}{title[1:]}"
         for name, purpose in row:

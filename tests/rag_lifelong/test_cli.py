@@ -682,7 +682,8 @@ def test_config_prints_each_value_with_its_origin(run: Run, tmp_path: Path) -> N
     assert found["embedder"]["origin"] == "LIFELONG_EMBEDDER"
     assert found["color"]["origin"] == "default"
     out = run("config")[1]
-    assert out.splitlines()[2].split() == ["k", "3", f"{tmp_path}/kb/lifelong.toml"]
+    assert out.splitlines()[2].split() == ["reranker", '""', "default"]
+    assert out.splitlines()[3].split() == ["k", "3", f"{tmp_path}/kb/lifelong.toml"]
     (tmp_path / "kb" / "lifelong.toml").write_text("kk = 3\n", encoding="utf-8")
     assert run("config")[::2] == (
         1,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from rag_lifelong.config import DEFAULTS, Setting, knowledge_base_path, load_config, settings_of, user_file
+from rag_lifelong.config import DEFAULTS, PURPOSES, Setting, knowledge_base_path, load_config, settings_of, user_file
 from rag_lifelong.errors import BadSetting
 
 
@@ -55,7 +56,7 @@ def test_a_file_in_the_working_folder_is_not_read(tmp_path: Path, monkeypatch: p
     ("text", "said"),
     [
         ("colour = 1", "unknown setting 'colour'; did you mean 'color'?"),
-        ("zzz = 1", "unknown setting 'zzz'; there are model, embedder, k"),
+        ("zzz = 1", "unknown setting 'zzz'; there are model, embedder, reranker, k"),
         ('k = "8"', "k must be a whole number, not '8'"),
         ("k = true", "k must be a whole number, not True"),
         ("k = 0", "k must lie between 1 and 200, not 0"),
@@ -106,3 +107,15 @@ def test_a_bare_name_is_kept_among_the_users_data_unless_a_folder_here_can_hold_
     (tmp_path / "work" / "lifelong.sqlite3").touch()
     assert knowledge_base_path("work") == tmp_path / "work"
     assert knowledge_base_path(Path("other")) == tmp_path / "other"  # a Path is never a name
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert set(PURPOSES) | {"rules"} == {field.name for field in fields(DEFAULTS)}
+
+
+def test_the_reranker_is_a_setting_with_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_config(tmp_path).reranker == ""
+    written(tmp_path / "lifelong.toml", 'reranker = "/models/mine"\n')
+    assert load_config(tmp_path).reranker == "/models/mine"
+    monkeypatch.setenv("LIFELONG_RERANKER", "/models/other")
+    assert origin_of(settings_of(tmp_path), "reranker") == ("/models/other", "LIFELONG_RERANKER")

@@ -10,7 +10,8 @@ from ingest import Chunk, Document
 from rag_lifelong import open_assistant
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
 from rag_lifelong.operations import Place, Put
-from rag_lifelong.retrieve import Scored, fuse, spread
+from rag_lifelong.questions import marked_terms
+from rag_lifelong.retrieve import Scored, dense_weight, fuse, known_by_words, spread
 from rag_lifelong.types import Scores
 
 
@@ -27,6 +28,30 @@ def test_a_passage_that_waits_for_its_vector_is_ranked_by_words() -> None:
     fused = fuse({1: 0.9, 2: 0.1}, {3: 5.0, 2: 2.0}, dense_weight=0.7)
     assert fused[3].dense is None
     assert fused[3].fused == 1.0
+
+
+def test_words_count_for_more_the_more_they_know() -> None:
+    assert dense_weight(0.6, 0.0) == 0.6
+    assert dense_weight(0.6, 1.0) == pytest.approx(0.6 * 0.3)
+
+
+def test_words_know_what_stands_out_for_them_and_is_far_down_by_its_cosine() -> None:
+    far = dict.fromkeys(range(30), 0.9) | {99: 0.1}
+    by_words = {99: 10.0} | dict.fromkeys(range(15), 7.0)  # ahead by 0.3: two thirds from 0.1 to 0.4
+    question = "What did Ada Byron note in 1843?"  # ada, byron and 1843 count twice; note once
+
+    def known(string: str, by_vector: dict[int, float] = far, found: dict[int, float] = by_words) -> float:
+        return known_by_words(question, by_vector, found, lambda passage_id: string if passage_id == 99 else "")
+
+    assert known("Notes by Ada Byron, 1843") == pytest.approx(2 / 3)
+    assert known("By Ada Byron, 1843") == pytest.approx(2 / 3 * (6 / 7 - 0.7) / 0.2)
+    assert known("Notes by Ada Byron, 1842") == pytest.approx(2 / 3 * (5 / 7 - 0.7) / 0.2)
+    assert known("Notes by Ada") == 0.0
+    assert known("Notes by Ada Byron, 1843", dict.fromkeys(range(19), 0.9) | {99: 0.1}) == 0.0  # not far enough down
+    assert known("Notes by Ada Byron, 1843", dict.fromkeys(range(30), 0.9)) == 0.0  # it waits for its vector
+    assert known("Notes by Ada Byron, 1843", far, {99: 10.0} | dict.fromkeys(range(15), 9.0)) == 0.0  # not ahead
+    assert known("Notes by Ada Byron, 1843", far, {99: 10.0}) == 1.0  # alone
+    assert known("", far, {}) == 0.0
 
 
 def test_one_document_does_not_take_every_place() -> None:
@@ -96,3 +121,16 @@ def test_a_header_entry_asked_for_is_found_whole_however_long(tmp_path: Path) ->
         assert assistant.show(found.path)[found.start : found.end] == found.text
         (status,) = assistant.search("PEP 7 Status", 1)
         assert history not in status.text
+
+
+def test_names_numbers_and_identifiers_are_marked() -> None:
+    assert marked_terms("What did Ada Byron note in 1843 about max_size?") == {
+        "ada",
+        "byron",
+        "1843",
+        "max",
+        "size",
+        "maxsize",
+    }
+    assert marked_terms("Which harbour?") == frozenset()
+    assert marked_terms("") == frozenset()
