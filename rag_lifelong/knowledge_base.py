@@ -597,7 +597,7 @@ class KnowledgeBase:
                 self._read_population()
                 return None
             alive = self._alive_at(connection, number)
-            is_large = len(alive.passage_ids) >= retrieve.COMMON_FROM and len(wanted) > 1
+            is_large = len(alive) >= retrieve.COMMON_FROM and len(wanted) > 1
             return self._live_words.search(
                 connection,
                 wanted,
