@@ -107,7 +107,7 @@ def read_in(
             made.extend(batch.committed.version for batch in batches if batch.committed.version is not None)
             if not refused:
                 knowledge_base.folders.compared(part.root)
-    progress.readable(knowledge_base.passages())
+    progress.readable(stored + sum(version.passages_born - version.passages_died for version in made))
     for root, going, standing in refused:
         raise TooManyGone(
             f"{going:,} of {standing:,} documents in {root.path} are no longer on disk; none of them was retired, "
@@ -130,8 +130,10 @@ def read_in(
 
 def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
     """How many documents stand in what was read."""
-    states = knowledge_base.folders.file_states(part.root).values()
-    return sum(state.document_id is not None and is_at(state.path, part.file or part.below) for state in states)
+    folders = knowledge_base.folders
+    if part.file is None:
+        return folders.count_documents(part.root, part.below)
+    return sum(s.document_id is not None for s in folders.file_states_of(part.root, [part.file]).values())
 
 
 def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: Callable[[], bool]) -> None:
