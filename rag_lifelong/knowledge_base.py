@@ -620,6 +620,7 @@ class KnowledgeBase:
     def _read_population_now(self) -> None:
         with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
             self._alive_at(connection, versions.latest_number(connection))
+        self._database.release()
 
     def _words_of(self, connection: Connection, passage_ids: Sequence[int]) -> dict[int, words.Row]:
         """The words of those of these passages that live now."""

@@ -26,7 +26,7 @@ from rag_lifelong.store.migrations import MIGRATIONS, Migration
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
 
@@ -64,6 +64,15 @@ class Database:
             with self._open_lock:
                 self._connections.append(found)
         return found
+
+    def release(self) -> None:
+        """Closes this thread's connection, and so gives back its page cache; the next call opens another."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        with self._open_lock:
+            if found is not None and not self._closed:
+                self._local.connection = None
+                self._connections.remove(found)
+                found.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

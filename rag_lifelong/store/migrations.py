@@ -106,5 +106,11 @@ CREATE INDEX supersessions_new ON supersessions (new_id);
 CREATE INDEX files_look ON files (mtime_ns, size_bytes)
 """
 
-MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3))
+
+def to_4(connection: sqlite3.Connection) -> None:
+    """Files that failed, without a look at all others (2026-11)."""
+    connection.execute("CREATE INDEX files_failed ON files (root_id, path) WHERE failure IS NOT NULL")
+
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4))
 """(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""
