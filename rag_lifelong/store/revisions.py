@@ -345,9 +345,9 @@ def titles(connection: sqlite3.Connection, document_ids: Sequence[int], version:
 
 def live_with(connection: sqlite3.Connection, digest: bytes, parser_name: str | None) -> int | None:
     """A living revision of exactly those bytes, of whatever document, to copy its text from."""
-    # CROSS JOIN keeps the order of the tables: SQLite would else begin with all lives, for every file that is read
+    # by the document too, which lives are ordered by: SQLite would else go through all lives, for each file read
     row = connection.execute(
-        "SELECT r.id FROM revisions r CROSS JOIN revision_lives l ON l.document_id = r.document_id "
+        "SELECT r.id FROM revisions r JOIN revision_lives l ON l.document_id = r.document_id "
         "AND l.revision_id = r.id AND l.died IS NULL WHERE r.digest = ? AND r.parser = ? LIMIT 1",
         (digest, parser_name),
     ).fetchone()
