@@ -21,8 +21,9 @@ Ids = NDArray[np.int64]
 Lives = NDArray[np.bool_]
 
 _MOST_TOUCHED = 20_000  # passages that may change at once before all are read again: 3 µs each
-_ROOM = 16  # one more row for so many is kept free at the end of the columns
-_FEW_ROWS = 10_000  # fewer rows may be dead, however many they are
+_ROOM = 16  # one more row for so many is kept free at the end of the columns …
+_SPARE_ROWS = 1_024  # … and so many more
+_FEW_ROWS = 10_000  # of fewer, any number may be dead
 
 
 class Alive:
@@ -82,7 +83,7 @@ class _Rows:
     def __init__(self, columns: Sequence[Ids]) -> None:
         """columns: as of `vectors.alive_at`."""
         self.count = len(columns[0])
-        self._table = np.empty((4, self.count + self.count // _ROOM + 1_024), dtype=np.int64)
+        self._table = np.empty((4, self.count + self.count // _ROOM + _SPARE_ROWS), dtype=np.int64)
         for row, column in zip(self._table, columns, strict=True):
             row[: self.count] = column
 
@@ -145,8 +146,9 @@ class Population:
             if is_newest and (self._now is None or self._now.position <= position):
                 self._now = self._brought_to(connection, self._now, version, position)
                 return self._now.alive
-            at_hand = self._now if self._now is not None and self._now.position == position else None
-            self._then = self._brought_to(connection, at_hand, version, position)
+            # an older snapshot does not know what has changed since
+            near = self._now if self._now is not None and self._now.position <= position else None
+            self._then = self._brought_to(connection, near, version, position)
             return self._then.alive
 
     def is_read(self) -> bool:

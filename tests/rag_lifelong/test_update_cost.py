@@ -40,10 +40,10 @@ def whole_tables(connection: sqlite3.Connection, work: Callable[[], object]) -> 
         if re.search(r"FROM '\w+'\.'words_", statement) or "words_live" in statement or "words_past" in statement:
             continue  # FTS5's own
         for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
-            scanned = re.match(r"SCAN (.*)", step)
-            if scanned and scanned[1] not in SMALL and "VIRTUAL TABLE" not in step:
-                found.add(f"{step}: {statement}")
-            elif re.search(r"\((embedder_id|root_id)=\?\)", step) and " holds " not in step:
+            scanned = re.match(r"SCAN (?!.*VIRTUAL TABLE)(.*)", step)
+            is_scan = scanned is not None and scanned[1] not in SMALL
+            is_all_of_one = re.search(r"(?<!holds USING PRIMARY KEY )\((embedder_id|root_id)=\?\)", step) is not None
+            if is_scan or is_all_of_one:
                 found.add(f"{step}: {statement}")
     return found
 
