@@ -105,7 +105,7 @@ def read_in(
                 may_retire=retire,
             )
             made.extend(batch.committed.version for batch in batches if batch.committed.version is not None)
-            if not refused:
+            if not refused and _is_all(part):
                 knowledge_base.folders.compared(part.root)
     progress.readable(stored + sum(version.passages_born - version.passages_died for version in made))
     for root, going, standing in refused:
@@ -126,6 +126,11 @@ def read_in(
         removed=sum(v.removed for v in made),
         waiting=knowledge_base.lag().passages,
     )
+
+
+def _is_all(part: Part) -> bool:
+    """All of its root was compared; of a root of single files, the one that was named."""
+    return not part.root.is_whole or (part.file is None and not part.below)
 
 
 def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
