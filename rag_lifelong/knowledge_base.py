@@ -660,7 +660,7 @@ class KnowledgeBase:
                 self._read_population()
                 return None
             alive = self._alive_at(connection, number)
-            is_large = len(alive.passage_ids) >= retrieve.COMMON_FROM and len(wanted) > 1
+            is_large = len(alive) >= retrieve.COMMON_FROM and len(wanted) > 1
             return self._live_words.search(
                 connection,
                 wanted,
@@ -683,6 +683,7 @@ class KnowledgeBase:
     def _read_population_now(self) -> None:
         with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
             self._alive_at(connection, versions.latest_number(connection))
+        self._database.release()
 
     def _words_of(self, connection: Connection, passage_ids: Sequence[int]) -> dict[int, words.Row]:
         """The words of those of these passages that live now."""

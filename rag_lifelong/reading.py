@@ -117,18 +117,19 @@ class Reader:
         renews: documents that an older parser or chunker made differ too.
         """
         root = part.root
-        states = self.knowledge_base.folders.file_states(root)
         rules = rules_of(root)
+        # what is known before what is there: a file that another process reads in meanwhile has not vanished
         if part.file is not None:
+            states = self.knowledge_base.folders.file_states_of(root, [part.file])
             seen = look(Path(root.path), part.file, rules=rules)
             found: list[Found | Unreadable] = [] if seen is None else [seen]
-            states = {path: state for path, state in states.items() if path == part.file}
         else:
+            states = self.knowledge_base.folders.file_states(root)
             others = [Path(other.path) for other in self.knowledge_base.folders.roots() if other.id != root.id]
             inner = [path for path in others if relative_to(str(path), root.path) is not None]
             skip = [*inner, self.knowledge_base.path]
             found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
-        outdated = self.knowledge_base.outdated(root, made_by_older) if renews else frozenset()
+        outdated = self._outdated(part, states) if renews else frozenset()
         known = {
             path: (-1, -1) if _wants_another_try(state) or path in outdated else (state.size_bytes, state.mtime_ns)
             for path, state in states.items()
@@ -139,6 +140,17 @@ class Reader:
         difference = compare(known, found, below=part.file or part.below)
         vanished = tuple(path for path in difference.vanished if path not in held)
         return replace(difference, vanished=vanished)
+
+    def _outdated(self, part: Part, states: Mapping[str, FileState]) -> frozenset[str]:
+        """The paths whose document an older parser or chunker made; of one file, only that one is looked at."""
+        if part.file is None:
+            return self.knowledge_base.outdated(part.root, made_by_older)
+        made = {
+            path: self.knowledge_base.made_of(state.document_id)
+            for path, state in states.items()
+            if state.document_id is not None
+        }
+        return frozenset(path for path, what in made.items() if what is not None and made_by_older(*what[1]))
 
     def bring(
         self,

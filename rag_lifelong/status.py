@@ -215,7 +215,7 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
             f"held by {held.cause}: left as it is until the file changes; to read what is on disk: lifelong add {place}"
         )
         return PathStatus(place, "held", message, ())
-    state = knowledge_base.folders.file_states(root).get(relative)
+    state = knowledge_base.folders.file_states_of(root, [relative]).get(relative)
     if state is not None and state.failure is not None:
         kept = "; its last readable text still answers" if state.document_id is not None else ""
         return PathStatus(place, "failed", f"{state.failure}{kept}", ())

@@ -105,9 +105,9 @@ def read_in(
                 may_retire=retire,
             )
             made.extend(batch.committed.version for batch in batches if batch.committed.version is not None)
-            if not refused:
+            if not refused and _is_all(part):
                 knowledge_base.folders.compared(part.root)
-    progress.readable(knowledge_base.passages())
+    progress.readable(stored + sum(version.passages_born - version.passages_died for version in made))
     for root, going, standing in refused:
         raise TooManyGone(
             f"{going:,} of {standing:,} documents in {root.path} are no longer on disk; none of them was retired, "
@@ -128,10 +128,17 @@ def read_in(
     )
 
 
+def _is_all(part: Part) -> bool:
+    """All of its root was compared; of a root of single files, the one that was named."""
+    return not part.root.is_whole or (part.file is None and not part.below)
+
+
 def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
     """How many documents stand in what was read."""
-    states = knowledge_base.folders.file_states(part.root).values()
-    return sum(state.document_id is not None and is_at(state.path, part.file or part.below) for state in states)
+    folders = knowledge_base.folders
+    if part.file is None:
+        return folders.count_documents(part.root, part.below)
+    return sum(s.document_id is not None for s in folders.file_states_of(part.root, [part.file]).values())
 
 
 def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: Callable[[], bool]) -> None:

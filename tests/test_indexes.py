@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.indexes import report, sets
+from benchmarks.indexes import report, sets, updates
 from benchmarks.indexes.ours import Ours
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.knowledge_base import KnowledgeBase
 
 
 def unit_vectors(count: int, dim: int, rng: np.random.Generator) -> sets.Matrix:
@@ -65,4 +68,39 @@ def test_an_update_after_which_the_new_is_not_found_is_marked_in_the_table() -> 
         "| --- | --- | --- |",
         "| **ours** | **0.123 (0.988)** | **12.3** |",
         "| hnswlib | 0.123 (0.988) | 12.3 * |",
+    ]
+
+
+def test_updates_of_a_filled_store_are_measured_step_by_step_and_leave_its_size(tmp_path: Path) -> None:
+    updates.fill(tmp_path, 100)
+    updates.fill(tmp_path, 120)
+    measured: dict[str, object] = {}
+    for values in updates.measure(tmp_path, rounds=3):
+        measured |= values
+    assert report._STEPS.keys() < measured.keys()
+    assert measured.keys() - report._STEPS.keys() == {
+        "open_ms", "open_and_search_ms", "memory", "file_embed", "file_index"
+    }  # fmt: skip
+    with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(384)) as base:
+        assert [root.path for root in base.folders.roots()] == [str(tmp_path / "files")]
+        assert base.folders.count_documents(base.folders.roots()[0], "") == 12
+        assert len(base.versions(100)) == 2 + 3 + 3
+        assert base.lag().passages == 0
+
+
+def test_the_table_of_updates_has_a_column_for_each_size_and_what_was_not_measured_is_left_open(tmp_path: Path) -> None:
+    rows = [
+        {"update": {"p50": 7.04, "p95": 12.3}, "open_ms": 1.5, "memory": {"anon": 50, "file": 1234}},
+        {"update": {"p50": 8.15, "p95": 120.4}, "index": {"p50": 0.251, "p95": 0.3}},
+    ]
+    with (tmp_path / "results.jsonl").open("w") as file:
+        for size, values in zip((10_000, 1_000_000), rows, strict=True):
+            row = {"peer": "ours", "phase": "end_to_end", "size": size, "failed": None, "values": values}
+            file.write(json.dumps(row) + "\n")
+    assert report.through_the_store(tmp_path).splitlines()[2:] == [
+        "| ten passages replaced | 7.04 (12.3) | 8.15 (120) |",
+        "| … index brought along | – | 0.251 (0.3) |",
+        "| opened | 1.5 | – |",
+        "| opened and searched once | – | – |",
+        "| resident MB after 100 searches: anonymous + files | 50 + 1,234 | – |",
     ]

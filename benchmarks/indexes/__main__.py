@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=480, help="seconds for one peer, size and phase")
     parser.add_argument("--churn", action="store_true", help="ten rounds of replacing a tenth of 50,000")
     parser.add_argument("--end-to-end", action="store_true", help="a durable update through the store")
+    parser.add_argument("--filled", type=Path, help="with --end-to-end: where filled stores are kept; WORK/filled")
     parser.add_argument("--again", action="store_true", help="also what was measured already")
     parser.add_argument("--report", action="store_true", help="the table, and the figures in docs/figures")
     arguments = parser.parse_args()
@@ -48,18 +49,19 @@ def main() -> None:
         print(f"{real:,} real vectors, {queries} queries")
     if arguments.collect:
         return
+    if arguments.end_to_end:
+        filled: Path = (arguments.filled or work / "filled").resolve()
+        jobs = [("ours", "end_to_end", size) for size in sorted(arguments.sizes)]
+        run(work, jobs, {}, limit=arguments.limit, is_again=arguments.again, filled=filled)
+        return
     if not (work / "real.npy").exists():
         parser.error("no vectors yet: --collect or --vectors")
     failed = install(work, [name for name in arguments.only if name != "ours"])
-    jobs: list[tuple[str, str, int]] = []
-    for size in sorted(arguments.sizes):
-        if arguments.end_to_end:
-            jobs.append(("ours", "end_to_end", size))
-        elif not arguments.churn:
-            jobs += [(name, phase, size) for name in arguments.only for phase in PHASES]
     if arguments.churn:
         jobs = [(name, "churn", sets.CHURN_SIZE) for name in arguments.only]
-    run(work, jobs, failed, limit=arguments.limit, is_again=arguments.again)
+    else:
+        jobs = [(name, phase, size) for size in sorted(arguments.sizes) for name in arguments.only for phase in PHASES]
+    run(work, jobs, failed, limit=arguments.limit, is_again=arguments.again, filled=None)
 
 
 def install(work: Path, names: Sequence[str]) -> dict[str, str]:
@@ -89,8 +91,15 @@ def install(work: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def run(
-    work: Path, jobs: Iterable[tuple[str, str, int]], failed: dict[str, str], *, limit: float, is_again: bool
+    work: Path,
+    jobs: Iterable[tuple[str, str, int]],
+    failed: dict[str, str],
+    *,
+    limit: float,
+    is_again: bool,
+    filled: Path | None,
 ) -> None:
+    """filled: where the knowledge bases of `end_to_end` are kept; those there are used again."""
     # what could not be installed is tried again
     done = {
         (row["peer"], row["phase"], row["size"]): row
@@ -101,6 +110,8 @@ def run(
         if (name, phase, size) in done and not is_again and not _is_unbuilt(work, name, phase, size, done):
             continue
         store = work / "stores" / f"{name.replace(' ', '-')}-{phase if phase == 'churn' else size}"
+        if filled is not None:
+            store = filled / str(size)
         if phase == "search" and not (store / ".built").exists():
             continue  # why it was not built is a row already
         values: dict[str, object] = {}
@@ -108,7 +119,11 @@ def run(
         if name in failed:
             reason = f"not installed: {failed[name]}"
         else:
-            values, reason = one(work, name, phase, size, store, limit)
+            if filled is not None:  # in a process of its own, for the memory of the next; at once if it is full
+                values, reason = one(work, name, "fill", size, store, limit)
+            if reason is None:
+                measured, reason = one(work, name, phase, size, store, limit)
+                values |= measured
         row = {
             "peer": name,
             "phase": phase,
@@ -120,7 +135,7 @@ def run(
         with (work / "results.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(f"{name:22} {size:>9,} {phase:10} {reason or _short(values)}", flush=True)
-        if phase != "build" or reason:
+        if filled is None and (phase != "build" or reason):
             shutil.rmtree(store, ignore_errors=True)
 
 
@@ -141,13 +156,13 @@ def one(
     work: Path, name: str, phase: str, size: int, store: Path, limit: float
 ) -> tuple[dict[str, object], str | None]:
     """What a process of its own measured, and why it did not come to its end, if so."""
-    if phase == "end_to_end":
+    if phase in ("fill", "end_to_end"):
         folder = work / "sets" / str(size)
     else:
         folder = sets.prepare_churn(work) if phase == "churn" else sets.prepare(work, size)
-    if phase != "search":
-        shutil.rmtree(store, ignore_errors=True)
-        store.mkdir(parents=True)
+        if phase != "search":
+            shutil.rmtree(store, ignore_errors=True)
+    store.mkdir(parents=True, exist_ok=True)
     python = sys.executable if name == "ours" else str(work / "env" / "bin" / "python")
     words = [python, "-m", "benchmarks.indexes.worker", name, phase, str(folder), str(store), str(work / "queries.npy")]
     environment = dict(os.environ) | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -175,8 +190,10 @@ def one(
 
 
 def _short(values: dict[str, object]) -> str:
-    shown = ("build_s", "recall", "p50_ms", "update_ms")
-    return "  ".join(f"{what} {values[what]:.3g}" for what in shown if isinstance(values.get(what), float))
+    shown = ("build_s", "recall", "p50_ms", "update_ms", "open_ms", "open_and_search_ms")
+    parts = [f"{what} {values[what]:.3g}" for what in shown if isinstance(values.get(what), float)]
+    spreads = {what: spread for what, spread in values.items() if isinstance(spread, dict) and "p95" in spread}
+    return "  ".join([*parts, *(f"{what} {s['p50']:.3g}–{s['p95']:.3g}" for what, s in spreads.items())])
 
 
 if __name__ == "__main__":

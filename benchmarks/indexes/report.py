@@ -26,7 +26,19 @@ CHURN = (
     f"Churn: {sets.CHURN_SIZE:,} vectors of ten topics, {sets.ROUNDS} rounds that each replace a random tenth by vectors of one more topic. "
     "The first two rounds have few queries about new topics. An index in memory is written whole in each round."
 )
-_PARTS = ("update_ms", "update_p95_ms", "commit_ms", "embed_ms", "settle_ms")
+_STEPS = {  # of updates.py → what is said of them
+    "update": "ten passages replaced",
+    "commit": "… commit",
+    "embed": "… ten vectors by hashing",
+    "index": "… index brought along",
+    "first_search": "first search after it",
+    "search": "any other search",
+    "file_read_in": "one file read in",
+    "file_compare": "… compare",
+    "file_parse": "… parse, cut",
+    "file_commit": "… commit",
+    "file_counts": "… what is told in the end",
+}
 DETAIL = 100_000  # the size of the second table
 
 Row = dict[str, Any]
@@ -150,22 +162,26 @@ def detail(everything: Mapping[tuple[str, int], Values], churn: Mapping[str, Seq
 
 
 def through_the_store(work: Path) -> str:
-    """A durable update of our knowledge base, with its parts."""
-    found = {row["size"]: row for row in rows(work) if row["phase"] == "end_to_end"}
-    head = [
-        "ours, through the store: ten passages replaced",
-        "p50 ms",
-        "p95 ms",
-        "commit",
-        "ten vectors by hashing",
-        "index",
-    ]
+    """A durable update of our knowledge base, with its parts; what opening it takes; what stays in memory."""
+    found = {row["size"]: row["values"] for row in rows(work) if row["phase"] == "end_to_end" and not row["failed"]}
+    if not found:
+        return ""
+    sizes = sorted(found)
     lines = [
-        [f"{size:,} passages", *(_number(row["values"].get(what)) for what in _PARTS)]
-        for size, row in sorted(found.items())
-        if not row["failed"]
+        [name, *(_spread(found[size].get(step)) for size in sizes)]
+        for step, name in _STEPS.items()
+        if any(step in found[size] for size in sizes)
     ]
-    return _table(head, lines) if lines else ""
+    for what, name in (("open_ms", "opened"), ("open_and_search_ms", "opened and searched once")):
+        lines.append([name, *(_number(found[size].get(what)) for size in sizes)])
+    memories = [found[size].get("memory") for size in sizes]
+    resident = "resident MB after 100 searches: anonymous + files"
+    lines.append([resident, *(f"{m['anon']:,} + {m['file']:,}" if m else "–" for m in memories)])
+    head = [
+        "ours, through the store: p50 (p95) ms, searches beyond embedding",
+        *(f"{size:,} passages" for size in sizes),
+    ]
+    return _table(head, lines)
 
 
 def shortfalls(work: Path) -> str:
@@ -216,6 +232,10 @@ def _churn(rounds: Sequence[Values]) -> str:
     seconds = sorted(values["round_s"] for values in rounds[1:])[(len(rounds) - 1) // 2]
     old, new = (f"{last[which]['recall']:.3f}" for which in ("old", "new"))
     return f"{old} / {new}, {_number(seconds)}"
+
+
+def _spread(times: Values | None) -> str:
+    return "–" if times is None else f"{_number(times['p50'])} ({_number(times['p95'])})"
 
 
 def _number(value: float | None) -> str:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.indexes.worker PEER PHASE SET STORE QUERIES
 
-Phases: build, search (in a process that did not build: memory is what opening and searching cost), churn, end_to_end.
+Phases: build, search (in a process that did not build: memory is what opening and searching cost), churn; of ours
+alone, with a whole knowledge base in STORE: fill, up to the size that SET is named after, and end_to_end.
 A step that takes too long is cut: p50 and recall are then of fewer queries, and `queries` says of how many.
 """
 
@@ -25,10 +26,14 @@ UPDATED = 10  # vectors in one update
 
 def main() -> None:
     name, phase, folder, store, queries = sys.argv[1:]
-    if phase == "end_to_end":
-        from benchmarks.indexes.ours import end_to_end
+    if phase in ("fill", "end_to_end"):
+        from benchmarks.indexes import updates
 
-        tell(**end_to_end(Path(store), int(Path(folder).name)))
+        if phase == "fill":
+            tell(fill_s=updates.fill(Path(store), int(Path(folder).name)))
+        else:
+            for values in updates.measure(Path(store)):
+                tell(**values)
         return
     vectors = np.load(Path(folder) / "vectors.npy", mmap_mode="r")
     peer = peer_of(name)(Path(store), vectors.shape[1])
@@ -182,11 +187,12 @@ def first_of(ids: Ids) -> int:
 def memory() -> dict[str, int]:
     """MB resident: anonymous, and of mapped files."""
     try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        lines = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     except OSError:
         return {}
-    values = dict(line.split(":", 1) for line in lines)
-    return {what: int(values[f"Rss{what.title()}"].split()[0]) // 1024 for what in ("anon", "file")}
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    anonymous = kilobytes["Anonymous"]
+    return {"anon": anonymous // 1024, "file": (kilobytes["Rss"] - anonymous) // 1024}
 
 
 def size_of(folder: Path) -> int:

@@ -65,6 +65,15 @@ class Database:
                 self._connections.append(found)
         return found
 
+    def release(self) -> None:
+        """Closes this thread's connection, and so gives back its page cache; the next call opens another."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        with self._open_lock:
+            if found is not None and not self._closed:
+                self._local.connection = None
+                self._connections.remove(found)
+                found.close()
+
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Reads inside see one state, whatever is committed meanwhile; nests, also inside a write."""
@@ -146,6 +155,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     # check_same_thread off: close() closes the connections of threads that have ended
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
+    # The log is flushed at every commit, so that what was committed outlives `kill -9` and a power cut; NORMAL would
+    # keep the former only. At 1,000 pages it goes into the file, with the commit that fills it: 20 ms, once in 12.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")  # KiB; the default of 2 MB thrashes on FTS5 merges
     connection.execute("PRAGMA temp_store = MEMORY")

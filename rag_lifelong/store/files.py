@@ -146,11 +146,8 @@ def state(connection: sqlite3.Connection, root_id: int, path: str) -> FileState 
 
 def paths_below(connection: sqlite3.Connection, root_id: int, path: str) -> list[str]:
     """The files known at `path` or below it; "" is the root."""
-    rows = connection.execute(
-        "SELECT path FROM files WHERE root_id = :root AND (:path = '' OR path = :path OR "
-        "(path >= :path || '/' AND path < :path || '0'))",  # "0" comes after "/"
-        {"root": root_id, "path": path},
-    )
+    where, values = _below(root_id, path)
+    rows = connection.execute(f"SELECT path FROM files WHERE {where}", values)
     return [str(row[0]) for row in rows]
 
 
@@ -168,11 +165,8 @@ def documents_looking(connection: sqlite3.Connection, root_id: int, signs: Colle
 
 def count_documents(connection: sqlite3.Connection, root_id: int, below: str) -> int:
     """How many of those are documents."""
-    row = connection.execute(
-        "SELECT count(*) FROM files WHERE root_id = :root AND document_id IS NOT NULL AND (:path = '' OR path = :path "
-        "OR (path >= :path || '/' AND path < :path || '0'))",
-        {"root": root_id, "path": below},
-    ).fetchone()
+    where, values = _below(root_id, below)
+    row = connection.execute(f"SELECT count(*) FROM files WHERE {where} AND document_id IS NOT NULL", values).fetchone()
     return int(row[0])
 
 
@@ -254,6 +248,15 @@ def held(connection: sqlite3.Connection, root_id: int, path: str) -> Held | None
         "SELECT path, digest, named, cause FROM holds WHERE root_id = ? AND path = ?", (root_id, path)
     ).fetchone()
     return None if row is None else Held(*row)
+
+
+def _below(root_id: int, path: str) -> tuple[str, dict[str, int | str]]:
+    """(SQL, values): at `path` of a root, or below it; "" is the root. One run of the table's rows."""
+    if not path:
+        return "root_id = :root", {"root": root_id}
+    # "0" comes after "/"; what begins with `path` and goes on with a sign before "/" lies between, and is not below
+    run = "root_id = :root AND path >= :path AND path < :path || '0' AND (path = :path OR path >= :path || '/')"
+    return run, {"root": root_id, "path": path}
 
 
 _ROOT = "SELECT id, path, is_whole, compared_ms, following, uses_gitignore, follows_links, blocked, queued FROM roots"

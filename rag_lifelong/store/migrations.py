@@ -108,7 +108,7 @@ CREATE INDEX files_look ON files (mtime_ns, size_bytes)
 
 
 def to_4(connection: sqlite3.Connection) -> None:
-    """Strings wait for the vectors of one embedder or of two (2026-11)."""
+    """Strings wait for the vectors of one embedder or of two; files that failed, by an index (2026-11)."""
     for statement in _TO_4.split(";"):
         connection.execute(statement)
 
@@ -125,7 +125,8 @@ CREATE TABLE pending (
 CREATE INDEX pending_newest ON pending (embedder_id, passage_id DESC);
 INSERT INTO pending SELECT CAST(s.value AS INTEGER), q.digest, q.passage_id
     FROM pending_3 q JOIN settings s ON s.name = 'embedder_id';
-DROP TABLE pending_3
+DROP TABLE pending_3;
+CREATE INDEX files_failed ON files (root_id, path) WHERE failure IS NOT NULL
 """
 
 MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4))

@@ -345,9 +345,10 @@ def titles(connection: sqlite3.Connection, document_ids: Sequence[int], version:
 
 def live_with(connection: sqlite3.Connection, digest: bytes, parser_name: str | None) -> int | None:
     """A living revision of exactly those bytes, of whatever document, to copy its text from."""
+    # by the document too, which lives are ordered by: SQLite would else go through all lives, for each file read
     row = connection.execute(
-        "SELECT r.id FROM revisions r JOIN revision_lives l ON l.revision_id = r.id AND l.died IS NULL "
-        "WHERE r.digest = ? AND r.parser = ? LIMIT 1",
+        "SELECT r.id FROM revisions r JOIN revision_lives l ON l.document_id = r.document_id "
+        "AND l.revision_id = r.id AND l.died IS NULL WHERE r.digest = ? AND r.parser = ? LIMIT 1",
         (digest, parser_name),
     ).fetchone()
     return None if row is None else int(row[0])

@@ -71,6 +71,7 @@ CREATE TABLE files (
     PRIMARY KEY (root_id, path)
 ) WITHOUT ROWID;
 CREATE INDEX files_look ON files (mtime_ns, size_bytes);
+CREATE INDEX files_failed ON files (root_id, path) WHERE failure IS NOT NULL;
 
 -- Paths where the user has decided otherwise than the disk (forget, undo): left as they are until the bytes on
 -- disk are others, or the path is added by name.

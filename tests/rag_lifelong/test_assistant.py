@@ -53,6 +53,18 @@ def test_adding_again_makes_it_equal_to_the_folder(assistant: Assistant, notes: 
     assert assistant.add(notes).versions == ()
 
 
+def test_only_what_compares_a_whole_folder_says_that_it_was_compared(assistant: Assistant, notes: Path) -> None:
+    def compared() -> list[bool]:
+        return [root.compared_at is not None for root in assistant.knowledge_base.folders.roots()]
+
+    assistant.knowledge_base.folders.ensure_root(str(notes), is_whole=True)
+    assistant.add(notes / "retries.md")
+    assistant.add(notes / "ops")
+    assert compared() == [False]
+    assistant.add(notes)
+    assert compared() == [True]
+
+
 def test_text_is_found_before_its_vectors_are_there(assistant: Assistant, notes: Path) -> None:
     assistant.add(notes / "retries.md")
     assistant._stopping.set()  # no background work, as if the process had ended

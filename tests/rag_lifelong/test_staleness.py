@@ -624,18 +624,27 @@ def test_pruning_lets_go_of_what_was_shown_and_no_more(assistant: Assistant, not
 # -- the store
 
 
-def test_a_store_of_the_format_before_gets_the_table(tmp_path: Path, notes: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "what_it_lacks"),
+    [
+        (2, "DROP TABLE supersessions; DROP INDEX files_look; DROP INDEX files_failed"),
+        (3, "DROP INDEX files_failed"),
+    ],
+)
+def test_a_store_of_an_older_format_gets_what_it_lacks(
+    tmp_path: Path, notes: Path, number: int, what_it_lacks: str
+) -> None:
     put(notes, "a.md", "Text of a.\n")
     with open_assistant(tmp_path / "new", embedder="hash") as assistant:
         assistant.add(notes)
     with open_assistant(tmp_path / "old", embedder="hash") as assistant:
         assistant.add(notes)
     with closing(sqlite3.connect(tmp_path / "old" / "lifelong.sqlite3")) as connection:
-        connection.executescript("DROP TABLE supersessions; DROP INDEX files_look; PRAGMA user_version = 2")
+        connection.executescript(f"{what_it_lacks}; PRAGMA user_version = {number}")
     with open_assistant(tmp_path / "old", embedder="hash") as assistant:
         assert names(assistant, "text of a") == ["a.md"]
         assert assistant.conflicts(settled=True) == ()
-    assert (tmp_path / "old" / "lifelong.sqlite3.format-2").exists()
+    assert (tmp_path / "old" / f"lifelong.sqlite3.format-{number}").exists()
 
     def tables(name: str) -> list[tuple[str, str]]:
         with closing(sqlite3.connect(tmp_path / name / "lifelong.sqlite3")) as connection:

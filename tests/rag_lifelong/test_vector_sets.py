@@ -244,7 +244,7 @@ def test_a_store_of_the_format_before_keeps_what_waits(tmp_path: Path) -> None:
         base.embed_next(1)
     with closing(sqlite3.connect(tmp_path / "kb" / "lifelong.sqlite3")) as connection:
         connection.executescript(
-            "ALTER TABLE pending RENAME TO pending_4; DROP INDEX pending_newest; "
+            "DROP INDEX files_failed; ALTER TABLE pending RENAME TO pending_4; DROP INDEX pending_newest; "
             "CREATE TABLE pending (digest BLOB PRIMARY KEY, passage_id INTEGER NOT NULL REFERENCES passages (id)) "
             "WITHOUT ROWID; CREATE INDEX pending_newest ON pending (passage_id DESC); "
             "INSERT INTO pending SELECT digest, passage_id FROM pending_4; DROP TABLE pending_4; "
