@@ -93,7 +93,7 @@ class KnowledgeBase:
             self._embedder_id = self._agree()
             self._live_index = LiveIndex(path / "index", embedder, self._embedder_id)
             self._population = Population(self._embedder_id)
-            self._live_words = LiveWords(self._words_of)
+            self._live_words = LiveWords(path / "words", self._database.snapshot)
             self._finish_scrubbing()
         except BaseException:
             self._database.close()
@@ -108,6 +108,7 @@ class KnowledgeBase:
     def close(self) -> None:
         """Writes the index if much was added since the last time, and closes the files."""
         self._live_index.close()
+        self._live_words.close()
         if self._reading_population is not None:
             self._reading_population.join()
         self._database.close()
@@ -212,7 +213,12 @@ class KnowledgeBase:
             self._live_index.is_exact = before
 
     def settle_index(self) -> int:
-        """Brings the index along, and writes it if much was added; gives how many vectors it holds."""
+        """Brings both indexes along, and writes them if much was added; gives how many vectors there are."""
+        count = self._settle_vectors()
+        self._live_words.settle()
+        return count
+
+    def _settle_vectors(self) -> int:
         self._live_index.load()
         with self._database.snapshot() as connection:
             return len(self._index_at(connection))
@@ -286,10 +292,9 @@ class KnowledgeBase:
         with self._revisions_lock:
             self._revisions.clear()
         self._population.forget()
-        self._live_words.forget()
         with self._database.snapshot() as connection:
             self._live_index.save(connection)
-        is_clean = self._database.scrub()
+        is_clean = self._live_words.clean() and self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
@@ -369,7 +374,7 @@ class KnowledgeBase:
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
-                words_now=self._words_now(connection, number),
+                words_at=self._words_at(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
                 embedder_id=self._embedder_id,
@@ -395,7 +400,7 @@ class KnowledgeBase:
                 vector=vector,
                 scope=Scope(version=number, is_present=True, document_ids=None),
                 alive=lambda: self._alive_at(connection, number),
-                words_now=self._words_now(connection, number),
+                words_at=self._words_at(connection, number),
                 embedder_id=self._embedder_id,
             )
             return by_vector, by_words, unknown
@@ -521,6 +526,10 @@ class KnowledgeBase:
         """How the index differs from the vectors stored, at a snapshot."""
         return self._live_index.faults(connection)
 
+    def word_faults(self, connection: Connection) -> Iterator[str]:
+        """How the words at hand differ from those stored, at a snapshot."""
+        return self._live_words.faults(connection)
+
     # -- repairing
 
     def rebuild(self) -> None:
@@ -528,8 +537,10 @@ class KnowledgeBase:
         with self._database.transaction() as connection:
             self._rewrite_words(connection)
         self._live_index.drop()
+        self._live_words.drop()
         with self._database.snapshot() as connection:
             self._live_index.save(connection)
+        self._live_words.settle()
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own check finds wrong."""
@@ -543,7 +554,7 @@ class KnowledgeBase:
         if is_due:
             with self._database.snapshot() as connection:
                 self._live_index.save(connection)
-        if is_due and self._database.scrub():
+        if is_due and self._live_words.clean() and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
 
@@ -576,7 +587,7 @@ class KnowledgeBase:
 
     def _embedded(self, question: str) -> tuple[Vector | None, float]:
         """The question's vector, None while there is nothing to compare it with; its share of unknown tokens."""
-        if not question.strip() or self.settle_index() == 0:
+        if not question.strip() or self._settle_vectors() == 0:
             return None, 0.0
         return self.embedder.embed_query(question), self.embedder.unknown_share(question)
 
@@ -587,26 +598,19 @@ class KnowledgeBase:
     def _alive_at(self, connection: Connection, number: int) -> Alive:
         return self._population.at(connection, number)
 
-    def _words_now(self, connection: Connection, number: int) -> Words:
-        """BM25 in memory, once the living are at hand: from the second search on."""
+    def _words_at(self, connection: Connection, number: int) -> Words:
+        """BM25 of a version without the store, once its living are at hand: for now, from the second search on."""
 
         def search(
             wanted: Sequence[str], k: int, among: Ids | None, common_share: float
         ) -> list[tuple[int, float]] | None:
-            if not self._population.is_read():
+            if number == versions.latest_number(connection) and not self._population.is_read():
                 self._read_population()
                 return None
             alive = self._alive_at(connection, number)
             is_large = len(alive.passage_ids) >= retrieve.COMMON_FROM and len(wanted) > 1
-            return self._live_words.search(
-                connection,
-                wanted,
-                k,
-                version=number,
-                alive=alive,
-                among=among,
-                common_share=common_share if is_large else 1.0,
-            )
+            share = common_share if is_large else 1.0
+            return self._live_words.search(connection, wanted, k, alive=alive, among=among, common_share=share)
 
         return search
 
@@ -620,22 +624,6 @@ class KnowledgeBase:
     def _read_population_now(self) -> None:
         with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
             self._alive_at(connection, versions.latest_number(connection))
-
-    def _words_of(self, connection: Connection, passage_ids: Sequence[int]) -> dict[int, words.Row]:
-        """The words of those of these passages that live now."""
-        number = versions.latest_number(connection)
-        owners = passages.documents_of(connection, passage_ids)
-        found: dict[int, words.Row] = {}
-        for document_id in set(owners.values()):
-            revision_id = revisions.at(connection, document_id, number)
-            if revision_id is None:
-                continue
-            revision = self._revision(connection, revision_id)
-            for p in revision.placements:
-                if owners.get(p.passage_id) == document_id and p.passage_id not in found:
-                    text = revision.text[p.start : p.end]
-                    found[p.passage_id] = words.row(p.passage_id, context=p.context, text=text)
-        return found
 
     def _matching(
         self, connection: Connection, number: int, within: Sequence[str], dated: Dates | None

@@ -66,7 +66,7 @@ Link = tuple[int, tuple[int, ...]]
 """(rank of the seed that leads there, passage ids)."""
 
 Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]] | None]
-"""(terms, k, among, common share) → (passage id, BM25), best first, of the newest version; None: ask the store."""
+"""(terms, k, among, common share) → (passage id, BM25), best first, of the scope's version; None: ask the store."""
 
 
 def search(
@@ -79,7 +79,7 @@ def search(
     k: int,
     scope: Scope,
     alive: Callable[[], Alive],
-    words_now: Words,
+    words_at: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
     embedder_id: int,
@@ -88,8 +88,8 @@ def search(
 
     vector: the question's, shape (dim,), or None to search by words alone. unknown_share: the share of the
     question's tokens the embedder does not know; words count for more, the more it is.
-    alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
-    memory, where it is at hand.
+    alive: gives the passages alive at the scope's version; called only where a mask is needed. words_at: BM25 without
+    the store, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
     text_of: a passage's text, given its id.
     """
@@ -100,12 +100,12 @@ def search(
         vector=vector,
         scope=scope,
         alive=alive,
-        words_now=words_now,
+        words_at=words_at,
         embedder_id=embedder_id,
     )
     named = _named(connection, question, scope, alive)
     if named:
-        by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive))
+        by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive, words_at))
         if vector is not None:
             found = vectors.by_passage(connection, embedder_id, [i for i in named if i not in by_vector])
             by_vector |= {passage_id: float(found[passage_id] @ vector) for passage_id in found}
@@ -264,12 +264,16 @@ def _words_among(
     among: frozenset[int],
     scope: Scope,
     alive: Callable[[], Alive],
+    words_at: Words,
 ) -> list[tuple[int, float]]:
     """(passage id, BM25) of those of `among`, with the statistics of all that live at the scope's version."""
+    ids = np.fromiter(sorted(among), dtype=np.int64, count=len(among))
+    found = words_at(wanted, len(among), ids, 1.0)
+    if found is not None:
+        return found
     if scope.is_present:
         return words.search(connection, wanted, len(among), among=among)
     then = alive()
-    ids = np.fromiter(sorted(among), dtype=np.int64, count=len(among))
     return words.search_as_of(connection, wanted, len(among), alive=then.passage_ids, lengths=then.lengths, among=ids)
 
 
@@ -281,14 +285,14 @@ def candidates(
     vector: Vector | None,
     scope: Scope,
     alive: Callable[[], Alive],
-    words_now: Words,
+    words_at: Words,
     embedder_id: int,
 ) -> tuple[dict[int, float], dict[int, float]]:
     """(passage id → cosine, passage id → BM25): the best CANDIDATES of each way, best first.
 
     What words found has its exact cosine too, where it has a vector; those come last.
     """
-    by_words = _by_words(connection, question, scope, alive, words_now)
+    by_words = _by_words(connection, question, scope, alive, words_at)
     if vector is None:
         return {}, by_words
     by_vector = _by_vector(connection, index, vector, scope, alive)
@@ -342,9 +346,13 @@ def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:
 
 
 def _by_words(
-    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive], words_now: Words
+    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive], words_at: Words
 ) -> dict[int, float]:
     wanted = query_terms(question)
+    among = None if scope.document_ids is None else _allowed(alive(), scope).passage_ids
+    found = words_at(wanted, CANDIDATES, among, COMMON_SHARE)
+    if found is not None:
+        return dict(found)
     if not scope.is_present:
         then = alive()
         is_large = len(then.passage_ids) >= COMMON_FROM and len(wanted) > 1
@@ -355,14 +363,10 @@ def _by_words(
                 CANDIDATES,
                 alive=then.passage_ids,
                 lengths=then.lengths,
-                among=None if scope.document_ids is None else _allowed(then, scope).passage_ids,
+                among=among,
                 common_share=COMMON_SHARE if is_large else 1.0,
             )
         )
-    among = None if scope.document_ids is None else _allowed(alive(), scope).passage_ids
-    found = words_now(wanted, CANDIDATES, among, COMMON_SHARE)
-    if found is not None:
-        return dict(found)
     wanted = _telling_terms(connection, wanted)
     if among is None:
         return dict(words.search(connection, wanted, CANDIDATES))

@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "rag_lifelong.store",
         "rag_lifelong.index",
+        "rag_lifelong.word_index",
         "rag_lifelong.embed",
         "rag_lifelong.prompt",
         "rag_lifelong.config",
