@@ -24,6 +24,7 @@ from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.live_titles import LiveTitles
 from rag_lifelong.live_words import LiveWords
 from rag_lifelong.operations import Operation, Outcome, embedded_string
 from rag_lifelong.places import joined, matches, relative_to
@@ -89,6 +90,7 @@ class KnowledgeBase:
         self._searches = 0
         self._reading_population: threading.Thread | None = None
         self._hidden: tuple[object, frozenset[int]] = (None, frozenset())
+        self._live_titles = LiveTitles()
         try:
             self._embedder_id = self._agree()
             self._live_index = LiveIndex(path / "index", embedder, self._embedder_id)
@@ -377,6 +379,7 @@ class KnowledgeBase:
                 words_at=self._words_at(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
+                may_be_title=self._live_titles.at(connection),
                 embedder_id=self._embedder_id,
             )
             standing = standings.of({scored.document_id for scored in found})
@@ -624,6 +627,7 @@ class KnowledgeBase:
     def _read_population_now(self) -> None:
         with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
             self._alive_at(connection, versions.latest_number(connection))
+            self._live_titles.read(connection)
 
     def _matching(
         self, connection: Connection, number: int, within: Sequence[str], dated: Dates | None

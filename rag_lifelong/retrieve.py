@@ -65,6 +65,8 @@ class Scope:
 Link = tuple[int, tuple[int, ...]]
 """(rank of the seed that leads there, passage ids)."""
 
+MayBeTitle = Callable[[links.Name], bool]
+
 Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]] | None]
 """(terms, k, among, common share) → (passage id, BM25), best first, of the scope's version; None: ask the store."""
 
@@ -82,6 +84,7 @@ def search(
     words_at: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
+    may_be_title: MayBeTitle | None,
     embedder_id: int,
 ) -> list[Scored]:
     """Up to `k` passages, best first, ties by passage id.
@@ -91,7 +94,7 @@ def search(
     alive: gives the passages alive at the scope's version; called only where a mask is needed. words_at: BM25 without
     the store, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
-    text_of: a passage's text, given its id.
+    text_of: a passage's text, given its id. may_be_title: False for a name that is no document's; None: ask the store.
     """
     by_vector, by_words = candidates(
         connection,
@@ -113,7 +116,7 @@ def search(
     scored = fuse(by_vector, by_words, dense_weight=weight)
     if not named:
         seeds = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:HOP_SEEDS]
-        linked = _linked(connection, seeds, question, scope, alive, text_of)
+        linked = _linked(connection, seeds, question, scope, alive, text_of, may_be_title)
         scored |= _with_links(connection, scored, seeds, linked, by_vector, vector, weight, embedder_id)
     owners = passages.documents_of(connection, list(scored))
     fused = {i: scores.fused for i, scores in scored.items() if i not in named}
@@ -159,6 +162,7 @@ def _linked(
     scope: Scope,
     alive: Callable[[], Alive],
     text_of: Callable[[int], str],
+    may_be_title: MayBeTitle | None,
 ) -> dict[int, Link]:
     """document id → (rank of the seed, its passages): the documents whose titles the best passages mention.
 
@@ -166,30 +170,34 @@ def _linked(
     and the film's passage names them. What the question itself mentions was found already.
     """
     asked = set(terms(question))
-    reached: dict[int, tuple[int, links.Name]] = {}  # passage → (rank of the seed, by which name)
+    reached: dict[int, list[tuple[int, links.Name]]] = {}  # passage → (rank of the seed, by which name), in order
     sought: set[links.Name] = set()
     for rank, seed in enumerate(seeds):
         for name in links.names(text_of(seed)):
             if name in sought or asked.issuperset(name):
                 continue
             sought.add(name)
+            if may_be_title is not None and not may_be_title(name):
+                continue
             found = words.in_context(connection, name, _HOP_SPREAD + 1, past=False)
             if not scope.is_present:
                 found += words.in_context(connection, name, _HOP_SPREAD + 1, past=True)
             if len(found) > _HOP_SPREAD:
                 continue
             for passage_id in found:
-                reached.setdefault(passage_id, (rank, name))
+                reached.setdefault(passage_id, []).append((rank, name))
     allowed = _in_scope(connection, reached.keys(), scope, alive)
     owners = passages.documents_of(connection, sorted(allowed))
     titles = revisions.titles(connection, sorted(set(owners.values())), scope.version)
     own = set(passages.documents_of(connection, seeds).values())
     linked: dict[int, Link] = {}
     for passage_id in sorted(allowed):
-        rank, name = reached[passage_id]
         owner = owners[passage_id]
-        if owner in own or name not in links.titles(titles.get(owner, "")):
+        called = links.titles(titles.get(owner, ""))
+        ranks = [rank for rank, name in reached[passage_id] if name in called]
+        if owner in own or not ranks:
             continue
+        rank = ranks[0]
         first, together = linked.get(owner, (rank, ()))
         linked[owner] = min(first, rank), (*together, passage_id)
     return linked

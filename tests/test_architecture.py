@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.knowledge_base",),
     (
         "rag_lifelong.live_index",
+        "rag_lifelong.live_titles",
         "rag_lifelong.live_words",
         "rag_lifelong.undo",
         "rag_lifelong.pruning",
@@ -64,6 +65,7 @@ OWNERS = {
         "rag_lifelong.store",
         "rag_lifelong.knowledge_base",
         "rag_lifelong.live_index",
+        "rag_lifelong.live_titles",
         "rag_lifelong.live_words",
         "rag_lifelong.alive",
         "rag_lifelong.changes",

@@ -95,6 +95,8 @@ class Segment:
         Raises OSError where it cannot be written.
         """
         terms, ids, counts = (folder / file for file in cls.names({"name": name}))
+        for path in (terms, ids, counts):
+            path.unlink(missing_ok=True)  # where the pointer was lost, another process may have one of that name mapped
         found: list[bytes] = []
         sizes: list[Places] = [np.empty(0, np.int64)]
         with ids.open("wb") as id_file, counts.open("wb") as count_file:
@@ -194,7 +196,7 @@ def merged(segments: Sequence[Segment], *, kept: NDArray[np.bool_] | None = None
 
     kept: by passage id, what is kept; None: all. after: passages up to this id are left out.
     """
-    streams = [((term, number, i) for i, term in enumerate(segment.terms())) for number, segment in enumerate(segments)]
+    streams = [_numbered(segment, number) for number, segment in enumerate(segments)]
     offsets = [segment.offsets for segment in segments]
     terms: list[bytes] = []
     held: list[list[int]] = [[] for _ in segments]  # of each segment: to which of `terms` its next ones belong
@@ -211,6 +213,12 @@ def merged(segments: Sequence[Segment], *, kept: NDArray[np.bool_] | None = None
         size += int(offsets[number][i + 1] - offsets[number][i])
     if terms:
         yield _block(terms, segments, held, begins, kept, after)
+
+
+def _numbered(segment: Segment, number: int) -> Iterator[tuple[bytes, int, int]]:
+    """(term, number of its segment, its own number there)."""
+    for i, term in enumerate(segment.terms()):
+        yield term, number, i
 
 
 def _block(

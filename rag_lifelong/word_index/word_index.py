@@ -126,7 +126,7 @@ class WordIndex:
         try:
             with files.writing(folder) as is_ours:
                 return is_ours and self._written(folder, survey, write)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             logger.warning("the word index in %s cannot be written: %s", folder, error)
             return False
 
