@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from sqlite3 import Connection
@@ -20,11 +20,12 @@ from sqlite3 import Error as SqliteError
 import numpy as np
 from numpy.typing import NDArray
 
+from rag_lifelong import passage_words
 from rag_lifelong.alive import Alive, Ids
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.store import passages, revisions, versions, words
-from rag_lifelong.terms import ANALYZER_VERSION, terms
-from rag_lifelong.word_index import Block, Counts, State, Stopped, WordIndex, counted, of_rows
+from rag_lifelong.store import passages, versions, words
+from rag_lifelong.terms import ANALYZER_VERSION
+from rag_lifelong.word_index import Counts, State, Stopped, WordIndex, of_rows
 from rag_lifelong.word_index import Ids as Held
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 256  # new passages whose texts are read while a search waits: about 0.1 ms each
 _RUN = 1_024  # … and by the thread, between two looks at what else is wanted
 SCAN_SHARE = 0.25  # of all passages new: then all words are read out of the store's word index, term by term
-_BLOCK = 1_000_000  # occurrences handled at once: about 50 MB
 _PATIENCE_S = 10.0  # to wait for another process that writes, before traces are left to another time
 _PAUSE_S = 30.0  # after it could not be written
 
@@ -189,7 +189,9 @@ class LiveWords:
                 self._start(index)
                 return None
             if last > state.newest:
-                index.add(of_rows(_texts(connection, state.newest + 1, last), newest=last), after=state.newest)
+                index.add(
+                    of_rows(passage_words.of_texts(connection, state.newest + 1, last), newest=last), after=state.newest
+                )
                 state = index.state
             if index.is_due():
                 self._start(index)
@@ -250,7 +252,7 @@ class LiveWords:
                 pass
             elif behind > 0:
                 until = min(last, first + _RUN - 1)
-                index.add(of_rows(_texts(connection, first, until), newest=until), after=first - 1)
+                index.add(of_rows(passage_words.of_texts(connection, first, until), newest=until), after=first - 1)
                 return True
             elif index.is_due():
                 return index.tend(self._folder, self._survey)
@@ -258,42 +260,11 @@ class LiveWords:
                 return False
         written = [segment.newest for segment in index.state.segments if segment.name]
         after = written[-1] if written else 0
-        blocks = self._scanned(index, after, last)
+        blocks = passage_words.of_tables(self._snapshot, after, last)
         if not index.extend(self._folder, self._survey, blocks, newest=last, passages=last - after):
             self._waits_until = time.monotonic() + _PAUSE_S
             return False
         return True
-
-    def _scanned(self, index: WordIndex, after: int, last: int) -> Iterator[Block]:
-        """The postings of passages in (after, last], out of the store's word index, a snapshot for each block."""
-        term = ""
-        while True:
-            held: list[str] = []
-            lists: list[str] = []
-            owners: list[int] = []  # of each list: which of `held`
-            sizes: list[int] = []
-            size = 0
-            with self._snapshot() as connection:
-                for found, ids in words.occurrences(connection, term):
-                    if not held or held[-1] != found:
-                        if size >= _BLOCK:
-                            break
-                        if index.is_stopping:
-                            raise Stopped
-                        held.append(found)
-                    lists.append(ids)
-                    owners.append(len(held) - 1)
-                    sizes.append(ids.count(",") + 1)
-                    size += sizes[-1]
-            if not held:
-                return
-            term = held[-1]
-            every = np.fromstring(",".join(lists), dtype=np.int64, sep=",")  # (n,)
-            of = np.repeat(np.array(owners, np.int64), sizes)  # (n,), which term
-            inside = (every > after) & (every <= last)
-            every, of = every[inside], of[inside]
-            kept = np.unique(of)
-            yield counted([held[i].encode() for i in kept.tolist()], np.searchsorted(kept, of), every)
 
     def _survey(self, position: int) -> tuple[int, NDArray[np.bool_] | None]:
         with self._snapshot() as connection:
@@ -320,34 +291,3 @@ def _alive(state: State, term: str, norms: _Norms) -> list[_Weighed]:
         inside = np.isfinite(own)
         found.append((ids, counts, own) if inside.all() else (ids[inside], counts[inside], own[inside]))
     return found
-
-
-def _texts(connection: Connection, first: int, last: int) -> Iterator[tuple[int, list[str]]]:
-    """(passage id, its terms with repeats) of ids in [first, last], ascending, out of the documents' texts."""
-    found: dict[int, list[str]] = {}
-    births = passages.births(connection, first, last)
-    wanted: dict[int, set[int]] = {}  # document id → passages
-    revision_ids: dict[int, dict[int, None]] = {}  # document id → its revisions to look in, most likely first
-    for passage_id, document_id, born in births:
-        wanted.setdefault(document_id, set()).add(passage_id)
-        revision_id = None if born is None else revisions.at(connection, document_id, born)
-        if revision_id is not None:
-            revision_ids.setdefault(document_id, {})[revision_id] = None
-    for document_id, missing in wanted.items():
-        likely = revision_ids.get(document_id, {})
-        for revision_id in _and_others(connection, document_id, likely):
-            revision = revisions.read(connection, revision_id)
-            for p in revision.placements:
-                if p.passage_id in missing:
-                    missing.discard(p.passage_id)
-                    found[p.passage_id] = terms(p.context) + terms(revision.text[p.start : p.end])
-            if not missing:
-                break
-    return iter(sorted(found.items()))
-
-
-def _and_others(connection: Connection, document_id: int, likely: Iterable[int]) -> Iterator[int]:
-    """`likely`, then all other revisions of the document: a passage may have lived in none of its versions."""
-    known = list(likely)
-    yield from known
-    yield from (i for i in revisions.of_document(connection, document_id) if i not in known)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ingest import Chunk, Document
 from ingest.chunk import CHUNKER_VERSION
-from rag_lifelong import live_words
+from rag_lifelong import live_words, passage_words
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.index import files
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -121,7 +121,7 @@ def test_the_words_found_are_the_stores_at_every_version(
     monkeypatch.setattr(word_index, "TIER", 2)
     monkeypatch.setattr(live_words, "AT_ONCE", at_once)
     monkeypatch.setattr(live_words, "_RUN", 3)
-    monkeypatch.setattr(live_words, "_BLOCK", 5)
+    monkeypatch.setattr(passage_words, "_BLOCK", 5)
     folder = tmp_path_factory.mktemp("words")
     rng = np.random.default_rng(seed)
     base, other = opened(folder), opened(folder)
