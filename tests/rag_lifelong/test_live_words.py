@@ -185,6 +185,19 @@ def test_a_common_term_is_left_out_until_it_is_the_only_one(tmp_path: Path) -> N
             assert found("harbour", "nowhere") == 10
 
 
+def test_a_passage_that_lived_at_no_version_is_found_when_it_comes_back(tmp_path: Path) -> None:
+    with opened(tmp_path) as base:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+        base.commit([put(root.id, 1, "harbour"), put(root.id, 1, "ferry")], cause="test")  # in one version
+        compare(base, ["harbour"], np.random.default_rng(0))
+        base.commit([put(root.id, 1, "harbour")], cause="test")
+        compare(base, ["harbour"], np.random.default_rng(0))
+        with base.reading() as connection:
+            alive = base._alive_at(connection, 2)
+            found = base._live_words.search(connection, ["harbour"], 5, alive=alive, among=None, common_share=1.0)
+            assert found is not None and [passage_id for passage_id, _ in found] == [1]
+
+
 def test_an_older_snapshot_finds_what_lived_then(tmp_path: Path) -> None:
     with opened(tmp_path) as base, opened(tmp_path) as other:
         root = base.folders.ensure_root(str(tmp_path), is_whole=True)
