@@ -403,7 +403,8 @@ def _by_vector(
         if len(found) >= CANDIDATES or len(index) <= _UNMASKED:
             return dict(list(found.items())[:CANDIDATES])
     allowed = _allowed(alive(), scope)
-    among = np.unique(allowed.vector_ids[allowed.vector_ids >= 0])
+    # sorted, not unique: repeats do no harm to a mask, and np.unique takes 20 ms for 100,000
+    among = np.sort(allowed.vector_ids[allowed.vector_ids >= 0], kind="stable")
     found = _passages(connection, index, vector, CANDIDATES, scope, among)
     if scope.document_ids is not None:
         inside = set(allowed.passage_ids.tolist())
