@@ -124,13 +124,11 @@ def searching(there: Path, passages: int) -> Iterator[tuple[str, str]]:
     warm_up(base, [" ".join(vocabulary[40_000 + 6 * i : 40_006 + 6 * i]) for i in range(8)])
     for what, queries in (("met for the first time", fresh), ("met before", fresh), ("as drawn", drawn)):
         embed_ms = np.median([timed(lambda q=query: base.embedder.embed_query(q)) for query in queries])
-        with steps() as taken:
-            times = np.array([timed(lambda q=query: base.search(q, 10)) for query in queries]) - embed_ms
+        times = np.array([timed(lambda q=query: base.search(q, 10)) for query in queries]) - embed_ms
         p50, p95 = np.quantile(times, [0.5, 0.95])
         yield f"hybrid search, words {what}, {size}, p50 / p95", f"{p50:.1f} / {p95:.1f} ms"
-        if queries is fresh and what != "met before":
-            for step, spent in taken.items():
-                yield f"  … of which {step}, p50 / p95", f"{' / '.join(per_search(spent, len(queries)))} ms"
+    for step, spent in by_step(base, drawn):
+        yield f"  … of which {step}, p50 / p95", spent
     queries = drawn
     changed = sorted(notes.rglob("*.md"))[0]
     updates = []
@@ -192,9 +190,9 @@ STEPS = {
 
 
 @contextmanager
-def steps() -> Iterator[dict[str, list[float]]]:
-    """step → milliseconds of each call, while it is open."""
-    taken: dict[str, list[float]] = {step: [] for step in STEPS}
+def steps() -> Iterator[dict[str, float]]:
+    """step → milliseconds it has taken so far, while it is open."""
+    taken = dict.fromkeys(STEPS, 0.0)
     originals = {step: getattr(owner, name) for step, (owner, name) in STEPS.items()}
 
     def watched(step: str) -> Callable[..., object]:
@@ -203,7 +201,7 @@ def steps() -> Iterator[dict[str, list[float]]]:
             try:
                 return originals[step](*arguments, **named)
             finally:
-                taken[step].append((time.perf_counter() - began) * 1_000)
+                taken[step] += (time.perf_counter() - began) * 1_000
 
         return call
 
@@ -216,11 +214,17 @@ def steps() -> Iterator[dict[str, list[float]]]:
             setattr(owner, name, originals[step])
 
 
-def per_search(spent: list[float], searches: int) -> list[str]:
-    """p50 and p95 of what a step took in one search, where it is called alike often in each."""
-    calls = max(1, round(len(spent) / searches))
-    totals = [sum(spent[i : i + calls]) for i in range(0, len(spent), calls)] or [0.0]
-    return [f"{value:.2f}" for value in np.quantile(totals, [0.5, 0.95])]
+def by_step(base: KnowledgeBase, queries: list[str]) -> Iterator[tuple[str, str]]:
+    """(step, p50 / p95 of what it takes in one search)."""
+    found: dict[str, list[float]] = {step: [] for step in STEPS}
+    for query in queries:
+        with steps() as taken:
+            base.search(query, 10)
+        for step, spent in taken.items():
+            found[step].append(spent)
+    for step, spent_each in found.items():
+        p50, p95 = np.quantile(spent_each, [0.5, 0.95])
+        yield step, f"{p50:.2f} / {p95:.2f} ms"
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import date
+from functools import lru_cache
 
 from rag_lifelong.places import joined
 from rag_lifelong.staleness import (
@@ -88,9 +89,7 @@ class Standings:
         rule = self._rule(bearing)
         stale = None if rule is None else self._stale_since(bearing, rule)
         living = self._living_successors(bearing.document_id)
-        retired = None
-        if any(word in bearing.header.lower() for word in _MAY_RETIRE):
-            retired = retired_by_own_header(_fields(bearing))
+        retired = _retired(bearing.header)
         if stale is None and not living and retired is None:
             return HOLDS
         return Standing(stale, self._path(next(iter(living.values()))) if living else None, retired)
@@ -137,4 +136,16 @@ def _since(bearing: Bearing, rule: Rule) -> date:
 
 
 def _fields(bearing: Bearing) -> list[HeaderField]:
-    return [HeaderField(*entry) for entry in json.loads(bearing.header)]
+    return _parsed(bearing.header)
+
+
+def _parsed(header: str) -> list[HeaderField]:
+    return [HeaderField(*entry) for entry in json.loads(header)]
+
+
+@lru_cache(maxsize=4_096)
+def _retired(header: str) -> str | None:
+    """`retired_by_own_header`, of a header as stored; kept, since the same documents are found again and again."""
+    if not any(word in header.lower() for word in _MAY_RETIRE):
+        return None
+    return retired_by_own_header(_parsed(header))
