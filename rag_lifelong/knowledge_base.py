@@ -222,6 +222,7 @@ class KnowledgeBase:
 
     def _settle_vectors(self) -> int:
         self._live_index.load()
+        self._live_words.load()
         with self._database.snapshot() as connection:
             return len(self._index_at(connection))
 

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from sqlite3 import Connection
 from sqlite3 import Error as SqliteError
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rag_lifelong import passage_words
 from rag_lifelong.alive import Alive, Ids
 from rag_lifelong.errors import LifelongError
+from rag_lifelong.index import files
 from rag_lifelong.store import passages, versions, words
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.word_index import Counts, State, Stopped, WordIndex, of_rows
@@ -102,10 +103,6 @@ class LiveWords:
         best = hits[np.lexsort((hits, -scores[hits]))][:k]
         return list(zip(best.tolist(), scores[best].tolist(), strict=True))
 
-    def is_ready(self, connection: Connection) -> bool:
-        """A search at that snapshot would be answered here; if not, what is missing is being made."""
-        return self._state_at(connection) is not None
-
     def settle(self) -> None:
         """Brings it along, and waits until that is done."""
         with self._lock:
@@ -180,7 +177,7 @@ class LiveWords:
             index = self._loaded()
             position, last = versions.log_position(connection), passages.last_id(connection)
             if not self._is_checked and index.position > position:
-                self._index = index = _new()  # of a store that is not this one: a restored backup
+                index = self._made_anew()  # of a store that is not this one: a restored backup
             self._is_checked = True
             state = index.state
             if position < state.cleaned_at:
@@ -196,6 +193,12 @@ class LiveWords:
             if index.is_due():
                 self._start(index)
             return state if last <= state.newest and position >= state.cleaned_at else None
+
+    def _made_anew(self) -> WordIndex:
+        with suppress(OSError):
+            (self._folder / files.POINTER).unlink(missing_ok=True)
+        self._index = _new()
+        return self._index
 
     def _norms_of(self, alive: Alive) -> _Norms:
         """By passage id, what its length makes of BM25's k1; infinite for the dead."""

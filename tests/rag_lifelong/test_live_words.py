@@ -256,6 +256,28 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
+def test_files_of_a_store_that_was_put_back_are_made_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as base:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+        base.commit([put(root.id, 1, "harbour")], cause="test")
+    store = tmp_path / "kb" / "lifelong.sqlite3"
+    before = store.read_bytes()
+    with opened(tmp_path) as base:
+        base.commit([put(root.id, 2, "ferry")], cause="test")
+        base.commit([put(root.id, 3, "ferry")], cause="test")
+        write(base)
+    store.write_bytes(before)
+    with opened(tmp_path) as base:
+        base._live_words.load()
+        with base.reading() as connection:
+            assert list(base.word_faults(connection)) == []
+        for number in (4, 5, 6):
+            base.commit([put(root.id, number, "quay harbour")], cause="test")
+            compare(base, ["harbour", "ferry"], np.random.default_rng(0))
+    with opened(tmp_path) as base:
+        compare(base, ["harbour", "ferry"], np.random.default_rng(0))
+
+
 def test_while_another_process_writes_its_files_traces_are_left_to_another_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
