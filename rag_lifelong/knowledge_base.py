@@ -25,6 +25,7 @@ from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.live_titles import LiveTitles
 from rag_lifelong.live_words import LiveWords
 from rag_lifelong.meaning import Meaning, Query, Scope, Searched
 from rag_lifelong.operations import Operation, Outcome, embedded_string
@@ -100,6 +101,7 @@ class KnowledgeBase:
         self._searches = 0
         self._reading_population: threading.Thread | None = None
         self._hidden: tuple[object, frozenset[int]] = (None, frozenset())
+        self._live_titles = LiveTitles()
         try:
             self._agree_on_terms()
             self._sets = VectorSets(
@@ -108,7 +110,7 @@ class KnowledgeBase:
                 wanted=embedder,
                 opener=opener or (lambda spec: open_embedder(spec, cache_dir=path / "cache")),
             )
-            self._live_words = LiveWords(self._words_of)
+            self._live_words = LiveWords(path / "words", self._database.snapshot)
             self._finish_scrubbing()
         except BaseException:
             self._database.close()
@@ -123,6 +125,7 @@ class KnowledgeBase:
     def close(self) -> None:
         """Writes the index if much was added since the last time, and closes the files."""
         self._sets.close()
+        self._live_words.close()
         if self._reading_population is not None:
             self._reading_population.join()
         self._database.close()
@@ -231,7 +234,9 @@ class KnowledgeBase:
 
     def settle_index(self) -> int:
         """Brings the indexes along, and writes what was much added to; gives how many vectors that in use holds."""
-        return self._held()[1][0]
+        count = self._held()[1][0]
+        self._live_words.settle()
+        return count
 
     def pruning_plan(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str]) -> Pruning:
         """The former texts that `prune` would let go; nothing is done.
@@ -301,12 +306,11 @@ class KnowledgeBase:
         """The index without what is gone, and files without traces of it; False if those must wait."""
         with self._revisions_lock:
             self._revisions.clear()
-        self._live_words.forget()
         with self._database.snapshot() as connection:
             for one in self._sets.at(connection):
                 one.population.forget()
                 one.live_index.save(connection)
-        is_clean = self._database.scrub()
+        is_clean = self._live_words.clean() and self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
@@ -384,10 +388,11 @@ class KnowledgeBase:
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
-                words_now=self._words_now(connection, number),
+                words_at=self._words_at(connection, number),
                 weights=standings.weights,
                 text_of=lambda passage_id: self._text_of(connection, passage_id),
                 string_of=lambda passage_id: self._string(connection, passage_id),
+                may_be_title=self._live_titles.at(connection),
                 rerank=self._reranking(connection, question),
             )
             standing = standings.of({scored.document_id for scored in found})
@@ -412,7 +417,7 @@ class KnowledgeBase:
                 meaning=meaning,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
-                words_now=self._words_now(connection, number),
+                words_at=self._words_at(connection, number),
             )
             known = retrieve.known_by_words(question, by_vector, by_words, lambda i: self._string(connection, i))
             return by_vector, by_words, retrieve.dense_weight(meaning.weight, known)
@@ -550,6 +555,10 @@ class KnowledgeBase:
                 before=kept.name, after=coming.name, done=vectors.count(connection, coming.id), waiting=waiting
             )
 
+    def word_faults(self, connection: Connection) -> Iterator[str]:
+        """How the words at hand differ from those stored, at a snapshot."""
+        return self._live_words.faults(connection)
+
     # -- repairing
 
     def rebuild(self) -> None:
@@ -558,9 +567,11 @@ class KnowledgeBase:
             self._rewrite_words(connection)
         for one in self._sets.now():
             one.live_index.drop()
+        self._live_words.drop()
         with self._database.snapshot() as connection:
             for one in self._sets.at(connection):
                 one.live_index.save(connection)
+        self._live_words.settle()
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own check finds wrong."""
@@ -575,7 +586,7 @@ class KnowledgeBase:
             with self._database.snapshot() as connection:
                 for one in self._sets.at(connection):
                     one.live_index.save(connection)
-        if is_due and self._database.scrub():
+        if is_due and self._live_words.clean() and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
 
@@ -614,6 +625,7 @@ class KnowledgeBase:
     def _held(self) -> tuple[tuple[VectorSet, ...], list[int]]:
         """The sets, their indexes brought along, and how many vectors each holds."""
         self._sets.load()
+        self._live_words.load()
         with self._database.snapshot() as connection:
             sets = self._sets.at(connection)
             return sets, [len(_index_of(one, connection)) for one in sets]
@@ -650,26 +662,19 @@ class KnowledgeBase:
     def _alive_at(self, connection: Connection, number: int) -> Alive:
         return self._population.at(connection, number)
 
-    def _words_now(self, connection: Connection, number: int) -> Words:
-        """BM25 in memory, once the living are at hand: from the second search on."""
+    def _words_at(self, connection: Connection, number: int) -> Words:
+        """BM25 of a version without the store, once its living are at hand: for now, from the second search on."""
 
         def search(
             wanted: Sequence[str], k: int, among: Ids | None, common_share: float
         ) -> list[tuple[int, float]] | None:
-            if not self._population.is_read():
+            if number == versions.latest_number(connection) and not self._population.is_read():
                 self._read_population()
                 return None
             alive = self._alive_at(connection, number)
             is_large = len(alive) >= retrieve.COMMON_FROM and len(wanted) > 1
-            return self._live_words.search(
-                connection,
-                wanted,
-                k,
-                version=number,
-                alive=alive,
-                among=among,
-                common_share=common_share if is_large else 1.0,
-            )
+            share = common_share if is_large else 1.0
+            return self._live_words.search(connection, wanted, k, alive=alive, among=among, common_share=share)
 
         return search
 
@@ -683,23 +688,8 @@ class KnowledgeBase:
     def _read_population_now(self) -> None:
         with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
             self._alive_at(connection, versions.latest_number(connection))
+            self._live_titles.read(connection)
         self._database.release()
-
-    def _words_of(self, connection: Connection, passage_ids: Sequence[int]) -> dict[int, words.Row]:
-        """The words of those of these passages that live now."""
-        number = versions.latest_number(connection)
-        owners = passages.documents_of(connection, passage_ids)
-        found: dict[int, words.Row] = {}
-        for document_id in set(owners.values()):
-            revision_id = revisions.at(connection, document_id, number)
-            if revision_id is None:
-                continue
-            revision = self._revision(connection, revision_id)
-            for p in revision.placements:
-                if owners.get(p.passage_id) == document_id and p.passage_id not in found:
-                    text = revision.text[p.start : p.end]
-                    found[p.passage_id] = words.row(p.passage_id, context=p.context, text=text)
-        return found
 
     def _matching(
         self, connection: Connection, number: int, within: Sequence[str], dated: Dates | None

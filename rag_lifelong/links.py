@@ -49,6 +49,13 @@ def is_run(name: Name, words: Sequence[str]) -> bool:
     return any(tuple(words[i : i + len(name)]) == name for i in range(len(words) - len(name) + 1))
 
 
+def parts(title: str) -> frozenset[Name]:
+    """What stands in a title: each run of up to MAX_WORDS of its terms, and what the document may be called."""
+    whole = terms(title)
+    runs = (tuple(whole[i : i + n]) for n in range(1, MAX_WORDS + 1) for i in range(len(whole) - n + 1))
+    return titles(title).union(runs)
+
+
 def named_share(title: str, question: Sequence[str]) -> float:
     """How much of a question, given as its terms, is the title of a document: 0 if the title does not stand in it.
 

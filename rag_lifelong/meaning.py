@@ -125,7 +125,8 @@ def _best(connection: Connection, one: Searched, scope: Scope) -> dict[int, floa
         if len(found) >= CANDIDATES or len(one.index) <= _UNMASKED:
             return dict(list(found.items())[:CANDIDATES])
     inside = allowed(one.alive(), scope)
-    among = np.unique(inside.vector_ids[inside.vector_ids >= 0])
+    # sorted, not unique: repeats do no harm to a mask, and np.unique takes 20 ms for 100,000
+    among = np.sort(inside.vector_ids[inside.vector_ids >= 0], kind="stable")
     found = _passages(connection, one, CANDIDATES, scope, among)
     if scope.document_ids is not None:
         ids = set(inside.passage_ids.tolist())

@@ -71,8 +71,11 @@ class Link:
     passage_ids: tuple[int, ...]
 
 
+MayBeTitle = Callable[[links.Name], bool]
+"""False for a name that stands in no title at any version."""
+
 Words = Callable[[Sequence[str], int, Ids | None, float], list[tuple[int, float]] | None]
-"""(terms, k, among, common share) → (passage id, BM25), best first, of the newest version; None: ask the store."""
+"""(terms, k, among, common share) → (passage id, BM25), best first, of the scope's version; None: ask the store."""
 
 
 Rerank = Callable[[Sequence[int]], Sequence[float]]
@@ -87,34 +90,35 @@ def search(
     k: int,
     scope: Scope,
     alive: Callable[[], Alive],
-    words_now: Words,
+    words_at: Words,
     weights: Callable[[Collection[int]], Weights],
     text_of: Callable[[int], str],
     string_of: Callable[[int], str],
+    may_be_title: MayBeTitle | None,
     rerank: Rerank | None,
 ) -> list[Scored]:
     """Up to `k` passages, best first, ties by passage id.
 
     meaning: of the question, in the same scope.
-    alive: gives the passages alive at the scope's version; called only where a mask is needed. words_now: BM25 in
-    memory, where it is at hand.
+    alive: gives the passages alive at the scope's version; called only where a mask is needed. words_at: BM25 without
+    the store, where it is at hand.
     weights: gives how documents, by id, stand to each other; what the question names is not weighed.
     text_of: a passage's text, given its id. string_of: its title and headings, then its text.
-    rerank: looks at the best RERANKED again; None: they stay as they are.
+    may_be_title: None: ask the store. rerank: looks at the best RERANKED again; None: they stay as they are.
     """
     by_vector, by_words = candidates(
-        connection, question=question, meaning=meaning, scope=scope, alive=alive, words_now=words_now
+        connection, question=question, meaning=meaning, scope=scope, alive=alive, words_at=words_at
     )
     named = _named(connection, question, scope, alive)
     if named:
-        by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive))
+        by_words |= dict(_words_among(connection, query_terms(question), named, scope, alive, words_at))
         by_vector |= meaning.cosines([i for i in named if i not in by_vector])
     weight = dense_weight(meaning.weight, known_by_words(question, by_vector, by_words, string_of))
     scored = fuse(by_vector, by_words, dense_weight=weight)
     if not named:
         scored |= titled(connection, scored, question, scope)
         seeds = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))[:HOP_SEEDS]
-        linked = _linked(connection, seeds, question, scope, alive, text_of)
+        linked = _linked(connection, seeds, question, scope, alive, text_of, may_be_title)
         scored |= _with_links(scored, seeds, linked, by_vector, meaning, weight)
     if rerank is not None:
         scored |= reranked(scored, rerank)
@@ -181,6 +185,7 @@ def _linked(
     scope: Scope,
     alive: Callable[[], Alive],
     text_of: Callable[[int], str],
+    may_be_title: MayBeTitle | None,
 ) -> list[Link]:
     """The documents whose titles the best passages mention, wholly or in part.
 
@@ -195,6 +200,8 @@ def _linked(
             if name in leading or asked.issuperset(name):
                 continue
             leading[name] = rank
+            if may_be_title is not None and not may_be_title(name):
+                continue
             found = words.in_context(connection, name, _HOP_SPREAD + 1, past=False)
             if not scope.is_present:
                 found += words.in_context(connection, name, _HOP_SPREAD + 1, past=True)
@@ -223,8 +230,7 @@ def _weight(name: links.Name, title: str) -> float:
     """1 if the name is the title; less if it is a part of it; 0 if it does not stand in it."""
     if name in links.titles(title):
         return 1.0
-    whole = terms(title)
-    return HOP_PARTIAL * len(name) / len(whole) if links.is_run(name, whole) else 0.0
+    return HOP_PARTIAL * len(name) / len(terms(title)) if name in links.parts(title) else 0.0
 
 
 def _with_links(
@@ -298,12 +304,16 @@ def _words_among(
     among: frozenset[int],
     scope: Scope,
     alive: Callable[[], Alive],
+    words_at: Words,
 ) -> list[tuple[int, float]]:
     """(passage id, BM25) of those of `among`, with the statistics of all that live at the scope's version."""
+    ids = np.fromiter(sorted(among), dtype=np.int64, count=len(among))
+    found = words_at(wanted, len(among), ids, 1.0)
+    if found is not None:
+        return found
     if scope.is_present:
         return words.search(connection, wanted, len(among), among=among)
     then = alive()
-    ids = np.fromiter(sorted(among), dtype=np.int64, count=len(among))
     return words.search_as_of(connection, wanted, len(among), alive=then.passage_ids, lengths=then.lengths, among=ids)
 
 
@@ -314,13 +324,13 @@ def candidates(
     meaning: Meaning,
     scope: Scope,
     alive: Callable[[], Alive],
-    words_now: Words,
+    words_at: Words,
 ) -> tuple[dict[int, float], dict[int, float]]:
     """(passage id → cosine, passage id → BM25): the best CANDIDATES of each way, best first.
 
     What words found has its exact cosine too, where it has a vector; those come last.
     """
-    by_words = _by_words(connection, question, scope, alive, words_now)
+    by_words = _by_words(connection, question, scope, alive, words_at)
     by_vector = meaning.best()
     return by_vector | meaning.cosines([i for i in by_words if i not in by_vector]), by_words
 
@@ -411,9 +421,13 @@ def spread(ranked: Sequence[Scored], k: int) -> list[Scored]:
 
 
 def _by_words(
-    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive], words_now: Words
+    connection: sqlite3.Connection, question: str, scope: Scope, alive: Callable[[], Alive], words_at: Words
 ) -> dict[int, float]:
     wanted = query_terms(question)
+    among = None if scope.document_ids is None else allowed(alive(), scope).passage_ids
+    found = words_at(wanted, CANDIDATES, among, COMMON_SHARE)
+    if found is not None:
+        return dict(found)
     if not scope.is_present:
         then = alive()
         is_large = len(then.passage_ids) >= COMMON_FROM and len(wanted) > 1
@@ -424,14 +438,10 @@ def _by_words(
                 CANDIDATES,
                 alive=then.passage_ids,
                 lengths=then.lengths,
-                among=None if scope.document_ids is None else allowed(then, scope).passage_ids,
+                among=among,
                 common_share=COMMON_SHARE if is_large else 1.0,
             )
         )
-    among = None if scope.document_ids is None else allowed(alive(), scope).passage_ids
-    found = words_now(wanted, CANDIDATES, among, COMMON_SHARE)
-    if found is not None:
-        return dict(found)
     wanted = _telling_terms(connection, wanted)
     if among is None:
         return dict(words.search(connection, wanted, CANDIDATES))

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import date
+from functools import lru_cache
 
 from rag_lifelong.places import joined
 from rag_lifelong.staleness import (
@@ -66,7 +67,7 @@ class Standings:
         """What the scores of these documents' passages are weighed with."""
         factors: dict[int, float] = {}
         successors: dict[int, tuple[int, ...]] = {}
-        for bearing in self._bearings(document_ids):
+        for bearing in self._bearings(document_ids if self._rules else self._may_be_down(document_ids)):
             standing = self._standing(bearing)
             factor = DOWN if standing.superseded_by is not None or standing.retired is not None else 1.0
             rule = self._rule(bearing)
@@ -88,12 +89,15 @@ class Standings:
         rule = self._rule(bearing)
         stale = None if rule is None else self._stale_since(bearing, rule)
         living = self._living_successors(bearing.document_id)
-        retired = None
-        if any(word in bearing.header.lower() for word in _MAY_RETIRE):
-            retired = retired_by_own_header(_fields(bearing))
+        retired = _retired(bearing.header)
         if stale is None and not living and retired is None:
             return HOLDS
         return Standing(stale, self._path(next(iter(living.values()))) if living else None, retired)
+
+    def _may_be_down(self, document_ids: Collection[int]) -> set[int]:
+        """Those that may be superseded, or retired by their own header: what most are not; a fifth of the cost."""
+        headed = documents.with_header(self._connection, self._version, document_ids, _MAY_RETIRE)
+        return headed | self._successors.keys() & set(document_ids)
 
     def _living_successors(self, document_id: int) -> dict[int, Bearing]:
         """The documents alive that are confirmed to supersede it; of one that is gone, those that supersede that."""
@@ -132,4 +136,16 @@ def _since(bearing: Bearing, rule: Rule) -> date:
 
 
 def _fields(bearing: Bearing) -> list[HeaderField]:
-    return [HeaderField(*entry) for entry in json.loads(bearing.header)]
+    return _parsed(bearing.header)
+
+
+def _parsed(header: str) -> list[HeaderField]:
+    return [HeaderField(*entry) for entry in json.loads(header)]
+
+
+@lru_cache(maxsize=4_096)
+def _retired(header: str) -> str | None:
+    """`retired_by_own_header`, of a header as stored; kept, since the same documents are found again and again."""
+    if not any(word in header.lower() for word in _MAY_RETIRE):
+        return None
+    return retired_by_own_header(_parsed(header))

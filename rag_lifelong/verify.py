@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from sqlite3 import Connection
 
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -33,7 +34,8 @@ def check(knowledge_base: KnowledgeBase) -> tuple[Finding, ...]:
     with knowledge_base.reading() as connection:
         findings.append(_finding("documents", _documents(connection), "every document has its text and place"))
         findings.append(_finding("passages", _passages(connection), "every passage stands where it says"))
-        findings.append(_finding("words", _words(connection), "the word index holds what lives"))
+        held = chain(_words(connection), knowledge_base.word_faults(connection))
+        findings.append(_finding("words", held, "the word index holds what lives"))
         findings.append(_finding("vectors", _vectors(connection), "every passage has its vector or waits for it"))
         findings.append(_finding("index", knowledge_base.index_faults(connection), "the index equals the store"))
     return tuple(findings)

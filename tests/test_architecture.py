@@ -28,7 +28,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.knowledge_base",),
     (
         "rag_lifelong.vector_sets",
+        "rag_lifelong.live_titles",
         "rag_lifelong.live_words",
+        "rag_lifelong.passage_words",
         "rag_lifelong.undo",
         "rag_lifelong.pruning",
         "rag_lifelong.folders",
@@ -42,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "rag_lifelong.store",
         "rag_lifelong.index",
+        "rag_lifelong.word_index",
         "rag_lifelong.embed",
         "rag_lifelong.prompt",
         "rag_lifelong.config",
@@ -66,8 +69,10 @@ OWNERS = {
         "rag_lifelong.knowledge_base",
         "rag_lifelong.vector_sets",
         "rag_lifelong.live_index",
+        "rag_lifelong.live_titles",
         "rag_lifelong.live_words",
         "rag_lifelong.meaning",
+        "rag_lifelong.passage_words",
         "rag_lifelong.alive",
         "rag_lifelong.changes",
         "rag_lifelong.undo",

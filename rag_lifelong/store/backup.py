@@ -421,8 +421,9 @@ def _put_in_place(staging: Path, folder: Path) -> tuple[Path, ...]:
         number += 1
     kept: list[Path] = []
     with _alone_with(store) as is_readable:
-        for old in sorted((folder / "index").rglob("*"), reverse=True):  # follows another store
-            old.rmdir() if old.is_dir() else old.unlink(missing_ok=True)
+        for name in ("index", "words"):  # they follow another store
+            for old in sorted((folder / name).rglob("*"), reverse=True):
+                old.rmdir() if old.is_dir() else old.unlink(missing_ok=True)
         settings = folder / SETTINGS_NAME
         if settings.exists() and not _are_equal(settings, new_settings):
             kept.append(_keep(settings, number, leave=new_settings.exists()))

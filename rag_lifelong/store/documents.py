@@ -6,8 +6,9 @@ its own.
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -268,6 +269,20 @@ def bearings(connection: sqlite3.Connection, version: int, document_ids: Sequenc
             for a, b, c, d, ms, header in rows
         )
     return found
+
+
+def with_header(
+    connection: sqlite3.Connection, version: int, document_ids: Collection[int], words: Sequence[str]
+) -> set[int]:
+    """Of these documents those alive at `version` whose header, as stored, holds one of some lower-case words."""
+    holding = " OR ".join("r.fields LIKE ?" for _ in words)
+    rows = connection.execute(
+        "SELECT v.document_id FROM json_each(?) j CROSS JOIN revision_lives v ON v.document_id = j.value "
+        "CROSS JOIN revisions r ON r.id = v.revision_id "
+        f"WHERE v.born <= ? AND (v.died IS NULL OR v.died > ?) AND r.fields <> '[]' AND ({holding})",
+        (json.dumps(sorted(document_ids)), version, version, *(f"%{word}%" for word in words)),
+    )
+    return {int(row[0]) for row in rows}
 
 
 def _runs(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -153,6 +153,21 @@ def a_version_of(connection: sqlite3.Connection, passage_id: int) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
+def births(connection: sqlite3.Connection, first: int, last: int) -> list[tuple[int, int, int | None]]:
+    """(id, document id, version at which it lived first, None if it never did) of ids in [first, last], by id."""
+    rows = connection.execute(
+        "SELECT p.id, p.document_id, (SELECT min(l.born) FROM passage_lives l WHERE l.passage_id = p.id) "
+        "FROM passages p WHERE p.id BETWEEN ? AND ? ORDER BY p.id",
+        (first, last),
+    )
+    return [(int(row[0]), int(row[1]), row[2]) for row in rows]
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The greatest id of those there are; 0 if there are none."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()[0])
+
+
 def count_alive(connection: sqlite3.Connection) -> int:
     """How many live now; counts the leaves of two indexes, about 2 ms for a million."""
     # all lives without those that ended: SQLite would look into each row for its `died` (6 ms of 100,000)

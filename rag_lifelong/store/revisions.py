@@ -343,6 +343,17 @@ def titles(connection: sqlite3.Connection, document_ids: Sequence[int], version:
     return {int(document_id): str(title) for document_id, title in rows}
 
 
+def titles_between(connection: sqlite3.Connection, first_id: int, last_id: int) -> list[str]:
+    """The titles of all revisions with ids in [first_id, last_id]."""
+    rows = connection.execute("SELECT title FROM revisions WHERE id BETWEEN ? AND ?", (first_id, last_id))
+    return [str(row[0]) for row in rows]
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The greatest id of those there are; 0 if there are none."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM revisions").fetchone()[0])
+
+
 def live_with(connection: sqlite3.Connection, digest: bytes, parser_name: str | None) -> int | None:
     """A living revision of exactly those bytes, of whatever document, to copy its text from."""
     # by the document too, which lives are ordered by: SQLite would else go through all lives, for each file read

@@ -6,10 +6,12 @@ deleted by telling its exact content, so `terms.ANALYZER_VERSION` and the tables
 
 from __future__ import annotations
 
+import heapq
 import math
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -175,11 +177,21 @@ def saturated(counts: NDArray[Any], norms: NDArray[np.float64]) -> NDArray[np.fl
     return parts
 
 
-def postings(connection: sqlite3.Connection, term: str) -> tuple[Ids, NDArray[np.int32]]:
-    """(living passages that hold the term, how often); aligned. 1.4 µs each: an occurrence is a row of FTS5's."""
-    rows = connection.execute("SELECT doc, count(*) FROM words_live_at WHERE term = ? GROUP BY doc", (term,)).fetchall()
-    table = np.asarray(rows, dtype=np.int64).reshape(-1, 2)  # (m, 2)
-    return np.ascontiguousarray(table[:, 0]), table[:, 1].astype(np.int32)
+def occurrences(connection: sqlite3.Connection, after: str) -> Iterator[tuple[str, str]]:
+    """(term, ids of the passages that hold it, a comma between, one for each time it stands there), terms ascending.
+
+    Of the living and the dead; a term of both comes twice. after: only terms beyond it. SQLite makes the lists (0.3 µs
+    an occurrence, 1.2 µs as rows), and meanwhile other threads run.
+    """
+    query = "SELECT term, group_concat(doc) FROM {} WHERE term > ? GROUP BY term"
+    runs = [connection.execute(query.format(table), (after,)) for table in ("words_live_at", "words_past_at")]
+    return heapq.merge(*runs, key=itemgetter(0))
+
+
+def term_counts(connection: sqlite3.Connection) -> Iterator[tuple[str, int, int]]:
+    """(term, living passages that hold it, how often it stands in them), terms ascending."""
+    for term, documents, count in connection.execute("SELECT term, doc, cnt FROM words_live_terms"):
+        yield str(term), int(documents), int(count)
 
 
 def _postings(connection: sqlite3.Connection, term: str, alive: Ids) -> tuple[Ids, Ids]:

@@ -276,8 +276,7 @@ def test_a_dead_passage_among_the_living_words_is_stale(assistant: Assistant) ->
     # both questions about the kiln's former editions come upon it, unless the living are at hand by then
     assert found.retention.stale in (Share(1, 10), Share(2, 10))
     assert all(query.startswith("kiln ledger edition") for query in found.retention.stale_queries)
-    assert names(found, "index") == ["words"]
-    assert found.equality.rankings.count < found.equality.rankings.total
+    assert names(found, "index") == ["words"]  # rankings are by the words of what lives
     assert found.equality.documents == Share(10, 10)
     assert not found.is_well
 

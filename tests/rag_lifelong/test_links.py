@@ -164,3 +164,12 @@ def test_a_document_whose_title_the_question_holds_is_raised(tmp_path: Path, mon
         # kraus and house, of: beginning, river, beside, kraus, house
         assert found["Kraus House"] == pytest.approx(without["Kraus House"] + 2 / 5)
         assert found["Waters"] == without["Waters"]
+
+
+def test_the_parts_of_a_title_are_its_runs_and_what_it_may_be_called() -> None:
+    assert links.parts("Ada Lund (painter)") == {
+        ("ada",), ("lund",), ("painter",), ("ada", "lund"), ("lund", "painter"), ("ada", "lund", "painter"),
+    }  # fmt: skip
+    long = "one two six ten red blue green black white"
+    lengths = {len(part) for part in links.parts(long)}
+    assert lengths == {1, 2, 3, 4, 5, 6, 9}  # runs as long as names may be, and the whole

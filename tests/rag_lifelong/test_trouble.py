@@ -135,8 +135,8 @@ def test_an_index_that_cannot_be_written_stays_in_memory(followed: Followed, mon
     place.write_text("in the way of the folder")
     followed.write("a.md", "zebra")
     followed.until_found("zebra", "a.md")
-    assert [kind for kind in followed.kinds() if kind != "added"] == []
     until(lambda: "embedded" in [happening.kind for happening in followed.told])
+    assert [kind for kind in followed.kinds() if kind != "added"] == []
     place.unlink()
     followed.write("b.md", "ocelot")
     followed.until_found("ocelot", "b.md")

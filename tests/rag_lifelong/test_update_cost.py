@@ -18,6 +18,7 @@ SMALL = {
     "CONSTANT ROW",  # INSERT … SELECT of values
     "roots",
     "supersessions",  # what the user decided, one by one
+    "embedders USING COVERING INDEX sqlite_autoindex_embedders_1",
     "files USING INDEX files_failed",
     # counted by leaves, which hold hundreds of rows each: 0.1 ms of a million
     "passage_lives USING COVERING INDEX passage_lives_born",
