@@ -27,9 +27,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import pep_search
+from benchmarks.steps import Places, timed
 from ingest import Chunk, Document
 from ingest.chunk import CHUNKER_VERSION
-from rag_lifelong import retrieve
+from rag_lifelong import retrieve, second_hop
 from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.meaning import CANDIDATES, Meaning
@@ -47,7 +48,12 @@ EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 Ranker = Callable[["Candidates"], list[int]]
 DEPTH = 10  # of what the default finds
 MEASURES = ("recall@1", "recall@2", "recall@5", "recall@10", "nDCG@10", "MRR@10")
-STEPS = ("words", "vectors", "titles named", "second hop")
+STEPS: Places = {
+    "words": (retrieve, "_by_words"),
+    "vectors": (Meaning, "best"),
+    "titles named": (second_hop, "titled"),
+    "second hop": (second_hop, "linked"),
+}
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,7 @@ def gather(test_set: TestSet, embedder: object) -> list[tuple[Question, Candidat
             by_vector, by_words, weight = base.candidates(question.text)
             with base.reading() as connection:
                 owner = passages.documents_of(connection, sorted({*by_vector, *by_words}))
-            with stepwise() as steps:
+            with timed(STEPS) as steps:
                 began = time.perf_counter()
                 default = searched(base, question.text, test_set.depth)
                 took = time.perf_counter() - began
@@ -214,34 +220,6 @@ def searched(base: KnowledgeBase, question: str, k: int) -> list[int]:
     """Numbers of the documents among the best `k` passages, each at its best one; at most DEPTH."""
     hits = base.search(question, k)
     return list(dict.fromkeys(hit.document_id - 1 for hit in hits))[:DEPTH]
-
-
-@contextmanager
-def stepwise() -> Iterator[dict[str, float]]:
-    """Milliseconds that the steps of `retrieve` take meanwhile."""
-    steps = dict.fromkeys(STEPS, 0.0)
-    places = zip(
-        (retrieve, Meaning, retrieve, retrieve), ("_by_words", "best", "titled", "_linked"), STEPS, strict=True
-    )
-    plain = [(owner, name, step, getattr(owner, name)) for owner, name, step in places]
-
-    def timed(function: Callable[..., object], step: str) -> Callable[..., object]:
-        def call(*arguments: object, **named: object) -> object:
-            began = time.perf_counter()
-            try:
-                return function(*arguments, **named)
-            finally:
-                steps[step] += (time.perf_counter() - began) * 1_000
-
-        return call
-
-    try:
-        for owner, name, step, function in plain:
-            setattr(owner, name, timed(function, step))
-        yield steps
-    finally:
-        for owner, name, _, function in plain:
-            setattr(owner, name, function)
 
 
 def embedding_ms(embedder: object, questions: Sequence[str]) -> tuple[float, float]:
@@ -441,13 +419,13 @@ def cross_fit(test_set: TestSet, embedder: object) -> Iterator[str]:
             owner = {passage_id: document_id - 1 for passage_id, document_id in owner.items()}
             plain.append((question, Candidates(by_vector, by_words, weight, [], owner, 0.0)))
         fused = figures(plain, mixed(None))
-        kept = retrieve.HOP_GAIN, retrieve.HOP_PARTIAL, retrieve.TITLE_BONUS
+        kept = second_hop.GAIN, second_hop.PARTIAL, second_hop.TITLE_BONUS
         by_weights = []
         for weights in GRID:
-            retrieve.HOP_GAIN, retrieve.HOP_PARTIAL, retrieve.TITLE_BONUS = weights
+            second_hop.GAIN, second_hop.PARTIAL, second_hop.TITLE_BONUS = weights
             ranked = [searched(base, question.text, test_set.depth) for question in test_set.questions]
             by_weights.append(_figures_of(ranked, test_set.questions))
-        retrieve.HOP_GAIN, retrieve.HOP_PARTIAL, retrieve.TITLE_BONUS = kept
+        second_hop.GAIN, second_hop.PARTIAL, second_hop.TITLE_BONUS = kept
     is_tuning = np.array([in_tuning_half(question.text) for question in test_set.questions])
     found = np.zeros_like(fused)
     chosen = []

@@ -18,14 +18,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from rag_lifelong import retrieve, sync
+from benchmarks.steps import Places
+from benchmarks.steps import timed as timed_steps
+from rag_lifelong import retrieve, second_hop, sync
 from rag_lifelong.embed import HashEmbedder, open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.meaning import Meaning
+from rag_lifelong.retriever import Retriever
 from rag_lifelong.standings import Standings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -171,54 +174,30 @@ def warm_up(base: KnowledgeBase, queries: list[str]) -> None:
     """Until what is read at the second search is at hand, and once more."""
     for query in queries[:3]:
         base.search(query, 10)
-    if base._reading_population is not None:
-        base._reading_population.join()
+    if base._retriever._reading is not None:
+        base._retriever._reading.join()
     for query in queries[3:]:
         base.search(query, 10)
 
 
-STEPS = {
+STEPS: Places = {
     "words": (retrieve, "_by_words"),
-    "vectors": (retrieve, "_by_vector"),
-    "vectors of what words found": (retrieve.vectors, "by_passage"),
+    "vectors": (Meaning, "best"),
+    "vectors of what words found": (Meaning, "cosines"),
     "fusing": (retrieve, "fuse"),
-    "second hop, names looked up": (retrieve, "_linked"),
-    "second hop, scores": (retrieve, "_with_links"),
+    "titles in the question": (second_hop, "titled"),
+    "second hop, names looked up": (second_hop, "linked"),
+    "second hop, scores": (second_hop, "raised"),
     "standing of documents": (Standings, "weights"),
-    "hits": (KnowledgeBase, "_hit"),
+    "hits": (Retriever, "_hit"),
 }
-
-
-@contextmanager
-def steps() -> Iterator[dict[str, float]]:
-    """step → milliseconds it has taken so far, while it is open."""
-    taken = dict.fromkeys(STEPS, 0.0)
-    originals = {step: getattr(owner, name) for step, (owner, name) in STEPS.items()}
-
-    def watched(step: str) -> Callable[..., object]:
-        def call(*arguments: object, **named: object) -> object:
-            began = time.perf_counter()
-            try:
-                return originals[step](*arguments, **named)
-            finally:
-                taken[step] += (time.perf_counter() - began) * 1_000
-
-        return call
-
-    for step, (owner, name) in STEPS.items():
-        setattr(owner, name, watched(step))
-    try:
-        yield taken
-    finally:
-        for step, (owner, name) in STEPS.items():
-            setattr(owner, name, originals[step])
 
 
 def by_step(base: KnowledgeBase, queries: list[str]) -> Iterator[tuple[str, str]]:
     """(step, p50 / p95 of what it takes in one search)."""
     found: dict[str, list[float]] = {step: [] for step in STEPS}
     for query in queries:
-        with steps() as taken:
+        with timed_steps(STEPS) as taken:
             base.search(query, 10)
         for step, spent in taken.items():
             found[step].append(spent)

@@ -26,12 +26,13 @@ from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
-from rag_lifelong.knowledge_base import Dates, KnowledgeBase, utc_now
+from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
 from rag_lifelong.places import relative_to
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings, ignored_by
 from rag_lifelong.rerank import Reranker, open_reranker
 from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.retriever import Dates
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
 from rag_lifelong.store import backup

@@ -6,46 +6,37 @@ index follows. Any number of readers, also from other processes.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from sqlite3 import Connection
-from sqlite3 import Error as SqliteError
 
-from rag_lifelong import changes, pruning, retrieve, undo
-from rag_lifelong.alive import Alive, Ids, Population
+from rag_lifelong import changes, pruning, undo
 from rag_lifelong.calibration import calibration_of
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import KnowledgeBaseBusy, LifelongError, NoSuchVersion, StaleIndex
+from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchVersion
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
-from rag_lifelong.index import VectorIndex
-from rag_lifelong.live_index import LiveIndex
-from rag_lifelong.live_titles import LiveTitles
 from rag_lifelong.live_words import LiveWords
-from rag_lifelong.meaning import Meaning, Query, Scope, Searched
-from rag_lifelong.operations import Operation, Outcome, embedded_string
+from rag_lifelong.operations import Operation, Outcome
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
 from rag_lifelong.rerank import Reranker
-from rag_lifelong.retrieve import Rerank, Scored, Words
+from rag_lifelong.retriever import Dates, Retriever, documents_matching
 from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
-from rag_lifelong.store import documents, embedders, files, passages, revisions, settings, vectors, versions, words
+from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.files import Root
-from rag_lifelong.store.revisions import Placement, Revision
+from rag_lifelong.store.revisions import Revision
+from rag_lifelong.stored_texts import StoredTexts
 from rag_lifelong.terms import ANALYZER_VERSION
 from rag_lifelong.types import Hit, Lag, Standing, StoredDocument, Takeover, Version
 from rag_lifelong.undo import Step
-from rag_lifelong.vector_sets import Opener, VectorSet, VectorSets
+from rag_lifelong.vector_sets import Opener, VectorSets
 from rag_lifelong.when import AsOf, moment
-
-Dates = tuple[date | None, date | None]
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
 _ASKED_FROM = 0.1  # of the vectors in use: with fewer, an embedder to come is not worth loading for a question
@@ -96,12 +87,7 @@ class KnowledgeBase:
         self._now = now
         self._database = Database(path, create=create)
         self.folders = Folders(self._database, now=now)
-        self._revisions: OrderedDict[int, Revision] = OrderedDict()
-        self._revisions_lock = threading.Lock()
-        self._searches = 0
-        self._reading_population: threading.Thread | None = None
-        self._hidden: tuple[object, frozenset[int]] = (None, frozenset())
-        self._live_titles = LiveTitles()
+        self._texts = StoredTexts()
         try:
             self._agree_on_terms()
             self._sets = VectorSets(
@@ -111,6 +97,7 @@ class KnowledgeBase:
                 opener=opener or (lambda spec: open_embedder(spec, cache_dir=path / "cache")),
             )
             self._live_words = LiveWords(path / "words", self._database.snapshot)
+            self._retriever = Retriever(self._database, self._sets, self._live_words, self._texts)
             self._finish_scrubbing()
         except BaseException:
             self._database.close()
@@ -126,8 +113,7 @@ class KnowledgeBase:
         """Writes the index if much was added since the last time, and closes the files."""
         self._sets.close()
         self._live_words.close()
-        if self._reading_population is not None:
-            self._reading_population.join()
+        self._retriever.close()
         self._database.close()
 
     # -- writing
@@ -188,22 +174,7 @@ class KnowledgeBase:
         The vectors are computed outside the lock. 0 means that nothing waits. An embedder to come has its turn when
         nothing waits for the one in use, and is in use once nothing waits for it either.
         """
-        for one in self._sets.now():
-            with self._database.snapshot() as connection:
-                waiting = vectors.waiting(connection, one.embedder_id, limit)
-                strings = [self._string(connection, passage_id) for _, passage_id in waiting]
-            if not waiting:
-                continue
-            made = one.embedder.embed(strings)  # (n, dim)
-            with self._database.transaction() as connection:
-                vectors.write(
-                    connection,
-                    one.embedder_id,
-                    {digest: made[i] for i, (digest, _) in enumerate(waiting)},
-                )
-            return len(waiting)
-        self._sets.finish()
-        return 0
+        return self._sets.embed_next(limit, self._texts.string_of)
 
     def take_vectors(self, source: KnowledgeBase) -> int:
         """Keeps the vectors that another knowledge base has for strings waited for here; gives how many still wait.
@@ -213,13 +184,13 @@ class KnowledgeBase:
         if source.embedder.fingerprint != self.embedder.fingerprint:
             raise ValueError(f"its vectors are {source.embedder.name}'s, not {self.embedder.name}'s")
         with self._database.snapshot() as connection:
-            wanted = sorted(vectors.waiting_digests(connection, self._embedder_id))
+            wanted = sorted(vectors.waiting_digests(connection, self._sets.now()[0].embedder_id))
         for first in range(0, len(wanted), _VECTORS_TAKEN):
             batch = wanted[first : first + _VECTORS_TAKEN]
             with source.reading() as connection:
-                found = vectors.by_digest(connection, source._embedder_id, batch)
+                found = vectors.by_digest(connection, source._sets.now()[0].embedder_id, batch)
             with self._database.transaction() as connection:
-                vectors.write(connection, self._embedder_id, found)
+                vectors.write(connection, self._sets.now()[0].embedder_id, found)
         return self.lag().passages
 
     @contextmanager
@@ -234,7 +205,7 @@ class KnowledgeBase:
 
     def settle_index(self) -> int:
         """Brings the indexes along, and writes what was much added to; gives how many vectors that in use holds."""
-        count = self._held()[1][0]
+        count = self._sets.held()[0][1]
         self._live_words.settle()
         return count
 
@@ -304,8 +275,7 @@ class KnowledgeBase:
 
     def _after_loss(self) -> bool:
         """The index without what is gone, and files without traces of it; False if those must wait."""
-        with self._revisions_lock:
-            self._revisions.clear()
+        self._texts.forget()
         with self._database.snapshot() as connection:
             for one in self._sets.at(connection):
                 one.population.forget()
@@ -369,63 +339,37 @@ class KnowledgeBase:
         dated: first and last date, inclusive, of the documents' own dates; None is open.
         """
         number = self.version_number(as_of)
-        asked = self._asked(question)
+        return self._retriever.search(
+            question,
+            k,
+            version=number,
+            today=lambda connection: self._day_of(connection, number, as_of),
+            rules=self.rules,
+            reranker=self.reranker,
+            within=within,
+            dated=dated,
+        )
+
+    def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
+        """(passage id → cosine, passage id → BM25, weight of the cosine): what `search` fuses first, about now."""
+        return self._retriever.candidates(question, version=self.version_number(None))
+
+    def takeover(self) -> Takeover | None:
+        """How far another embedder has come; None if none is to."""
         with self._database.snapshot() as connection:
-            standings = self._standings(connection, number, as_of)
-            chosen = self._matching(connection, number, within, dated)
-            hidden = self._hidden_by(standings, connection, number)
-            if hidden:
-                chosen = frozenset(documents.alive_at(connection, number) if chosen is None else chosen) - hidden
-            scope = Scope(
-                version=number,
-                is_present=number == versions.latest_number(connection),
-                document_ids=chosen,
-            )
-            found = retrieve.search(
-                connection,
-                question=question,
-                meaning=self._meaning(connection, asked, scope),
-                k=k,
-                scope=scope,
-                alive=lambda: self._alive_at(connection, number),
-                words_at=self._words_at(connection, number),
-                weights=standings.weights,
-                text_of=lambda passage_id: self._text_of(connection, passage_id),
-                string_of=lambda passage_id: self._string(connection, passage_id),
-                may_be_title=self._live_titles.at(connection),
-                rerank=self._reranking(connection, question),
-            )
-            standing = standings.of({scored.document_id for scored in found})
-            return tuple(self._hit(connection, s, number, standing[s.document_id]) for s in found)
+            return self._sets.takeover(connection)
 
     def standings(self, *, as_of: AsOf | None = None) -> dict[int, Standing]:
         """document id → whether it holds, of all alive at a version."""
         number = self.version_number(as_of)
         with self._database.snapshot() as connection:
-            return self._standings(connection, number, as_of).of()
-
-    def candidates(self, question: str) -> tuple[dict[int, float], dict[int, float], float]:
-        """(passage id → cosine, passage id → BM25, weight of the cosine): what `search` fuses first, about now."""
-        number = self.version_number(None)
-        asked = self._asked(question)
-        with self._database.snapshot() as connection:
-            scope = Scope(version=number, is_present=True, document_ids=None)
-            meaning = self._meaning(connection, asked, scope)
-            by_vector, by_words = retrieve.candidates(
-                connection,
-                question=question,
-                meaning=meaning,
-                scope=scope,
-                alive=lambda: self._alive_at(connection, number),
-                words_at=self._words_at(connection, number),
-            )
-            known = retrieve.known_by_words(question, by_vector, by_words, lambda i: self._string(connection, i))
-            return by_vector, by_words, retrieve.dense_weight(meaning.weight, known)
+            day = self._day_of(connection, number, as_of)
+            return Standings(connection, self.rules, version=number, today=day).of()
 
     def revision_of(self, hit: Hit) -> Revision:
         """The text and header that a hit was cut from."""
         with self._database.snapshot() as connection:
-            return self._revision(connection, hit.revision_id)
+            return self._texts.revision(connection, hit.revision_id)
 
     def document_at(self, path: str, *, as_of: AsOf | None = None) -> Revision | None:
         """What is stored for an absolute path at a version, also if the file is gone from the disk."""
@@ -436,7 +380,7 @@ class KnowledgeBase:
                 owner = None if relative is None else documents.owner(connection, root.id, relative, number)
                 if owner is not None:
                     revision_id = revisions.at(connection, owner, number)
-                    return None if revision_id is None else self._revision(connection, revision_id)
+                    return None if revision_id is None else self._texts.revision(connection, revision_id)
         return None
 
     def last_document_at(self, path: str) -> Revision | None:
@@ -447,7 +391,7 @@ class KnowledgeBase:
                 last = None if relative is None else documents.last_location(connection, root.id, relative)
                 if last is not None:
                     revision_id = revisions.at(connection, last[0], last[1] - 1)
-                    return None if revision_id is None else self._revision(connection, revision_id)
+                    return None if revision_id is None else self._texts.revision(connection, revision_id)
         return None
 
     def history(self, path: str) -> tuple[Past, ...]:
@@ -456,12 +400,12 @@ class KnowledgeBase:
         Empty if none ever stood there.
         """
         with self._database.snapshot() as connection:
-            return History(connection, self._revision).of(path)
+            return History(connection, self._texts.revision).of(path)
 
     def changed_between(self, first: int, last: int) -> tuple[tuple[Past | None, Past | None], ...]:
         """(state at `first`, state at `last`) of each document that differs; None where it did not live."""
         with self._database.snapshot() as connection:
-            return History(connection, self._revision).between(first, last)
+            return History(connection, self._texts.revision).between(first, last)
 
     def matching(
         self, within: Sequence[str], *, as_of: AsOf | None = None, dated: Dates | None = None
@@ -469,13 +413,13 @@ class KnowledgeBase:
         """Ids of the documents alive at a version that a search with such arguments looks in; None: in all."""
         number = self.version_number(as_of)
         with self._database.snapshot() as connection:
-            return self._matching(connection, number, within, dated)
+            return documents_matching(connection, number, within, dated)
 
     def documents(self, *, as_of: AsOf | None = None) -> tuple[StoredDocument, ...]:
         """The documents alive at a version, by root and path."""
         number = self.version_number(as_of)
         with self._database.snapshot() as connection:
-            alive = self._alive_at(connection, number)
+            alive = self._sets.at(connection)[0].population.at(connection, number)
             paths = {root.id: root.path for root in files.roots(connection)}
             total: dict[int, int] = {}
             waiting: dict[int, int] = {}
@@ -501,7 +445,7 @@ class KnowledgeBase:
         """A living revision of exactly those bytes, to take the text from."""
         with self._database.snapshot() as connection:
             found = revisions.live_with(connection, digest, parser)
-            return None if found is None else self._revision(connection, found)
+            return None if found is None else self._texts.revision(connection, found)
 
     def outdated(self, root: Root, is_outdated: Callable[[str, int, int], bool]) -> frozenset[str]:
         """Relative paths of the living documents whose (parser, its number, chunker's number) is outdated."""
@@ -519,7 +463,7 @@ class KnowledgeBase:
             times = [root.compared_at for root in files.roots(connection) if root.compared_at is not None]
             return Lag(
                 files=files.count_unread_changes(connection) + sum(r.queued for r in files.roots(connection)),
-                passages=vectors.count_waiting(connection, self._embedder_id),
+                passages=vectors.count_waiting(connection, self._sets.now()[0].embedder_id),
                 checked_at=min(times, default=None),
             )
 
@@ -543,17 +487,6 @@ class KnowledgeBase:
         """How the indexes differ from the vectors stored, at a snapshot."""
         for one in self._sets.at(connection):
             yield from one.live_index.faults(connection)
-
-    def takeover(self) -> Takeover | None:
-        """How far another embedder has come; None if none is to."""
-        with self._database.snapshot() as connection:
-            kept, coming = embedders.in_use(connection), embedders.to_come(connection)
-            if kept is None or coming is None:
-                return None
-            waiting = vectors.count_waiting(connection, coming.id)
-            return Takeover(
-                before=kept.name, after=coming.name, done=vectors.count(connection, coming.id), waiting=waiting
-            )
 
     def word_faults(self, connection: Connection) -> Iterator[str]:
         """How the words at hand differ from those stored, at a snapshot."""
@@ -610,106 +543,8 @@ class KnowledgeBase:
         """What the cosines of the embedder in use tell was measured."""
         return calibration_of(self.embedder.fingerprint).is_measured
 
-    @property
-    def _embedder_id(self) -> int:
-        return self._sets.now()[0].embedder_id
-
-    @property
-    def _population(self) -> Population:
-        return self._sets.now()[0].population
-
-    @property
-    def _live_index(self) -> LiveIndex:
-        return self._sets.now()[0].live_index
-
-    def _held(self) -> tuple[tuple[VectorSet, ...], list[int]]:
-        """The sets, their indexes brought along, and how many vectors each holds."""
-        self._sets.load()
-        self._live_words.load()
-        with self._database.snapshot() as connection:
-            sets = self._sets.at(connection)
-            return sets, [len(_index_of(one, connection)) for one in sets]
-
-    def _asked(self, question: str) -> dict[int, Query]:
-        """The question as each set's embedder has it, by embedder; of those with enough vectors to tell anything."""
-        if not question.strip():
-            return {}
-        asked: dict[int, Query] = {}
-        sets, held = self._held()
-        for one, count in zip(sets, held, strict=True):
-            if count > _ASKED_FROM * held[0] or (count and one is sets[0]):
-                asked[one.embedder_id] = Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
-        return asked
-
-    def _meaning(self, connection: Connection, asked: Mapping[int, Query], scope: Scope) -> Meaning:
-        """What is found by meaning, in every set that the question was embedded for."""
-        return Meaning(
-            connection,
-            [
-                Searched(
-                    embedder_id=one.embedder_id,
-                    index=_index_of(one, connection),
-                    query=asked[one.embedder_id],
-                    alive=lambda one=one: one.population.at(connection, scope.version),  # type: ignore[misc]
-                    calibration=calibration_of(one.embedder.fingerprint),
-                )
-                for one in self._sets.at(connection)
-                if one.embedder_id in asked
-            ],
-            scope,
-        )
-
-    def _alive_at(self, connection: Connection, number: int) -> Alive:
-        return self._population.at(connection, number)
-
-    def _words_at(self, connection: Connection, number: int) -> Words:
-        """BM25 of a version without the store, once its living are at hand: for now, from the second search on."""
-
-        def search(
-            wanted: Sequence[str], k: int, among: Ids | None, common_share: float
-        ) -> list[tuple[int, float]] | None:
-            if number == versions.latest_number(connection) and not self._population.is_read():
-                self._read_population()
-                return None
-            alive = self._alive_at(connection, number)
-            is_large = len(alive) >= retrieve.COMMON_FROM and len(wanted) > 1
-            share = common_share if is_large else 1.0
-            return self._live_words.search(connection, wanted, k, alive=alive, among=among, common_share=share)
-
-        return search
-
-    def _read_population(self) -> None:
-        """In the background, at the second search: a process that asks once has no use for it."""
-        self._searches += 1
-        if self._searches == _SEARCHES_ALONE:
-            self._reading_population = threading.Thread(target=self._read_population_now, daemon=True)
-            self._reading_population.start()
-
-    def _read_population_now(self) -> None:
-        with suppress(LifelongError, SqliteError), self._database.snapshot() as connection:
-            self._alive_at(connection, versions.latest_number(connection))
-            self._live_titles.read(connection)
-        self._database.release()
-
-    def _matching(
-        self, connection: Connection, number: int, within: Sequence[str], dated: Dates | None
-    ) -> frozenset[int] | None:
-        if not within and dated is None:
-            return None
-        paths = {root.id: root.path for root in files.roots(connection)}
-        first, last = dated if dated is not None else (None, None)
-        found = set()
-        for summary in documents.summaries(connection, number):
-            day = summary.dated or summary.file_changed_at.astimezone().date()
-            if (first is not None and day < first) or (last is not None and day > last):
-                continue
-            if within and not any(matches(p, paths[summary.root_id], summary.path) for p in within):
-                continue
-            found.add(summary.document_id)
-        return frozenset(found)
-
-    def _standings(self, connection: Connection, number: int, as_of: AsOf | None) -> Standings:
-        """As of a version: on its day. As of a day: on that day, unless it is still to come."""
+    def _day_of(self, connection: Connection, number: int, as_of: AsOf | None) -> date:
+        """Ages are counted as of a version: on its day; as of a day: on that day, unless it is still to come."""
         at = self._now()
         if as_of is not None:
             wanted = moment(as_of, now=at)
@@ -717,91 +552,7 @@ class KnowledgeBase:
                 version = versions.read(connection, number)
                 wanted = at if version is None else version.at
             at = min(at, wanted)
-        return Standings(connection, self.rules, version=number, today=at.astimezone().date())
-
-    def _hidden_by(self, standings: Standings, connection: Connection, number: int) -> frozenset[int]:
-        """What rules hide; worked out once a day and version, since it looks at every document."""
-        key = (number, versions.log_position(connection), standings.today, self.rules)
-        if self._hidden[0] != key:
-            self._hidden = key, standings.hidden()
-        return self._hidden[1]
-
-    def _hit(self, connection: Connection, scored: Scored, number: int, standing: Standing) -> Hit:
-        revision_id = revisions.at(connection, scored.document_id, number)
-        location = documents.location_of(connection, scored.document_id, number)
-        revision = None if revision_id is None else self._revision(connection, revision_id)
-        placed = () if revision is None else revision.placements
-        placement = next((p for p in placed if p.passage_id == scored.passage_id), None)
-        if revision is None or location is None or placement is None:
-            raise StaleIndex(
-                f"an index names passage {scored.passage_id}, which does not live at version {number}; "
-                "run: lifelong rebuild"
-            )
-        root = next(root for root in files.roots(connection) if root.id == location.root_id)
-        end = max(placement.end, scored.end or 0)
-        return Hit(
-            passage_id=scored.passage_id,
-            document_id=scored.document_id,
-            revision_id=revision.id,
-            path=joined(root.path, location.path),
-            title=revision.title,
-            label=placement.label,
-            line=revision.text.count("\n", 0, placement.start) + 1 if revision.is_source else None,
-            page=placement.page,
-            text=revision.text[placement.start : end],
-            start=placement.start,
-            end=end,
-            score=scored.scores.fused,
-            scores=scored.scores,
-            version=number,
-            document_date=revision.dated or revision.file_changed_at.astimezone().date(),
-            standing=standing,
-        )
-
-    def _reranking(self, connection: Connection, question: str) -> Rerank | None:
-        reranker = self.reranker
-        if reranker is None:
-            return None
-        return lambda passage_ids: reranker.scores(question, [self._string(connection, i) for i in passage_ids])
-
-    def _text_of(self, connection: Connection, passage_id: int) -> str:
-        placed = self._placed(connection, passage_id)
-        if placed is None:
-            return ""
-        revision, placement = placed
-        return revision.text[placement.start : placement.end]
-
-    def _string(self, connection: Connection, passage_id: int) -> str:
-        """The exact string that is embedded for a passage."""
-        placed = self._placed(connection, passage_id)
-        if placed is None:
-            return ""
-        revision, placement = placed
-        text = revision.text[placement.start : placement.end]
-        return embedded_string(placement.context, text, chunker_version=revision.chunker_version)
-
-    def _placed(self, connection: Connection, passage_id: int) -> tuple[Revision, Placement] | None:
-        """Where a passage stands or stood last; None if it is gone."""
-        owner = passages.documents_of(connection, [passage_id])[passage_id]
-        born = passages.a_version_of(connection, passage_id)
-        revision_id = None if born is None else revisions.at(connection, owner, born)
-        if revision_id is None:
-            return None
-        revision = self._revision(connection, revision_id)
-        return revision, revision.placement_of(passage_id)
-
-    def _revision(self, connection: Connection, revision_id: int) -> Revision:
-        with self._revisions_lock:
-            found = self._revisions.get(revision_id)
-            if found is not None:
-                self._revisions.move_to_end(revision_id)
-                return found
-        found = revisions.read(connection, revision_id)
-        with self._revisions_lock:
-            self._revisions[revision_id] = found
-            while len(self._revisions) > _REVISIONS_CACHED:
-                self._revisions.popitem(last=False)
-        return found
+        return at.astimezone().date()
 
     def _rewrite_words(self, connection: Connection) -> None:
         words.clear(connection)
@@ -817,8 +568,3 @@ class KnowledgeBase:
                         )
             words.insert_live(connection, [row for key, row in sorted(rows.items()) if key in alive])
             words.insert_past(connection, [row for key, row in sorted(rows.items()) if key not in alive])
-
-
-def _index_of(one: VectorSet, connection: Connection) -> VectorIndex:
-    with one.live_index.lock:
-        return one.live_index.at(connection)

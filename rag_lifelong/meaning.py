@@ -17,23 +17,12 @@ from numpy.typing import NDArray
 from rag_lifelong.alive import Alive, Ids
 from rag_lifelong.calibration import Calibration
 from rag_lifelong.index import VectorIndex
+from rag_lifelong.scope import Scope, allowed
 from rag_lifelong.store import vectors
 from rag_lifelong.types import Vector
 
 CANDIDATES = 100  # more moved no figure of the retrieval benchmark
 _UNMASKED = 120  # sought first among all vectors, dead ones too: if enough of them live, no mask is needed
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which passages may be found: those alive at `version`; of `document_ids` only, unless None.
-
-    is_present: `version` is the newest.
-    """
-
-    version: int
-    is_present: bool
-    document_ids: frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +97,6 @@ class Meaning:
         """How much of the old set the new one has, in (0, 1]."""
         old, new = (len(one.index) for one in self._sets)
         return min(1.0, new / old)
-
-
-def allowed(alive: Alive, scope: Scope) -> Alive:
-    """Those of the living that are in scope."""
-    if scope.document_ids is None:
-        return alive
-    inside = np.isin(alive.document_ids, np.fromiter(scope.document_ids, dtype=np.int64))
-    return Alive(alive.passage_ids[inside], alive.document_ids[inside], alive.vector_ids[inside], alive.lengths[inside])
 
 
 def _best(connection: Connection, one: Searched, scope: Scope) -> dict[int, float]:

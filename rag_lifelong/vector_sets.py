@@ -9,25 +9,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from sqlite3 import Connection
 
 from rag_lifelong.alive import Population
+from rag_lifelong.calibration import calibration_of
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, EmbedderUnusable, LifelongError
+from rag_lifelong.index import VectorIndex
 from rag_lifelong.live_index import LiveIndex
+from rag_lifelong.meaning import Meaning, Query, Searched
+from rag_lifelong.scope import Scope
 from rag_lifelong.store import embedders, vectors
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.embedders import Kept
+from rag_lifelong.types import Takeover
 
 logger = logging.getLogger(__name__)
 
 Opener = Callable[[str | None], Embedder]
 """A SPEC, or None for the default → the embedder. Raises EmbedderUnusable, BadSetting."""
 
+_ASKED_FROM = 0.1  # of the vectors in use: with fewer, an embedder to come is not worth loading for a question
 _DROPPED = 10_000  # vectors of a former embedder, in one transaction
 
 
@@ -39,6 +45,11 @@ class VectorSet:
     embedder: Embedder
     live_index: LiveIndex
     population: Population
+
+    def index_at(self, connection: Connection) -> VectorIndex:
+        """The index, with all vectors of a snapshot."""
+        with self.live_index.lock:
+            return self.live_index.at(connection)
 
 
 class VectorSets:
@@ -100,6 +111,65 @@ class VectorSets:
         for one in found:
             one.live_index.load()
         return found
+
+    def held(self) -> list[tuple[VectorSet, int]]:
+        """Each set, its index brought along, and how many vectors that holds."""
+        self.load()
+        with self._database.snapshot() as connection:
+            return [(one, len(one.index_at(connection))) for one in self.at(connection)]
+
+    def asked(self, question: str) -> dict[int, Query]:
+        """The question as each embedder has it, by its id; of those with enough vectors to tell anything."""
+        if not question.strip():
+            return {}
+        sets = self.held()
+        most = sets[0][1]
+        return {
+            one.embedder_id: Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
+            for number, (one, count) in enumerate(sets)
+            if count and (number == 0 or count > _ASKED_FROM * most)
+        }
+
+    def meaning(self, connection: Connection, asked: Mapping[int, Query], scope: Scope) -> Meaning:
+        """What is found by meaning, in every set that the question was embedded for."""
+        searched = [
+            Searched(
+                embedder_id=one.embedder_id,
+                index=one.index_at(connection),
+                query=asked[one.embedder_id],
+                alive=lambda one=one: one.population.at(connection, scope.version),  # type: ignore[misc]
+                calibration=calibration_of(one.embedder.fingerprint),
+            )
+            for one in self.at(connection)
+            if one.embedder_id in asked
+        ]
+        return Meaning(connection, searched, scope)
+
+    def embed_next(self, limit: int, string_of: Callable[[Connection, int], str]) -> int:
+        """Computes and keeps up to `limit` vectors that are waited for; how many. 0: nothing waits for any set.
+
+        string_of: what is embedded for a passage, given its id.
+        """
+        for one in self.now():
+            with self._database.snapshot() as connection:
+                waiting = vectors.waiting(connection, one.embedder_id, limit)
+                strings = [string_of(connection, passage_id) for _, passage_id in waiting]
+            if not waiting:
+                continue
+            made = one.embedder.embed(strings)  # (n, dim)
+            with self._database.transaction() as connection:
+                vectors.write(connection, one.embedder_id, {digest: made[i] for i, (digest, _) in enumerate(waiting)})
+            return len(waiting)
+        self.finish()
+        return 0
+
+    def takeover(self, connection: Connection) -> Takeover | None:
+        """How far the one to come is, at a snapshot; None if none is."""
+        kept, coming = embedders.in_use(connection), embedders.to_come(connection)
+        if kept is None or coming is None:
+            return None
+        done, waiting = vectors.count(connection, coming.id), vectors.count_waiting(connection, coming.id)
+        return Takeover(before=kept.name, after=coming.name, done=done, waiting=waiting)
 
     def finish(self) -> bool:
         """The one to come is in use if it is complete; vectors of former embedders go. True if anything was done."""

@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
     ("rag_lifelong.knowledge_base",),
+    ("rag_lifelong.retriever",),
     (
         "rag_lifelong.vector_sets",
         "rag_lifelong.live_titles",
@@ -36,9 +37,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.folders",
         "rag_lifelong.history",
         "rag_lifelong.standings",
+        "rag_lifelong.stored_texts",
     ),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote", "rag_lifelong.live_index"),
+    ("rag_lifelong.second_hop",),
     ("rag_lifelong.meaning",),
+    ("rag_lifelong.scope",),
     ("rag_lifelong.alive",),
     ("rag_lifelong.operations",),
     (
@@ -67,7 +71,11 @@ OWNERS = {
     "sqlite3": (
         "rag_lifelong.store",
         "rag_lifelong.knowledge_base",
+        "rag_lifelong.retriever",
         "rag_lifelong.vector_sets",
+        "rag_lifelong.stored_texts",
+        "rag_lifelong.second_hop",
+        "rag_lifelong.scope",
         "rag_lifelong.live_index",
         "rag_lifelong.live_titles",
         "rag_lifelong.live_words",

@@ -94,7 +94,7 @@ def _of_knowledge_base(path: Path) -> Matrix:
     with KnowledgeBase(path, embedder=open_embedder(None, cache_dir=None), create=False) as base:
         dim = base.embedder.dim
         with base.reading() as connection:
-            return vectors.read_run(connection, base._embedder_id, 0, vectors.last_id(connection), dim)[1]
+            return vectors.read_run(connection, base._sets.now()[0].embedder_id, 0, vectors.last_id(connection), dim)[1]
 
 
 def _unlike(vectors: Matrix) -> Matrix:

@@ -72,7 +72,7 @@ def test_brought_along_it_is_what_is_read_anew(
     folder = tmp_path_factory.mktemp("alive")
     with KnowledgeBase(folder / "kb", embedder=HashEmbedder(16)) as base:
         root = base.folders.ensure_root(str(folder), is_whole=True)
-        population = Population(base._embedder_id)
+        population = Population(base._sets.now()[0].embedder_id)
         handed_out: list[tuple[Alive, list[list[int]]]] = []
         for what, number, lines in steps:
             match what:
@@ -85,14 +85,14 @@ def test_brought_along_it_is_what_is_read_anew(
                 case "prune":
                     base.prune(base.pruning_plan(lambda _: Limit(10**9, 0), within=()))
                 case "open":
-                    population = Population(base._embedder_id)
+                    population = Population(base._sets.now()[0].embedder_id)
                 case _:
                     continue
             with base.reading() as connection:
                 newest = versions.latest_number(connection)
                 for version in (newest, *rng.integers(0, newest + 1, size=int(rng.integers(3))).tolist()):
                     found = population.at(connection, version)
-                    expected = stored(connection, base._embedder_id, version)
+                    expected = stored(connection, base._sets.now()[0].embedder_id, version)
                     assert len(found) == len(expected[0])
                     if rng.random() < 0.5:  # the others are first looked at when others have come
                         assert columns(found) == expected
@@ -109,7 +109,7 @@ def test_an_older_snapshot_and_an_older_version_are_as_they_were(tmp_path: Path)
         root = base.folders.ensure_root(str(tmp_path), is_whole=True)
         base.commit([put(root.id, 1, ["ferry"])], cause="test")
         base.commit([put(root.id, 2, ["boat", "tide"])], cause="test")
-        population = Population(base._embedder_id)
+        population = Population(base._sets.now()[0].embedder_id)
         with base.reading() as older:
             assert columns(population.at(older, 2))[0] == [1, 2, 3]
             other.embed_next(10)
@@ -127,7 +127,7 @@ def test_what_an_earlier_version_adds_to_the_columns_is_not_alive_now(tmp_path: 
         base.commit([put(root.id, 1, ["ferry"])], cause="test")
         base.commit([put(root.id, 2, ["boat"])], cause="test")
         base.commit([Gone(root.id, "2.txt")], cause="test")
-        population = Population(base._embedder_id)
+        population = Population(base._sets.now()[0].embedder_id)
         with base.reading() as connection:
             assert population.at(connection, 3).passage_ids.tolist() == [1]
             assert population.at(connection, 2).passage_ids.tolist() == [1, 2]

@@ -233,7 +233,7 @@ def test_after_an_interrupt_nothing_stays_either(assistant: Assistant, place: Pa
 def test_what_waits_for_vectors_is_compared_by_words_and_not_embedded(assistant: Assistant) -> None:
     base = assistant.knowledge_base
     with base._database.transaction() as connection:
-        vectors.drop_all(connection, base._embedder_id)
+        vectors.drop_all(connection, base._sets.now()[0].embedder_id)
     found = evaluate(assistant)
     assert found.equality.waiting == found.passages
     assert found.is_well

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Chunk, Document
-from rag_lifelong import links, retrieve
+from rag_lifelong import links, second_hop
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Gone, Place, Put
@@ -80,7 +80,7 @@ def test_what_the_best_passage_names_is_found(tmp_path: Path, monkeypatch: pytes
         hits = base.search(QUESTION, 5)
         assert titles(hits)[:2] == ["The Silent Harbour", "Ernst Halvorsen"]
         assert hits[1].score <= hits[0].score
-        monkeypatch.setattr(retrieve, "HOP_SEEDS", 0)
+        monkeypatch.setattr(second_hop, "SEEDS", 0)
         assert "Ernst Halvorsen" not in titles(base.search(QUESTION, 5))
 
 
@@ -110,7 +110,7 @@ def test_of_many_documents_of_one_name_the_two_best_are_followed_to(tmp_path: Pa
             put(base, f"Ernst Halvorsen ({i})", f"A letter from a town, number {i}.")
         embed(base)
         found = [hit for hit in base.search(QUESTION, 40) if hit.title.startswith("Ernst")]
-        assert sum(hit.score > 0.3 for hit in found) == retrieve.HOP_BEST
+        assert sum(hit.score > 0.3 for hit in found) == second_hop.BEST
 
 
 def test_a_title_that_contains_the_name_is_meant_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_title_that_contains_the_name_is_meant_less(tmp_path: Path, monkeypatc
             return {hit.title: hit.score for hit in base.search(QUESTION, 40)}
 
         found = scores()
-        monkeypatch.setattr(retrieve, "HOP_PARTIAL", 0.0)
+        monkeypatch.setattr(second_hop, "PARTIAL", 0.0)
         without = scores()
         first = found["The Silent Harbour"]
         gained = found["Ernst Halvorsen youth"] - without.get("Ernst Halvorsen youth", 0.0)
@@ -159,7 +159,7 @@ def test_a_document_whose_title_the_question_holds_is_raised(tmp_path: Path, mon
         embed(base)
         asked = "Where is the beginning of the river beside the Kraus House?"
         found = {hit.title: hit.score for hit in base.search(asked, 2)}
-        monkeypatch.setattr(retrieve, "TITLE_BONUS", 0.0)
+        monkeypatch.setattr(second_hop, "TITLE_BONUS", 0.0)
         without = {hit.title: hit.score for hit in base.search(asked, 2)}
         # kraus and house, of: beginning, river, beside, kraus, house
         assert found["Kraus House"] == pytest.approx(without["Kraus House"] + 2 / 5)

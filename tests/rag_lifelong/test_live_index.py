@@ -16,9 +16,10 @@ from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.index import VectorIndex, vector_index
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.live_index import LiveIndex
-from rag_lifelong.meaning import Meaning, Query, Scope, Searched
+from rag_lifelong.meaning import Meaning, Query, Searched
 from rag_lifelong.operations import Gone
 from rag_lifelong.pruning import Limit
+from rag_lifelong.scope import Scope
 from rag_lifelong.store import vectors, versions
 from tests.rag_lifelong.test_live_words import NOW, TEXTS, put
 
@@ -110,7 +111,7 @@ def test_the_index_searched_is_exact_search_over_the_store(
             base.close()
             base = opened(folder, DIMS[number])
         elif what == "kill":  # nothing is written at the end, and what was being written is left
-            place = base._live_index._folder
+            place = base._sets.now()[0].live_index._folder
             for one in base._sets.now():
                 one.live_index._stop_tending()
             base._database.close()
@@ -137,8 +138,8 @@ def test_two_processes_seal_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             own.embed_next(10)
             for base in (own, other):
                 compare(base, rng)
-                base._live_index._stop_tending()
-        assert one._live_index._index is not None and one._live_index._index.segments
+                base._sets.now()[0].live_index._stop_tending()
+        assert one._sets.now()[0].live_index._index is not None and one._sets.now()[0].live_index._index.segments
 
 
 def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +153,14 @@ def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch:
         base.commit([put(root.id, number, "\n".join(f"harbour {number} {i}" for i in range(passages)))], cause="test")
         base.embed_next(10)
         base.settle_index()
-        assert base._live_index._index is not None
-        return base._live_index._index
+        assert base._sets.now()[0].live_index._index is not None
+        return base._sets.now()[0].live_index._index
 
     for number in range(4):
-        assert grow(number, 4).tend(base._live_index._folder)
+        assert grow(number, 4).tend(base._sets.now()[0].live_index._folder)
     index = grow(4, 1)
     assert index.segments == (4, 4, 4, 4)
-    assert index.tend(base._live_index._folder)
+    assert index.tend(base._sets.now()[0].live_index._folder)
     assert index.segments == (16,)
     base._database.close()
     base = opened(tmp_path)
@@ -189,7 +190,7 @@ def test_what_was_pruned_elsewhere_has_a_tombstone_in_each_segment(
         assert latest is not None
         writer.prune(writer.pruning_plan(lambda _: Limit(before=latest.number, keep_last=0), within=()))
         reader.settle_index()
-        index = reader._live_index._index
+        index = reader._sets.now()[0].live_index._index
         assert index is not None and len(index._state.dead) == 6
         compare(reader, np.random.default_rng(1))
         compare(writer, np.random.default_rng(1))

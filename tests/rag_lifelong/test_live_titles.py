@@ -52,7 +52,7 @@ def test_titles_of_every_version_are_known_and_searches_find_the_same(
             while base.embed_next(50):
                 pass
             with base.reading() as connection:
-                may_be = base._live_titles.at(connection)
+                may_be = base._retriever._live_titles.at(connection)
                 assert may_be is not None
                 candidates = ever | {name for one in NAMES for name in links.names(f"by {one} and {one}")}
                 assert {name for name in candidates if may_be(name)} == ever

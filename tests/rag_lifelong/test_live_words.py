@@ -84,7 +84,7 @@ def compare(base: KnowledgeBase, wanted: list[str], rng: np.random.Generator) ->
         assert list(base.word_faults(connection)) == []
         newest = versions.latest_number(connection)
         for version in range(1, newest + 1):
-            alive = base._alive_at(connection, version)
+            alive = base._retriever._alive_at(connection, version)
             among = alive.passage_ids[rng.random(len(alive.passage_ids)) < 0.5]
             for only in (None, among):
                 for share in (1.0, 0.4):
@@ -172,7 +172,7 @@ def test_a_common_term_is_left_out_until_it_is_the_only_one(tmp_path: Path) -> N
         root = base.folders.ensure_root(str(tmp_path), is_whole=True)
         base.commit([put(root.id, i, "harbour " + ("pilot" if i == 3 else "ferry")) for i in range(10)], cause="test")
         with base.reading() as connection:
-            alive = base._alive_at(connection, 1)
+            alive = base._retriever._alive_at(connection, 1)
 
             def found(*wanted: str) -> int:
                 hits = base._live_words.search(connection, wanted, 20, alive=alive, among=None, common_share=0.2)
@@ -193,7 +193,7 @@ def test_a_passage_that_lived_at_no_version_is_found_when_it_comes_back(tmp_path
         base.commit([put(root.id, 1, "harbour")], cause="test")
         compare(base, ["harbour"], np.random.default_rng(0))
         with base.reading() as connection:
-            alive = base._alive_at(connection, 2)
+            alive = base._retriever._alive_at(connection, 2)
             found = base._live_words.search(connection, ["harbour"], 5, alive=alive, among=None, common_share=1.0)
             assert found is not None and [passage_id for passage_id, _ in found] == [1]
 
@@ -207,7 +207,7 @@ def test_an_older_snapshot_finds_what_lived_then(tmp_path: Path) -> None:
             other.commit([put(root.id, 2, "harbour"), Gone(root.id, "1.txt")], cause="test")
             write(other)
             base._live_words.load()
-            alive = base._alive_at(older, 1)
+            alive = base._retriever._alive_at(older, 1)
             hits = base._live_words.search(older, ["harbour"], 5, alive=alive, among=None, common_share=1.0)
             assert scores(hits) == scores(words.search(older, ["harbour"], 5))
 
@@ -219,7 +219,7 @@ def test_a_snapshot_from_before_words_were_let_go_of_is_left_to_the_store(tmp_pa
         base.commit([Gone(root.id, "1.txt")], cause="test")
         write(base)
         with base.reading() as older:
-            then = base._alive_at(older, 1)
+            then = base._retriever._alive_at(older, 1)
             found = base._live_words.search(older, ["harbour"], 5, alive=then, among=None, common_share=1.0)
             assert found is not None and len(found) == 2
             thread = threading.Thread(target=base.erase, args=([1],))
@@ -227,7 +227,7 @@ def test_a_snapshot_from_before_words_were_let_go_of_is_left_to_the_store(tmp_pa
             thread.join()
             assert base._live_words.search(older, ["harbour"], 5, alive=then, among=None, common_share=1.0) is None
         with base.reading() as newer:
-            now = base._alive_at(newer, 2)
+            now = base._retriever._alive_at(newer, 2)
             found = base._live_words.search(newer, ["harbour"], 5, alive=now, among=None, common_share=1.0)
             assert scores(found) == scores(words.search(newer, ["harbour"], 5))
 
@@ -303,10 +303,10 @@ def test_from_the_third_search_on_the_answers_stay_what_they_were(tmp_path: Path
             pass
         first = base.search("which ferry is at quay 5", 10)
         base.search("again", 10)
-        reading = base._reading_population
+        reading = base._retriever._reading
         assert reading is not None
         reading.join()
-        assert base._population.is_read()
+        assert base._sets.now()[0].population.is_read()
         later = base.search("which ferry is at quay 5", 10)
         assert [hit.passage_id for hit in later] == [hit.passage_id for hit in first]
         assert [hit.score for hit in later] == pytest.approx([hit.score for hit in first])
@@ -326,7 +326,7 @@ def test_searches_go_on_while_passages_come_and_segments_are_merged(
             try:
                 while not is_over.is_set():
                     with base.reading() as connection:
-                        alive = base._alive_at(connection, versions.latest_number(connection))
+                        alive = base._retriever._alive_at(connection, versions.latest_number(connection))
                         found = base._live_words.search(
                             connection, ["harbour", "ferry"], 500, alive=alive, among=None, common_share=1.0
                         )

@@ -11,7 +11,8 @@ from rag_lifelong.calibration import UNMEASURED, calibration_of
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.meaning import Meaning, Query, Scope, Searched
+from rag_lifelong.meaning import Meaning, Query, Searched
+from rag_lifelong.scope import Scope
 from rag_lifelong.store import embedders, vectors, versions
 from tests.rag_lifelong.test_live_words import NOW, put
 
@@ -31,7 +32,7 @@ def mixed(folder: Path, old: list[float], new: list[float | None], *, unknown: t
     with base._database.transaction() as connection:
         digests = [bytes(row[0]) for row in connection.execute("SELECT digest FROM passages ORDER BY id")]
         second = embedders.register(connection, name="b", fingerprint="b", dim=2)
-        ids = (base._embedder_id, second)
+        ids = (base._sets.now()[0].embedder_id, second)
         for embedder_id, cosines in zip(ids, (old, new), strict=True):
             made = {d: at(c) for d, c in zip(digests, cosines, strict=True) if c is not None}
             vectors.write(connection, embedder_id, made)

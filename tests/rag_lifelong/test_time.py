@@ -231,7 +231,7 @@ def test_words_as_of_the_newest_version_score_as_the_words_of_now(assistant: Ass
         assistant.add(notes)
     base = assistant.knowledge_base
     with base.reading() as connection:
-        alive = base._alive_at(connection, versions.latest_number(connection))
+        alive = base._retriever._alive_at(connection, versions.latest_number(connection))
         for query in (["word1"], ["word2", "word3", "word29"], ["absent", "word7"]):
             now = words.search(connection, query, 50)
             then = words.search_as_of(connection, query, 50, alive=alive.passage_ids, lengths=alive.lengths)

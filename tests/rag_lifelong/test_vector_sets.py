@@ -15,7 +15,7 @@ from rag_lifelong import open_assistant, verify
 from rag_lifelong.embed import Embedder, HashEmbedder
 from rag_lifelong.errors import EmbedderMismatch, EmbedderUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.meaning import Scope
+from rag_lifelong.scope import Scope
 from rag_lifelong.store import embedders, vectors, versions
 from rag_lifelong.types import Takeover
 from tests.rag_lifelong.test_live_words import NOW, put
@@ -140,11 +140,11 @@ def test_a_process_that_was_open_before_follows(tmp_path: Path) -> None:
 def test_a_question_asked_while_another_process_finishes_is_answered(tmp_path: Path) -> None:
     with filled(tmp_path) as first, opened(tmp_path, NEW) as second:
         second.embed_next(1)
-        asked = first._asked("number3")  # the question is embedded before the state that is searched is fixed
+        asked = first._sets.asked("number3")  # the question is embedded before the state that is searched is fixed
         assert embed_all(second) == 5
         with first.reading() as connection:
             scope = Scope(versions.latest_number(connection), True, None)
-            assert len(first._meaning(connection, asked, scope).best()) == 6
+            assert len(first._sets.meaning(connection, asked, scope).best()) == 6
 
 
 def test_without_vectors_there_is_nothing_to_take_over_from(tmp_path: Path) -> None:
