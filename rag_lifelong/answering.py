@@ -139,6 +139,7 @@ def _answer(
     *,
     is_refused: bool = False,
 ) -> Answer:
+    lag = knowledge_base.lag()
     dates = [c.document_date for c in citations if c.document_date is not None]
     return Answer(
         question=asked.question,
@@ -150,7 +151,7 @@ def _answer(
             newest_evidence=max(dates, default=None),
             stale=any(c.standing.stale_since is not None for c in citations),
             superseded=any(c.standing.superseded_by is not None or c.standing.retired is not None for c in citations),
-            lag=knowledge_base.lag(),
+            lag=replace(lag, passages=lag.passages + knowledge_base.unread()),
             supported_share=0.0 if is_refused else 1.0,
             pruned=0 if asked.as_of is None else knowledge_base.pruned_at(asked.version),
             unwatched=status.is_unwatched(knowledge_base),

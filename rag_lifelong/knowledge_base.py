@@ -205,7 +205,7 @@ class KnowledgeBase:
 
     def settle_index(self) -> int:
         """Brings the indexes along, and writes what was much added to; gives how many vectors that in use holds."""
-        count = self._sets.held()[0][1]
+        count = self._sets.held(is_whole=True)[0][1]
         self._live_words.settle()
         return count
 
@@ -466,6 +466,11 @@ class KnowledgeBase:
                 passages=vectors.count_waiting(connection, self._sets.now()[0].embedder_id),
                 checked_at=min(times, default=None),
             )
+
+    def unread(self) -> int:
+        """How many vectors are stored and cannot be found by, since the index is being made again."""
+        with self._database.snapshot() as connection:
+            return self._sets.missing(connection)
 
     def passages(self) -> int:
         """How many passages live now."""

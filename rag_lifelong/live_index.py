@@ -2,24 +2,31 @@
 
 Rule: a cache of the truth. It is read under a snapshot, and then holds every vector of that snapshot; it may hold later
 ones, which no passage of the snapshot has. One that is lost, damaged, of another embedder, or of another store is made
-again. What takes long (sealing, merging) is done by a thread of its own, while searches and writes go on.
+again; if that takes long, by a thread of its own, and searches find what is there already: `missing` says how many are
+not. Sealing and merging are done by such a thread too, while searches and writes go on.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from sqlite3 import Connection
+from sqlite3 import Error as SqliteError
 
 import numpy as np
 
-from rag_lifelong.index import VectorIndex
+from rag_lifelong.errors import LifelongError
+from rag_lifelong.index import Ids, VectorIndex
 from rag_lifelong.store import vectors, versions
+from rag_lifelong.types import Vectors
 
 _RUN = 65_536  # vector ids read at once: about 50 MB of 384 dimensions
 _PATIENCE_S = 1.0
+_LOOK_S = 0.1  # between two looks of a thread whether it is to stop
 _HEAD_LIMIT = 2 * _RUN  # a larger head is sealed before more is read: 200 MB
+_AT_ONCE = _HEAD_LIMIT  # vectors that are read while a search waits: 2 s
 
 
 class LiveIndex:
@@ -28,7 +35,16 @@ class LiveIndex:
     is_exact: nothing is searched by codes alone (`VectorIndex.search`).
     """
 
-    def __init__(self, folder: Path, *, embedder_id: int, dim: int, fingerprint: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        embedder_id: int,
+        dim: int,
+        fingerprint: str,
+        snapshot: Callable[[], AbstractContextManager[Connection]],
+    ) -> None:
+        """snapshot: opens one of the store."""
         self.lock = threading.RLock()
         self.is_exact = False
         self._folder = folder
@@ -38,22 +54,29 @@ class LiveIndex:
         self._index: VectorIndex | None = None
         self._read_to = 0  # vector ids up to there were looked at
         self._is_checked = False  # what was opened is of this store
+        self._is_read = False  # … and what is in no file was read
         self._tending: threading.Thread | None = None
         self._is_closing = False
+        self._snapshot = snapshot
+        self._filling: threading.Thread | None = None
+        self._stops_filling = threading.Event()
 
     def load(self) -> None:
         """Opens what is on disk. Before a snapshot is taken, lest another process's files are ahead of it."""
         with self.lock:
             if self._index is None:
                 self._index = VectorIndex.load(self._folder, dim=self._dim, fingerprint=self._fingerprint)
-                self._is_checked = False
+                self._is_checked = self._is_read = False
             if self._index is None:
                 self._index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             if not self._is_checked:
                 self._read_to = self._index.newest
 
-    def at(self, connection: Connection) -> VectorIndex:
-        """The index, with all vectors of the snapshot. The lock is held."""
+    def at(self, connection: Connection, *, is_whole: bool = False) -> VectorIndex:
+        """The index, with all vectors of the snapshot, but for those `missing`. The lock is held.
+
+        is_whole: none may be missing, however long that takes.
+        """
         position = versions.log_position(connection)
         self.load()
         index = self._index
@@ -62,24 +85,37 @@ class LiveIndex:
             # built from a store that is not this one: a restored backup
             index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             self._read_to = 0
-        is_first, self._is_checked = not self._is_checked, True
+        self._is_checked = True
         if index.is_behind:
             index.adopt(self._folder)
-        if position > index.position or is_first:  # the head is not on disk
+        index.is_exact = self.is_exact
+        self._index = index
+        if is_whole:
+            self._stop_filling()
+        elif self._is_filling() or vectors.last_id(connection) - max(self._read_to, index.newest) > _AT_ONCE:
+            self._fill(index)
+            return index
+        if position > index.position or not self._is_read:  # the head is not on disk
             if any(entry.kind == "pruned" for entry in versions.log_after(connection, index.position)):
                 index.keep(vectors.ids(connection, self._embedder_id))
             self._read_new(connection, index)
             index.position = position
-        index.is_exact = self.is_exact
-        self._index = index
+            self._is_read = True
         if index.is_due():
             self._tend(index)
         return index
 
+    def missing(self, connection: Connection) -> int:
+        """How many vectors of the snapshot it does not hold yet, since it is being made again."""
+        with self.lock:
+            if self._index is None or not self._is_filling():
+                return 0
+            return max(0, vectors.count(connection, self._embedder_id) - len(self._index))
+
     def faults(self, connection: Connection) -> Iterator[str]:
         """How the index differs from the vectors stored, at a snapshot."""
         with self.lock:
-            index = self.at(connection)
+            index = self.at(connection, is_whole=True)
             ids, stored = vectors.read_run(connection, self._embedder_id, 0, vectors.last_id(connection), self._dim)
             if not np.array_equal(index.ids, ids):
                 yield f"the index holds {len(index)} vectors, the store {len(ids)}"
@@ -88,6 +124,7 @@ class LiveIndex:
 
     def drop(self) -> None:
         """Forgets it, in memory and on disk; the file that writers lock stays."""
+        self._stop_filling()
         self._stop_tending()
         with self.lock:
             self._index = None
@@ -100,10 +137,11 @@ class LiveIndex:
         """Writes it all; what is not in the store is then out of the files."""
         self._stop_tending()
         with self.lock:
-            self.at(connection).save(self._folder)
+            self.at(connection, is_whole=True).save(self._folder)
 
     def close(self) -> None:
         """Writes it if much was added since the last time, and lets go of it. A long merge is left to another time."""
+        self._stop_filling(_PATIENCE_S)
         self._stop_tending(_PATIENCE_S)
         with self.lock:
             if self._index is not None and self._index.is_worth_saving():
@@ -114,6 +152,7 @@ class LiveIndex:
     def let_go(self) -> None:
         """Closes it, and writes nothing."""
         self._is_closing = True
+        self._stops_filling.set()
         with self.lock:
             self._index = None
             self._read_to = 0
@@ -126,6 +165,51 @@ class LiveIndex:
             if until < last:
                 index.tend(self._folder, seal_after=_HEAD_LIMIT)
         self._read_to = max(self._read_to, last)
+
+    def _is_filling(self) -> bool:
+        return self._filling is not None and self._filling.is_alive()
+
+    def _fill(self, index: VectorIndex) -> None:
+        if not self._is_filling():
+            self._stops_filling.clear()
+            self._filling = threading.Thread(target=self._fill_all, args=(index,), name="fill", daemon=True)
+            self._filling.start()
+
+    def _fill_all(self, index: VectorIndex) -> None:
+        """Reads what is missing, run by run; the position stays, so that what was pruned meanwhile goes later."""
+        while not self._stops_filling.is_set():
+            first = max(self._read_to, index.newest) + 1
+            try:
+                with self._snapshot() as connection:
+                    last = vectors.last_id(connection)
+                    until = min(first + _RUN - 1, last)
+                    run = vectors.read_run(connection, self._embedder_id, first, until, self._dim)
+            except (LifelongError, SqliteError, ValueError):  # damaged, or closed: whoever asks next is told
+                return
+            if last - first < _RUN or not self._add_run(index, first, until, run):
+                return
+            index.tend(self._folder, seal_after=_HEAD_LIMIT)
+
+    def _add_run(self, index: VectorIndex, first: int, until: int, run: tuple[Ids, Vectors]) -> bool:
+        """False if the index is another one now, or it is to stop."""
+        while not self.lock.acquire(timeout=_LOOK_S):
+            if self._stops_filling.is_set():
+                return False
+        try:
+            if self._index is not index or max(self._read_to, index.newest) >= first:
+                return False
+            index.add(*run)
+            self._read_to = until
+            return True
+        finally:
+            self.lock.release()
+
+    def _stop_filling(self, timeout_s: float | None = None) -> None:
+        """Waits for the run that is being read, and for what is being sealed."""
+        self._stops_filling.set()
+        if self._filling is not None:
+            self._filling.join(timeout_s)
+        self._filling = None
 
     def _tend(self, index: VectorIndex) -> None:
         if self._tending is None or not self._tending.is_alive():

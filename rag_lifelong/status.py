@@ -47,6 +47,8 @@ class Folder:
 class Status:
     """What is in the knowledge base. waiting: passages without a vector. size_bytes: of its folder.
 
+    unread: vectors that are not in the index yet, since that is being made again.
+
     is_calibrated: what the embedder's cosines tell was measured. takeover: of another embedder, None if none is to.
     """
 
@@ -55,6 +57,7 @@ class Status:
     documents: int
     passages: int
     waiting: int
+    unread: int
     failures: tuple[Failure, ...]
     folders: tuple[Folder, ...]
     embedder: str
@@ -96,6 +99,7 @@ def status(knowledge_base: KnowledgeBase, *, model_name: str) -> Status:
         documents=len(documents),
         passages=sum(document.passages for document in documents),
         waiting=knowledge_base.lag().passages,
+        unread=knowledge_base.unread(),
         failures=sync.failures(knowledge_base),
         folders=folders(knowledge_base),
         embedder=knowledge_base.embedder.name,

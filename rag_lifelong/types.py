@@ -136,8 +136,8 @@ class Citation:
 class Lag:
     """What is known to have changed and cannot be found yet.
 
-    files: changed on disk as last seen, not committed. passages: committed, without a vector
-    (they are found by words). checked_at: when the folders were last compared, None if never.
+    files: changed on disk as last seen, not committed. passages: committed, without a vector, or one that is not in the
+    index yet (they are found by words). checked_at: when the folders were last compared, None if never.
     """
 
     files: int

@@ -46,10 +46,10 @@ class VectorSet:
     live_index: LiveIndex
     population: Population
 
-    def index_at(self, connection: Connection) -> VectorIndex:
-        """The index, with all vectors of a snapshot."""
+    def index_at(self, connection: Connection, *, is_whole: bool = False) -> VectorIndex:
+        """The index, with the vectors of a snapshot: all if it is to be whole, however long that takes."""
         with self.live_index.lock:
-            return self.live_index.at(connection)
+            return self.live_index.at(connection, is_whole=is_whole)
 
 
 class VectorSets:
@@ -112,11 +112,15 @@ class VectorSets:
             one.live_index.load()
         return found
 
-    def held(self) -> list[tuple[VectorSet, int]]:
-        """Each set, its index brought along, and how many vectors that holds."""
+    def missing(self, connection: Connection) -> int:
+        """How many vectors of the set in use are stored and not in its index yet, since that is being made again."""
+        return self.at(connection)[0].live_index.missing(connection)
+
+    def held(self, *, is_whole: bool = False) -> list[tuple[VectorSet, int]]:
+        """Each set, its index brought along as of `VectorSet.index_at`, and how many vectors that holds."""
         self.load()
         with self._database.snapshot() as connection:
-            return [(one, len(one.index_at(connection))) for one in self.at(connection)]
+            return [(one, len(one.index_at(connection, is_whole=is_whole))) for one in self.at(connection)]
 
     def asked(self, question: str) -> dict[int, Query]:
         """The question as each embedder has it, by its id; of those with enough vectors to tell anything."""
@@ -261,7 +265,13 @@ class VectorSets:
                 )
             self._opened[kept.fingerprint] = embedder
         # its dim as stored: to ask a model for it is to load its weights
-        index = LiveIndex(self._folder / str(kept.id), embedder_id=kept.id, dim=kept.dim, fingerprint=kept.fingerprint)
+        index = LiveIndex(
+            self._folder / str(kept.id),
+            embedder_id=kept.id,
+            dim=kept.dim,
+            fingerprint=kept.fingerprint,
+            snapshot=self._database.snapshot,
+        )
         index.is_exact = self._is_exact
         return VectorSet(kept.id, embedder, index, Population(kept.id))
 

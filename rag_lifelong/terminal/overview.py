@@ -95,6 +95,8 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
         f"{style.bold(short_path(found.path))}   version {found.version.number}, {ago(found.version.at, now)}   "
         f"{count_of(found.documents, 'document')}, {count_of(found.passages, 'passage')}, {waiting}"
     ]
+    if found.unread:
+        lines.append(f"The vector index is being made again: {count_of(found.unread, 'vector')} left, words answer")
     if found.takeover is not None:
         lines.append(takeover(found.takeover))
     lines.extend(folder(one, now=now) for one in found.folders)

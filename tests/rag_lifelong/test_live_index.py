@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag_lifelong import verify
+from rag_lifelong import live_index, open_assistant, verify
 from rag_lifelong.calibration import UNMEASURED
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.index import VectorIndex, vector_index
@@ -86,12 +87,16 @@ def test_the_index_searched_is_exact_search_over_the_store(
 ) -> None:
     monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
     monkeypatch.setattr(vector_index, "SAVE_AFTER", 2)
+    monkeypatch.setattr(live_index, "_RUN", 3)
+    monkeypatch.setattr(live_index, "_HEAD_LIMIT", 4)
+    monkeypatch.setattr(live_index, "_AT_ONCE", 5)
     folder = tmp_path_factory.mktemp("live")
     rng = np.random.default_rng(seed)
     base = opened(folder)
     reader = opened(folder, None)  # another process: what is pruned has tombstones in its segments
     root = base.folders.ensure_root(str(folder), is_whole=True)
     for what, number, text in steps:
+        reader.search("harbour ferry", 3)  # may begin to read in the background
         if what == "put":
             base.commit([put(root.id, number, text)], cause="test")
         elif what == "gone":
@@ -194,3 +199,45 @@ def test_what_was_pruned_elsewhere_has_a_tombstone_in_each_segment(
         assert index is not None and len(index._state.dead) == 6
         compare(reader, np.random.default_rng(1))
         compare(writer, np.random.default_rng(1))
+
+
+def test_a_large_index_that_is_lost_is_made_again_while_words_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_index, "_RUN", 4)
+    monkeypatch.setattr(live_index, "_HEAD_LIMIT", 8)
+    monkeypatch.setattr(live_index, "_AT_ONCE", 10)
+    with opened(tmp_path) as base:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+        base.commit([put(root.id, i, f"The harbour pilot is number{i}.") for i in range(30)], cause="test")
+        while base.embed_next(50):
+            pass
+        base.settle_index()
+        base.rebuild()
+        place = base._sets.now()[0].live_index._folder
+    for path in place.iterdir():
+        path.unlink()
+    may_read = threading.Event()
+    read_run = vectors.read_run
+
+    def waiting(*arguments: object) -> object:
+        if threading.current_thread().name == "fill":
+            may_read.wait()
+        return read_run(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(vectors, "read_run", waiting)
+    with open_assistant(tmp_path / "kb", now=lambda: NOW + timedelta(days=1)) as assistant:
+        base = assistant.knowledge_base
+        hit = assistant.search("number7", 1)[0]
+        assert (Path(hit.path).name, hit.scores.dense) == ("7.txt", None)
+        assert assistant.status().unread == 30
+        assert assistant.ask("Who is number7?").verdict.lag.passages == 30
+        may_read.set()
+        filling = base._sets.now()[0].live_index._filling
+        assert filling is not None
+        filling.join()
+        assert assistant.search("number7", 1)[0].scores.dense is not None
+        assert (assistant.status().unread, assistant.ask("Who is number7?").verdict.lag.passages) == (0, 0)
+        compare(base, np.random.default_rng(0))
+        base._sets.now()[0].live_index._stop_tending()
+        assert base._sets.now()[0].live_index._index.segments  # type: ignore[union-attr]
