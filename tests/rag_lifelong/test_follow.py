@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -1006,7 +1007,11 @@ import sys
 from rag_lifelong import open_assistant
 kb, folder, settle_ms = sys.argv[1:]
 with open_assistant(kb, embedder="hash") as assistant:
-    watcher = assistant.watch(folder, settle_ms=int(settle_ms), tell=lambda h: print(h.kind, flush=True))
+    def tell(happening):  # by several threads: in one piece, which print() does not promise
+        sys.stdout.write(happening.kind + "\n")
+        sys.stdout.flush()
+
+    watcher = assistant.watch(folder, settle_ms=int(settle_ms), tell=tell)
     sys.stdin.read()
 """
 READING = """
@@ -1044,10 +1049,15 @@ def process(source: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 def read_until(running: subprocess.Popen[str], wanted: str) -> None:
     assert running.stdout is not None
-    for line in running.stdout:
-        if line.strip() == wanted:
-            return
-    raise AssertionError(f"the process ended before {wanted!r}")
+    patience = threading.Timer(60, running.kill)
+    patience.start()
+    try:
+        for line in running.stdout:
+            if line.strip() == wanted:
+                return
+    finally:
+        patience.cancel()
+    raise AssertionError(f"the process ended, or was ended after a minute, before {wanted!r}")
 
 
 def test_a_folder_has_one_follower_and_a_killed_one_is_none(unwatched: Followed, tmp_path: Path) -> None:
