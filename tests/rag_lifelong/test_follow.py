@@ -1008,7 +1008,7 @@ from rag_lifelong import open_assistant
 kb, folder, settle_ms = sys.argv[1:]
 with open_assistant(kb, embedder="hash") as assistant:
     def tell(happening):  # by several threads: in one piece, which print() does not promise
-        sys.stdout.write(happening.kind + "\n")
+        sys.stdout.write(happening.kind + "\\n")
         sys.stdout.flush()
 
     watcher = assistant.watch(folder, settle_ms=int(settle_ms), tell=tell)
