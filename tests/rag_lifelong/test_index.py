@@ -350,3 +350,13 @@ def test_a_segment_of_large_size_scans_as_many_lists_as_sample_queries_need(
         best = found.ids[np.lexsort((found.ids, -found.scores))][:10]
         hits += len(set(best.tolist()) & set(exact(np.arange(8_000), vectors, query, 10)))
     assert hits >= 0.9 * 500  # lists were counted with queries drawn otherwise
+
+
+def test_what_the_codes_miss_does_not_make_every_list_be_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag_lifelong.index.segment.PROBED_WHOLE", 5_000)
+    monkeypatch.setattr("rag_lifelong.index.segment._refined", lambda k, dim: k)  # codes alone: many are missed
+    vectors = clustered(np.random.default_rng(5), 8_000)
+    segment = Segment.write(tmp_path, "one", np.arange(8_000), vectors.astype(np.float16))
+    assert 1 <= segment._probes < segment._codes.nlist
