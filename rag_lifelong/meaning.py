@@ -37,13 +37,15 @@ class Query:
 class Searched:
     """A set of vectors as it is searched for one question.
 
-    alive: gives the passages alive at the version in scope; called only where a mask is needed.
+    alive: gives the passages alive at the version in scope; called only where a mask is needed. alive_at_hand: the same
+    if they are in memory, else None.
     """
 
     embedder_id: int
     index: VectorIndex
     query: Query
     alive: Callable[[], Alive]
+    alive_at_hand: Callable[[], Alive | None]
     calibration: Calibration
 
 
@@ -124,5 +126,18 @@ def _passages(connection: Connection, one: Searched, k: int, scope: Scope, among
 
 
 def _cosines(connection: Connection, one: Searched, passage_ids: Collection[int]) -> dict[int, float]:
+    living = one.alive_at_hand() if passage_ids else None
+    if living is not None and len(living):
+        return _cosines_in(living, one, np.array(sorted(passage_ids), dtype=np.int64))
     found = vectors.by_passage(connection, one.embedder_id, sorted(passage_ids))
     return {passage_id: float(vector @ one.query.vector) for passage_id, vector in found.items()}
+
+
+def _cosines_in(living: Alive, one: Searched, passage_ids: Ids) -> dict[int, float]:
+    """Without the store, which takes 16 µs a vector."""
+    at = np.minimum(np.searchsorted(living.passage_ids, passage_ids), len(living) - 1)
+    inside = living.passage_ids[at] == passage_ids
+    vector_ids = living.vector_ids[at[inside]]
+    cosines = one.index.scores_of(one.query.vector, np.unique(vector_ids[vector_ids >= 0]))
+    pairs = zip(passage_ids[inside].tolist(), vector_ids.tolist(), strict=True)
+    return {passage_id: cosines[vector_id] for passage_id, vector_id in pairs if vector_id in cosines}

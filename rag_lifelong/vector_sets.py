@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 from sqlite3 import Connection
 
-from rag_lifelong.alive import Population
+from rag_lifelong.alive import Alive, Population
 from rag_lifelong.calibration import calibration_of
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import EmbedderMismatch, EmbedderUnusable, LifelongError
@@ -45,6 +45,10 @@ class VectorSet:
     embedder: Embedder
     live_index: LiveIndex
     population: Population
+
+    def alive_at_hand(self, connection: Connection, version: int) -> Alive | None:
+        """The passages alive at a version, unless they would all have to be read."""
+        return self.population.at(connection, version) if self.population.is_read() else None
 
     def index_at(self, connection: Connection, *, is_whole: bool = False) -> VectorIndex:
         """The index, with the vectors of a snapshot: all if it is to be whole, however long that takes."""
@@ -142,6 +146,7 @@ class VectorSets:
                 index=one.index_at(connection),
                 query=asked[one.embedder_id],
                 alive=lambda one=one: one.population.at(connection, scope.version),  # type: ignore[misc]
+                alive_at_hand=lambda one=one: one.alive_at_hand(connection, scope.version),  # type: ignore[misc]
                 calibration=calibration_of(one.embedder.fingerprint),
             )
             for one in self.at(connection)

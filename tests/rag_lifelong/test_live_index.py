@@ -70,9 +70,19 @@ def compare(base: KnowledgeBase, rng: np.random.Generator) -> None:
                 alive = one.population.at(connection, version)
                 stored = vectors.by_passage(connection, one.embedder_id, alive.passage_ids.tolist())
                 scope = Scope(version, version == newest, None)
-                asked = Searched(one.embedder_id, index, Query(query, 0.0), lambda alive=alive: alive, UNMEASURED)  # type: ignore[misc]
-                found = Meaning(connection, [asked], scope).best()
-                assert found == pytest.approx({i: float(vector @ query) for i, vector in stored.items()}, abs=1e-5)
+                expected = {i: float(vector @ query) for i, vector in stored.items()}
+                for at_hand in (None, alive):
+                    asked = Searched(
+                        embedder_id=one.embedder_id,
+                        index=index,
+                        query=Query(query, 0.0),
+                        alive=lambda alive=alive: alive,  # type: ignore[misc]
+                        alive_at_hand=lambda at_hand=at_hand: at_hand,  # type: ignore[misc]
+                        calibration=UNMEASURED,
+                    )
+                    meaning = Meaning(connection, [asked], scope)
+                    assert meaning.best() == pytest.approx(expected, abs=1e-5)
+                    assert meaning.cosines(alive.passage_ids.tolist()) == pytest.approx(expected, abs=1e-5)
     check = {finding.subject: finding.message for finding in verify.check(base) if not finding.is_well}
     assert check == {}
 

@@ -43,7 +43,9 @@ def mixed(folder: Path, old: list[float], new: list[float | None], *, unknown: t
         index = VectorIndex(dim=2, fingerprint="")
         index.add(*vectors.read_run(connection, embedder_id, 0, vectors.last_id(connection), 2))
         alive = vectors.alive_at(connection, embedder_id, 1)
-        sets.append(Searched(embedder_id, index, Query(AXIS, share), lambda alive=alive: alive, UNMEASURED))  # type: ignore[misc,arg-type]
+        sets.append(
+            Searched(embedder_id, index, Query(AXIS, share), lambda alive=alive: alive, lambda: None, UNMEASURED)
+        )  # type: ignore[misc,arg-type]
     return Meaning(connection, sets, Scope(versions.latest_number(connection), True, None))
 
 
