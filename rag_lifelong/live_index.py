@@ -9,6 +9,7 @@ not. Sealing and merging are done by such a thread too, while searches and write
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,7 +24,7 @@ from rag_lifelong.store import vectors, versions
 from rag_lifelong.types import Vectors
 
 _RUN = 65_536  # vector ids read at once: about 50 MB of 384 dimensions
-_PATIENCE_S = 1.0
+_TEND_AFTER_S = 2.0  # a process that asks once has ended by then, and need not wait for what it began
 _LOOK_S = 0.1  # between two looks of a thread whether it is to stop
 _HEAD_LIMIT = 2 * _RUN  # a larger head is sealed before more is read: 200 MB
 _AT_ONCE = _HEAD_LIMIT  # vectors that are read while a search waits: 2 s
@@ -55,6 +56,7 @@ class LiveIndex:
         self._read_to = 0  # vector ids up to there were looked at
         self._is_checked = False  # what was opened is of this store
         self._is_read = False  # … and what is in no file was read
+        self._opened_at = 0.0  # monotonic
         self._tending: threading.Thread | None = None
         self._is_closing = False
         self._snapshot = snapshot
@@ -67,6 +69,7 @@ class LiveIndex:
             if self._index is None:
                 self._index = VectorIndex.load(self._folder, dim=self._dim, fingerprint=self._fingerprint)
                 self._is_checked = self._is_read = False
+                self._opened_at = time.monotonic()
             if self._index is None:
                 self._index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             if not self._is_checked:
@@ -101,7 +104,7 @@ class LiveIndex:
             self._read_new(connection, index)
             index.position = position
             self._is_read = True
-        if index.is_due():
+        if index.is_due() and time.monotonic() - self._opened_at >= _TEND_AFTER_S:
             self._tend(index)
         return index
 
@@ -140,9 +143,12 @@ class LiveIndex:
             self.at(connection, is_whole=True).save(self._folder)
 
     def close(self) -> None:
-        """Writes it if much was added since the last time, and lets go of it. A long merge is left to another time."""
-        self._stop_filling(_PATIENCE_S)
-        self._stop_tending(_PATIENCE_S)
+        """Writes it if much was added since the last time, and lets go of it. A long merge is left to another time.
+
+        Waits for threads all the same: one that comes back from FAISS while the interpreter ends would abort it.
+        """
+        self._stop_filling()
+        self._stop_tending()
         with self.lock:
             if self._index is not None and self._index.is_worth_saving():
                 self._index.tend(self._folder, seal_after=1)
@@ -154,6 +160,8 @@ class LiveIndex:
         self._is_closing = True
         self._stops_filling.set()
         with self.lock:
+            if self._index is not None:
+                self._index.is_stopping = True
             self._index = None
             self._read_to = 0
 
@@ -172,7 +180,7 @@ class LiveIndex:
     def _fill(self, index: VectorIndex) -> None:
         if not self._is_filling():
             self._stops_filling.clear()
-            self._filling = threading.Thread(target=self._fill_all, args=(index,), name="fill", daemon=True)
+            self._filling = threading.Thread(target=self._fill_all, args=(index,), name="fill")
             self._filling.start()
 
     def _fill_all(self, index: VectorIndex) -> None:
@@ -204,26 +212,32 @@ class LiveIndex:
         finally:
             self.lock.release()
 
-    def _stop_filling(self, timeout_s: float | None = None) -> None:
-        """Waits for the run that is being read, and for what is being sealed."""
+    def _stop_filling(self) -> None:
+        """Waits for the run that is being read, and the block that is being sealed."""
         self._stops_filling.set()
-        if self._filling is not None:
-            self._filling.join(timeout_s)
+        self._join(self._filling)
         self._filling = None
 
     def _tend(self, index: VectorIndex) -> None:
         if self._tending is None or not self._tending.is_alive():
             self._is_closing = False
-            self._tending = threading.Thread(target=self._tend_all, args=(index,), name="index", daemon=True)
+            self._tending = threading.Thread(target=self._tend_all, args=(index,), name="index")
             self._tending.start()
 
     def _tend_all(self, index: VectorIndex) -> None:
         while not self._is_closing and self._index is index and index.tend(self._folder):
             pass
 
-    def _stop_tending(self, timeout_s: float | None = None) -> None:
-        """Waits for the step that is being done: at most the merge of the largest segments."""
+    def _stop_tending(self) -> None:
+        """Waits for the block that is being sealed or merged; training codes of a million takes 20 s."""
         self._is_closing = True
-        if self._tending is not None:
-            self._tending.join(timeout_s)
+        self._join(self._tending)
         self._tending = None
+
+    def _join(self, thread: threading.Thread | None) -> None:
+        index = self._index
+        if thread is None or index is None:
+            return
+        index.is_stopping = True
+        thread.join()
+        index.is_stopping = False

@@ -18,7 +18,7 @@ from rag_lifelong.index.files import write_through
 from rag_lifelong.types import Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Ids = NDArray[np.int64]
 Halves = NDArray[np.float16]
@@ -43,6 +43,15 @@ class Found:
 
     ids: Ids  # (n,)
     scores: NDArray[np.float32]  # (n,)
+
+
+class Stopped(Exception):
+    """What was being written is left, since the knowledge base closes."""
+
+
+def never() -> bool:
+    """Nothing is stopped."""
+    return False
 
 
 class Segment:
@@ -130,12 +139,14 @@ class Segment:
         return (f"{name}.ids", f"{name}.f16", *((f"{name}.faiss",) if entry["is_coded"] else ()))
 
     @classmethod
-    def write(cls, folder: Path, name: str, ids: Ids, vectors: Halves) -> Segment:
+    def write(
+        cls, folder: Path, name: str, ids: Ids, vectors: Halves, *, is_stopped: Callable[[], bool] = never
+    ) -> Segment:
         """Makes and writes a segment; the caller holds the writer's lock.
 
-        Raises OSError or RuntimeError (FAISS) where it cannot be written.
+        Raises OSError or RuntimeError (FAISS) where it cannot be written, Stopped soon after `is_stopped` says so.
         """
-        codes, probes = _coded(vectors) if len(ids) >= CODED_FROM else (None, 0)
+        codes, probes = _coded(vectors, is_stopped) if len(ids) >= CODED_FROM else (None, 0)
         write_through(folder / f"{name}.ids", lambda path: np.asarray(ids, dtype="<i8").tofile(path))
         write_through(folder / f"{name}.f16", lambda path: np.asarray(vectors, dtype="<f2").tofile(path))
         if codes is not None:
@@ -186,7 +197,7 @@ def _cosines(vectors: Halves, vector: Vector) -> NDArray[np.float32]:
     return cosines
 
 
-def _coded(vectors: Halves) -> tuple[Any, int]:
+def _coded(vectors: Halves, is_stopped: Callable[[], bool]) -> tuple[Any, int]:
     """(FAISS index of one-bit codes, lists to scan)."""
     faiss = load_faiss()
     faiss.omp_set_num_threads(1)
@@ -197,12 +208,12 @@ def _coded(vectors: Halves) -> tuple[Any, int]:
     rng = np.random.default_rng(0)
     sample = np.sort(rng.permutation(count)[: lists * _POINTS_PER_LIST])
     codes.train(vectors[sample].astype(np.float32))
-    for block in _blocks(vectors):
+    for block in _blocks(vectors, is_stopped):
         codes.add(block)
-    return codes, lists if count <= PROBED_WHOLE else _probes(codes, vectors, lists, rng)
+    return codes, lists if count <= PROBED_WHOLE else _probes(codes, vectors, lists, rng, is_stopped)
 
 
-def _probes(codes: Any, vectors: Halves, lists: int, rng: np.random.Generator) -> int:
+def _probes(codes: Any, vectors: Halves, lists: int, rng: np.random.Generator, is_stopped: Callable[[], bool]) -> int:
     """The fewest lists in which SOUGHT_RECALL is found of what all find, of the best ten of sample queries.
 
     Not of the best ten themselves: codes miss some of those however many lists are scanned, which a share of all
@@ -217,7 +228,7 @@ def _probes(codes: Any, vectors: Halves, lists: int, rng: np.random.Generator) -
     queries = _QUERY_COSINE * around + (1 - _QUERY_COSINE**2) ** 0.5 * noise
     exact = np.empty((_SAMPLE_QUERIES, 0), dtype=np.float32)
     rows = np.empty((_SAMPLE_QUERIES, 0), dtype=np.int64)
-    for number, block in enumerate(_blocks(vectors)):
+    for number, block in enumerate(_blocks(vectors, is_stopped)):
         scores, found = faiss.knn(queries, block, 10, metric=faiss.METRIC_INNER_PRODUCT)
         exact, rows = np.hstack([exact, scores]), np.hstack([rows, found + number * _BLOCK])
     best = np.take_along_axis(rows, np.argsort(-exact, axis=1)[:, :10], axis=1)
@@ -235,8 +246,10 @@ def _probes(codes: Any, vectors: Halves, lists: int, rng: np.random.Generator) -
     return lists
 
 
-def _blocks(vectors: Halves) -> Iterator[NDArray[np.float32]]:
+def _blocks(vectors: Halves, is_stopped: Callable[[], bool]) -> Iterator[NDArray[np.float32]]:
     for first in range(0, len(vectors), _BLOCK):
+        if is_stopped():
+            raise Stopped
         yield np.ascontiguousarray(vectors[first : first + _BLOCK], dtype=np.float32)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag_lifelong.index import files
-from rag_lifelong.index.segment import Found, Halves, Ids, Segment, top
+from rag_lifelong.index.segment import Found, Halves, Ids, Segment, Stopped, top
 from rag_lifelong.types import Vector, Vectors
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class VectorIndex:
         self._drops = 0
         self._tried_at = 0  # it could not be written: not tried again before so much is in the head
         self.is_exact = False  # look at every vector, where large segments are otherwise searched by their codes
+        self.is_stopping = False  # whoever tends stops soon, and leaves the old index
         self.is_behind = False  # another process has sealed or merged: `adopt`
         self._state = _State((), np.empty(0, np.int64), np.empty((0, dim), np.float32), 0, np.empty(0, np.int64))
 
@@ -205,6 +206,8 @@ class VectorIndex:
         try:
             with files.writing(folder) as is_ours:
                 return is_ours and self._tend(folder, self._seal_after if seal_after is None else seal_after)
+        except Stopped:
+            return False
         except (OSError, RuntimeError, ValueError) as error:  # FAISS raises RuntimeError
             logger.warning("the index in %s cannot be written: %s", folder, error)
             self._tried_at = self._state.count + self._seal_after
@@ -230,7 +233,8 @@ class VectorIndex:
         if parts:
             ids, vectors = _joined(parts, state.dead)
             if len(ids):
-                made = [Segment.write(folder, f"{generation}-{len(ids)}", ids, vectors)]
+                name = f"{generation}-{len(ids)}"
+                made = [Segment.write(folder, name, ids, vectors, is_stopped=lambda: self.is_stopping)]
         last = state.newest
         with self._changing:
             now = self._state

@@ -21,12 +21,13 @@ from rag_lifelong.types import Hit
 WORKER = """
 import sys, random, os
 from pathlib import Path
-from rag_lifelong import sync
+from rag_lifelong import live_index, sync
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.index import vector_index
 vector_index.SAVE_AFTER = 5  # write the index often, so that a kill falls into it …
 vector_index.SEAL_AFTER = 10  # … and into a seal or a merge
+live_index._TEND_AFTER_S = 0.0
 kb, notes, seed = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 rng = random.Random(seed)
 base = KnowledgeBase(Path(kb), embedder=HashEmbedder(32))

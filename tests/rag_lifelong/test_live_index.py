@@ -96,6 +96,7 @@ def test_the_index_searched_is_exact_search_over_the_store(
     seed: int,
 ) -> None:
     monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
     monkeypatch.setattr(vector_index, "SAVE_AFTER", 2)
     monkeypatch.setattr(live_index, "_RUN", 3)
     monkeypatch.setattr(live_index, "_HEAD_LIMIT", 4)
@@ -144,6 +145,7 @@ def test_the_index_searched_is_exact_search_over_the_store(
 
 def test_two_processes_seal_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
     rng = np.random.default_rng(0)
     with opened(tmp_path) as one, opened(tmp_path) as two:
         root = one.folders.ensure_root(str(tmp_path), is_whole=True)
@@ -160,6 +162,7 @@ def test_two_processes_seal_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The merge writes the position of the change log as it is then, while the head is in no file."""
     monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
     monkeypatch.setattr(LiveIndex, "_tend", lambda self, index: None)
     base = opened(tmp_path)
     root = base.folders.ensure_root(str(tmp_path), is_whole=True)
@@ -188,6 +191,7 @@ def test_what_was_pruned_elsewhere_has_a_tombstone_in_each_segment(
 ) -> None:
     """The reader neither seals nor merges: of its segments nothing goes, and what is gone is found no more."""
     monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
     base = opened(tmp_path)
     root = base.folders.ensure_root(str(tmp_path), is_whole=True)
     for number in range(12):
@@ -214,6 +218,7 @@ def test_what_was_pruned_elsewhere_has_a_tombstone_in_each_segment(
 def test_a_large_index_that_is_lost_is_made_again_while_words_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
     monkeypatch.setattr(live_index, "_RUN", 4)
     monkeypatch.setattr(live_index, "_HEAD_LIMIT", 8)
     monkeypatch.setattr(live_index, "_AT_ONCE", 10)

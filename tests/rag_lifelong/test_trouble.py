@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from following import Followed, until
 
+from rag_lifelong import live_index
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import NoSuchVersion
 from rag_lifelong.follow import trouble, watcher
@@ -129,6 +130,7 @@ def test_trouble_is_said_once_and_tried_ever_more_rarely() -> None:
 
 def test_an_index_that_cannot_be_written_stays_in_memory(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_index, "SEAL_AFTER", 1)
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
     place = followed.assistant.knowledge_base.path / "index"
     if place.exists():
         place.rename(place.with_name("aside"))
