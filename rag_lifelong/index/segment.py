@@ -18,7 +18,7 @@ from rag_lifelong.index.files import write_through
 from rag_lifelong.types import Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Ids = NDArray[np.int64]
 Halves = NDArray[np.float16]
@@ -33,8 +33,9 @@ SOUGHT_RECALL = 0.98  # of what scanning every list finds of the 10 best, when t
 _PROBE_SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 10, 1 / 7, 1 / 5, 1 / 3)
 _SAMPLE_QUERIES = 64
 _QUERY_COSINE = 0.5  # of a sample query with the vector it is drawn around: questions are about so far from answers
-_POINTS_PER_LIST = 96  # for training
-_BLOCK = 65_536  # vectors handled at once: 100 MB of 384 dimensions
+_POINTS_PER_LIST = 96  # for training …
+_MOST_POINTS = 80_000  # … in all: 120 MB of 384 dimensions; FAISS asks for 39 a list
+BLOCK = 16_384  # vectors handled at once: 25 MB of 384 dimensions
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,8 @@ class Segment:
         ids: list[Ids] = []
         scores: list[NDArray[np.float32]] = []
         total = len(self) if rows is None else len(rows)
-        for first in range(0, total, _BLOCK):
-            at = slice(first, first + _BLOCK)
+        for first in range(0, total, BLOCK):
+            at = slice(first, first + BLOCK)
             chosen = at if rows is None else rows[at]
             cosines = _cosines(self.vectors[chosen], vector)
             best = top(cosines, k)
@@ -140,15 +141,25 @@ class Segment:
 
     @classmethod
     def write(
-        cls, folder: Path, name: str, ids: Ids, vectors: Halves, *, is_stopped: Callable[[], bool] = never
+        cls,
+        folder: Path,
+        name: str,
+        ids: Ids,
+        vectors: Iterable[Halves],
+        *,
+        dim: int,
+        is_stopped: Callable[[], bool] = never,
     ) -> Segment:
         """Makes and writes a segment; the caller holds the writer's lock.
 
-        Raises OSError or RuntimeError (FAISS) where it cannot be written, Stopped soon after `is_stopped` says so.
+        vectors: of `ids`, in runs of shape (m, dim), which go to the file one by one: a million are 768 MB.
+        Raises OSError or RuntimeError (FAISS) where it cannot be written, Stopped soon after `is_stopped` says so; what
+        was written by then is swept by the next one.
         """
-        codes, probes = _coded(vectors, is_stopped) if len(ids) >= CODED_FROM else (None, 0)
         write_through(folder / f"{name}.ids", lambda path: np.asarray(ids, dtype="<i8").tofile(path))
-        write_through(folder / f"{name}.f16", lambda path: np.asarray(vectors, dtype="<f2").tofile(path))
+        write_through(folder / f"{name}.f16", lambda path: _write_runs(path, vectors, is_stopped))
+        mapped = np.memmap(folder / f"{name}.f16", dtype="<f2", mode="r", shape=(len(ids), dim)).view(np.ndarray)
+        codes, probes = _coded(mapped, is_stopped) if len(ids) >= CODED_FROM else (None, 0)
         if codes is not None:
             faiss = load_faiss()
             write_through(folder / f"{name}.faiss", lambda path: faiss.write_index(codes, str(path)))
@@ -158,7 +169,7 @@ class Segment:
             "probes": probes,
             "is_coded": codes is not None,
         }
-        return cls.open(folder, entry, dim=vectors.shape[1])
+        return cls.open(folder, entry, dim=dim)
 
     @classmethod
     def open(cls, folder: Path, entry: dict[str, object], *, dim: int) -> Segment:
@@ -197,6 +208,14 @@ def _cosines(vectors: Halves, vector: Vector) -> NDArray[np.float32]:
     return cosines
 
 
+def _write_runs(path: Path, runs: Iterable[Halves], is_stopped: Callable[[], bool]) -> None:
+    with path.open("wb") as file:
+        for run in runs:
+            if is_stopped():
+                raise Stopped
+            np.asarray(run, dtype="<f2").tofile(file)
+
+
 def _coded(vectors: Halves, is_stopped: Callable[[], bool]) -> tuple[Any, int]:
     """(FAISS index of one-bit codes, lists to scan)."""
     faiss = load_faiss()
@@ -206,7 +225,7 @@ def _coded(vectors: Halves, is_stopped: Callable[[], bool]) -> tuple[Any, int]:
     kind = f"PQ{dim // 2}x4fs" if dim % 2 == 0 else "RaBitQfs"
     codes = faiss.index_factory(dim, f"IVF{lists},{kind}", faiss.METRIC_INNER_PRODUCT)
     rng = np.random.default_rng(0)
-    sample = np.sort(rng.permutation(count)[: lists * _POINTS_PER_LIST])
+    sample = np.sort(rng.permutation(count)[: min(_MOST_POINTS, lists * _POINTS_PER_LIST)])
     codes.train(vectors[sample].astype(np.float32))
     for block in _blocks(vectors, is_stopped):
         codes.add(block)
@@ -230,7 +249,7 @@ def _probes(codes: Any, vectors: Halves, lists: int, rng: np.random.Generator, i
     rows = np.empty((_SAMPLE_QUERIES, 0), dtype=np.int64)
     for number, block in enumerate(_blocks(vectors, is_stopped)):
         scores, found = faiss.knn(queries, block, 10, metric=faiss.METRIC_INNER_PRODUCT)
-        exact, rows = np.hstack([exact, scores]), np.hstack([rows, found + number * _BLOCK])
+        exact, rows = np.hstack([exact, scores]), np.hstack([rows, found + number * BLOCK])
     best = np.take_along_axis(rows, np.argsort(-exact, axis=1)[:, :10], axis=1)
 
     def hits(probes: int) -> int:
@@ -247,10 +266,10 @@ def _probes(codes: Any, vectors: Halves, lists: int, rng: np.random.Generator, i
 
 
 def _blocks(vectors: Halves, is_stopped: Callable[[], bool]) -> Iterator[NDArray[np.float32]]:
-    for first in range(0, len(vectors), _BLOCK):
+    for first in range(0, len(vectors), BLOCK):
         if is_stopped():
             raise Stopped
-        yield np.ascontiguousarray(vectors[first : first + _BLOCK], dtype=np.float32)
+        yield np.ascontiguousarray(vectors[first : first + BLOCK], dtype=np.float32)
 
 
 def load_faiss() -> Any:

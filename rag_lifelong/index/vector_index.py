@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag_lifelong.index import files
-from rag_lifelong.index.segment import Found, Halves, Ids, Segment, Stopped, top
+from rag_lifelong.index.segment import BLOCK, Found, Halves, Ids, Segment, Stopped, top
 from rag_lifelong.types import Vector, Vectors
 
 logger = logging.getLogger(__name__)
@@ -225,16 +226,16 @@ class VectorIndex:
             if self._generation or seal_after > 1:
                 return False
             job = ()  # an empty index is written too
-        parts = [(segment.ids, segment.vectors) for segment in job]
+        parts: list[tuple[Ids, NDArray[np.floating]]] = [(segment.ids, segment.vectors) for segment in job]
         if not job and state.count:
-            parts = [(state.head_ids[: state.count], state.head[: state.count].astype(np.float16))]
+            parts = [(state.head_ids[: state.count], state.head[: state.count])]
         generation = max(self._generation, _generation_of(pointer)) + 1
         made: list[Segment] = []
-        if parts:
-            ids, vectors = _joined(parts, state.dead)
-            if len(ids):
-                name = f"{generation}-{len(ids)}"
-                made = [Segment.write(folder, name, ids, vectors, is_stopped=lambda: self.is_stopping)]
+        ids = np.concatenate([np.empty(0, np.int64), *(ids for ids, _ in parts)])
+        ids = ids[~np.isin(ids, state.dead)]
+        if len(ids):
+            name, runs = f"{generation}-{len(ids)}", _runs(parts, state.dead)
+            made = [Segment.write(folder, name, ids, runs, dim=self.dim, is_stopped=lambda: self.is_stopping)]
         last = state.newest
         with self._changing:
             now = self._state
@@ -376,12 +377,12 @@ def _in_head(state: _State, vector: Vector, k: int, mask: NDArray[np.bool_] | No
     return Found(ids[best], cosines[best])
 
 
-def _joined(parts: list[tuple[Ids, Halves]], dead: Ids) -> tuple[Ids, Halves]:
-    ids = np.concatenate([ids for ids, _ in parts])
-    kept = ~np.isin(ids, dead)
-    if kept.all():
-        return ids, parts[0][1] if len(parts) == 1 else np.concatenate([vectors for _, vectors in parts])
-    return ids[kept], np.concatenate([vectors for _, vectors in parts])[kept]
+def _runs(parts: list[tuple[Ids, NDArray[np.floating]]], dead: Ids) -> Iterator[Halves]:
+    """The vectors of those that are not dead, in runs of up to BLOCK."""
+    for ids, vectors in parts:
+        for first in range(0, len(ids), BLOCK):
+            at = slice(first, first + BLOCK)
+            yield vectors[at][~np.isin(ids[at], dead)].astype(np.float16)
 
 
 def _all_ids(segments: tuple[Segment, ...] | list[Segment]) -> Ids:

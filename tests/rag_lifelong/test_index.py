@@ -342,7 +342,7 @@ def test_a_segment_of_large_size_scans_as_many_lists_as_sample_queries_need(
     monkeypatch.setattr("rag_lifelong.index.segment.PROBED_WHOLE", 5_000)
     rng = np.random.default_rng(5)
     vectors = clustered(rng, 8_000)
-    segment = Segment.write(tmp_path, "one", np.arange(8_000), vectors.astype(np.float16))
+    segment = Segment.write(tmp_path, "one", np.arange(8_000), [vectors.astype(np.float16)], dim=vectors.shape[1])
     assert 1 <= segment._probes < segment._codes.nlist
     hits = 0
     for query in clustered(rng, 50):
@@ -358,5 +358,5 @@ def test_what_the_codes_miss_does_not_make_every_list_be_scanned(
     monkeypatch.setattr("rag_lifelong.index.segment.PROBED_WHOLE", 5_000)
     monkeypatch.setattr("rag_lifelong.index.segment._refined", lambda k, dim: k)  # codes alone: many are missed
     vectors = clustered(np.random.default_rng(5), 8_000)
-    segment = Segment.write(tmp_path, "one", np.arange(8_000), vectors.astype(np.float16))
+    segment = Segment.write(tmp_path, "one", np.arange(8_000), [vectors.astype(np.float16)], dim=vectors.shape[1])
     assert 1 <= segment._probes < segment._codes.nlist

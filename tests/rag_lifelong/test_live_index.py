@@ -198,7 +198,7 @@ def test_what_was_pruned_elsewhere_has_a_tombstone_in_each_segment(
         base.commit([put(root.id, number, f"harbour {number}\nferry {number}")], cause="test")
     while base.embed_next(50):
         pass
-    base.settle_index()
+    base.rebuild()  # writes all of it
     base.close()
     monkeypatch.setattr(LiveIndex, "_tend", lambda self, index: None)
     with opened(tmp_path, None) as reader, opened(tmp_path, None) as writer:
