@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_lifelong import open_assistant, verify
+from rag_lifelong import open_assistant, vector_sets, verify
 from rag_lifelong.embed import Embedder, HashEmbedder
 from rag_lifelong.errors import EmbedderMismatch, EmbedderUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.meaning import Scope
 from rag_lifelong.store import embedders, vectors, versions
-from rag_lifelong.types import Takeover
+from rag_lifelong.types import Takeover, Vector, Vectors
 from tests.rag_lifelong.test_live_words import NOW, put
 
 OLD, NEW = "hash:16", "hash:24"
@@ -196,6 +197,77 @@ def test_erasing_while_one_takes_over_leaves_no_vector_of_either(tmp_path: Path)
         assert kept(base)[OLD] == 5 and well(base)
         embed_all(base)
         assert kept(base) == {NEW: 5} and well(base)
+
+
+class Meanwhile:
+    """A HashEmbedder, and something that happens the next time it embeds."""
+
+    def __init__(self, dim: int) -> None:
+        self._inner = HashEmbedder(dim)
+        self.passages: Callable[[], object] | None = None
+        self.question: Callable[[], object] | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        happens, self.passages = self.passages, None
+        if happens is not None:
+            happens()
+        return self._inner.embed(texts)
+
+    def embed_query(self, text: str) -> Vector:
+        happens, self.question = self.question, None
+        if happens is not None:
+            happens()
+        return self._inner.embed_query(text)
+
+
+def opened_with(folder: Path, embedder: object) -> KnowledgeBase:
+    return KnowledgeBase(folder / "kb", embedder=cast(Embedder, embedder), now=lambda: NOW)
+
+
+def finish_with(folder: Path, spec: str) -> None:
+    """Another process that names an embedder, and sees it take over."""
+    with opened(folder, spec) as other:
+        while other.takeover() is not None:
+            other.embed_next(10)
+
+
+def test_vectors_of_an_embedder_dropped_while_they_were_computed_are_not_kept(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    embedder = Meanwhile(24)
+    with opened_with(tmp_path, embedder) as base:
+        embedder.passages = lambda: finish_with(tmp_path, "hash:32")
+        assert base.embed_next(4) == 4
+        assert embed_all(base) == 0
+        assert kept(base) == {"hash:32": 6} and well(base)
+
+
+def test_an_embedder_named_again_while_its_vectors_are_dropped_has_no_more_in_its_index_than_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_sets, "_DROPPED", 2)
+    with filled(tmp_path) as base:
+        base.rebuild()  # its index is in files
+    dropping, calls = embedders.drop_others, iter([False, True])
+
+    def killed(connection: sqlite3.Connection, limit: int) -> int:
+        if next(calls):
+            raise KeyboardInterrupt
+        return dropping(connection, limit)
+
+    monkeypatch.setattr(embedders, "drop_others", killed)
+    base = opened(tmp_path, NEW)
+    with pytest.raises(KeyboardInterrupt):
+        embed_all(base)
+    monkeypatch.setattr(embedders, "drop_others", dropping)
+    with opened(tmp_path, OLD) as again:
+        assert again.takeover() == Takeover(NEW, OLD, done=4, waiting=2)
+        assert well(again)
+        assert embed_all(again) == 2
+        assert kept(again) == {OLD: 6} and well(again)
+    base.close()
 
 
 ACTS = st.lists(
