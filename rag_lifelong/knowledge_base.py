@@ -6,6 +6,7 @@ index follows. Any number of readers, also from other processes.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from rag_lifelong import changes, pruning, retrieve, undo
 from rag_lifelong.alive import Alive, Ids, Population
 from rag_lifelong.calibration import calibration_of
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import KnowledgeBaseBusy, LifelongError, NoSuchVersion, StaleIndex
+from rag_lifelong.errors import EmbedderUnusable, KnowledgeBaseBusy, LifelongError, NoSuchVersion, StaleIndex
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.index import VectorIndex
@@ -44,6 +45,8 @@ from rag_lifelong.types import Hit, Lag, Standing, StoredDocument, Takeover, Ver
 from rag_lifelong.undo import Step
 from rag_lifelong.vector_sets import Opener, VectorSet, VectorSets
 from rag_lifelong.when import AsOf, moment
+
+logger = logging.getLogger(__name__)
 
 Dates = tuple[date | None, date | None]
 
@@ -194,7 +197,7 @@ class KnowledgeBase:
                 strings = [self._string(connection, passage_id) for _, passage_id in waiting]
             if not waiting:
                 continue
-            made = one.embedder.embed(strings)  # (n, dim)
+            made = one.embed(strings)  # (n, dim)
             with self._database.transaction() as connection:
                 vectors.write(
                     connection,
@@ -384,7 +387,7 @@ class KnowledgeBase:
             found = retrieve.search(
                 connection,
                 question=question,
-                meaning=self._meaning(connection, asked, scope),
+                meaning=self._meaning(connection, question, asked, scope),
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, number),
@@ -410,7 +413,7 @@ class KnowledgeBase:
         asked = self._asked(question)
         with self._database.snapshot() as connection:
             scope = Scope(version=number, is_present=True, document_ids=None)
-            meaning = self._meaning(connection, asked, scope)
+            meaning = self._meaning(connection, question, asked, scope)
             by_vector, by_words = retrieve.candidates(
                 connection,
                 question=question,
@@ -631,18 +634,29 @@ class KnowledgeBase:
             return sets, [len(_index_of(one, connection)) for one in sets]
 
     def _asked(self, question: str) -> dict[int, Query]:
-        """The question as each set's embedder has it, by embedder; of those with enough vectors to tell anything."""
+        """The question as each set's embedder has it, by embedder; of those with enough vectors to tell anything.
+
+        Of two, one that fails is left out: the other answers. Raises EmbedderUnusable where there is no other.
+        """
         if not question.strip():
             return {}
         asked: dict[int, Query] = {}
         sets, held = self._held()
         for one, count in zip(sets, held, strict=True):
             if count > _ASKED_FROM * held[0] or (count and one is sets[0]):
-                asked[one.embedder_id] = Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
+                try:
+                    asked[one.embedder_id] = _query(one, question)
+                except EmbedderUnusable as error:
+                    if len(sets) == 1:
+                        raise
+                    logger.warning("%s", error)
         return asked
 
-    def _meaning(self, connection: Connection, asked: Mapping[int, Query], scope: Scope) -> Meaning:
+    def _meaning(self, connection: Connection, question: str, asked: Mapping[int, Query], scope: Scope) -> Meaning:
         """What is found by meaning, in every set that the question was embedded for."""
+        sets = self._sets.at(connection)
+        if asked and not asked.keys() & {one.embedder_id for one in sets}:
+            asked = {sets[0].embedder_id: _query(sets[0], question)}  # another has taken over since it was asked
         return Meaning(
             connection,
             [
@@ -653,7 +667,7 @@ class KnowledgeBase:
                     alive=lambda one=one: one.population.at(connection, scope.version),  # type: ignore[misc]
                     calibration=calibration_of(one.embedder.fingerprint),
                 )
-                for one in self._sets.at(connection)
+                for one in sets
                 if one.embedder_id in asked
             ],
             scope,
@@ -817,6 +831,10 @@ class KnowledgeBase:
                         )
             words.insert_live(connection, [row for key, row in sorted(rows.items()) if key in alive])
             words.insert_past(connection, [row for key, row in sorted(rows.items()) if key not in alive])
+
+
+def _query(one: VectorSet, question: str) -> Query:
+    return Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
 
 
 def _index_of(one: VectorSet, connection: Connection) -> VectorIndex:

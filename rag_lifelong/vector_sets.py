@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from sqlite3 import Connection
+
+import numpy as np
 
 from rag_lifelong.alive import Population
 from rag_lifelong.embed import Embedder
@@ -22,6 +24,7 @@ from rag_lifelong.live_index import LiveIndex
 from rag_lifelong.store import embedders, vectors
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.embedders import Kept
+from rag_lifelong.types import Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +42,18 @@ class VectorSet:
     embedder: Embedder
     live_index: LiveIndex
     population: Population
+    dim: int
+
+    def embed(self, strings: Sequence[str]) -> Vectors:
+        """Shape (n, dim), in the order of the strings. Raises EmbedderUnusable if its embedder gives anything else."""
+        made = self.embedder.embed(strings)
+        if made.shape != (len(strings), self.dim) or not np.isfinite(made).all():
+            what = "no numbers" if made.shape == (len(strings), self.dim) else f"vectors of shape {made.shape}"
+            raise EmbedderUnusable(
+                f"{self.embedder.name!r} gives {what} for {len(strings)} texts, not vectors of {self.dim} numbers; "
+                "fetch the model again, or name another embedder in lifelong.toml"
+            )
+        return made
 
 
 class VectorSets:
@@ -193,7 +208,7 @@ class VectorSets:
         # its dim as stored: to ask a model for it is to load its weights
         index = LiveIndex(self._folder / str(kept.id), embedder_id=kept.id, dim=kept.dim, fingerprint=kept.fingerprint)
         index.is_exact = self._is_exact
-        return VectorSet(kept.id, embedder, index, Population(kept.id))
+        return VectorSet(kept.id, embedder, index, Population(kept.id), kept.dim)
 
     def _sweep(self, connection: Connection) -> None:
         """Deletes the indexes of embedders that are gone, and files of an older layout: all can be made again."""

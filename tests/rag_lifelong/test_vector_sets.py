@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,7 +147,7 @@ def test_a_question_asked_while_another_process_finishes_is_answered(tmp_path: P
         assert embed_all(second) == 5
         with first.reading() as connection:
             scope = Scope(versions.latest_number(connection), True, None)
-            assert len(first._meaning(connection, asked, scope).best()) == 6
+            assert len(first._meaning(connection, "number3", asked, scope).best()) == 6
 
 
 def test_without_vectors_there_is_nothing_to_take_over_from(tmp_path: Path) -> None:
@@ -268,6 +270,49 @@ def test_an_embedder_named_again_while_its_vectors_are_dropped_has_no_more_in_it
         assert embed_all(again) == 2
         assert kept(again) == {OLD: 6} and well(again)
     base.close()
+
+
+def test_a_question_embedded_just_before_another_took_over_is_embedded_again(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    embedder = Meanwhile(16)
+    with opened_with(tmp_path, embedder) as base:
+        embedder.question = lambda: finish_with(tmp_path, NEW)
+        assert base.search("number3", 1)[0].scores.dense is not None
+
+
+@pytest.mark.parametrize("failing", ["the old", "the new"])
+def test_of_two_embedders_one_that_fails_is_left_out(tmp_path: Path, failing: str) -> None:
+    def gone() -> None:
+        raise EmbedderUnusable("its weights are gone")
+
+    filled(tmp_path).close()
+    embedder = Meanwhile(24)
+    with opened_with(tmp_path, embedder) as base:
+        assert base.embed_next(4) == 4
+        if failing == "the old":
+            base._sets._sets[1] = replace(base._sets._sets[1], embedder=cast(Embedder, Meanwhile(16)))
+        (embedder if failing == "the new" else cast(Meanwhile, base._sets._sets[1].embedder)).question = gone
+        assert paths(base, "number3")[0] == "3.txt"
+        assert embed_all(base) == 2
+        embedder.question = gone
+        with pytest.raises(EmbedderUnusable, match="weights are gone"):
+            base.search("number3", 1)
+
+
+@pytest.mark.parametrize(
+    ("vectors_made", "message"),
+    [(np.ones((2, 5), np.float32), r"shape \(2, 5\) .* not vectors of 24"), (np.full((2, 24), np.nan), "no numbers")],
+)
+def test_what_is_not_a_vector_is_not_kept(tmp_path: Path, vectors_made: Vectors, message: str) -> None:
+    class Odd(Meanwhile):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return vectors_made
+
+    filled(tmp_path).close()
+    with opened_with(tmp_path, Odd(24)) as base:
+        with pytest.raises(EmbedderUnusable, match=message):
+            base.embed_next(2)
+        assert paths(base, "number3")[0] == "3.txt" and well(base)
 
 
 ACTS = st.lists(
