@@ -258,6 +258,7 @@ class KnowledgeBase:
             found = pruning.still_there(connection, planned)
             pruning.carry_out(connection, found)
             words.optimize(connection)
+            settings.write(connection, _TO_SCRUB, "1")
         self._after_loss()
         return found
 
@@ -309,11 +310,9 @@ class KnowledgeBase:
         """The index without what is gone, and files without traces of it; False if those must wait."""
         with self._revisions_lock:
             self._revisions.clear()
-        with self._database.snapshot() as connection:
-            for one in self._sets.at(connection):
-                one.population.forget()
-                one.live_index.save(connection)
-        is_clean = self._live_words.clean() and self._database.scrub()
+        for one in self._sets.now():
+            one.population.forget()
+        is_clean = self._sets.clean() and self._live_words.clean() and self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
@@ -585,11 +584,7 @@ class KnowledgeBase:
     def _finish_scrubbing(self) -> None:
         with self._database.snapshot() as connection:
             is_due = settings.read(connection, _TO_SCRUB) is not None
-        if is_due:
-            with self._database.snapshot() as connection:
-                for one in self._sets.at(connection):
-                    one.live_index.save(connection)
-        if is_due and self._live_words.clean() and self._database.scrub():
+        if is_due and self._sets.clean() and self._live_words.clean() and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
 

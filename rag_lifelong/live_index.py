@@ -96,11 +96,11 @@ class LiveIndex:
                 if old.name != "writer.lock":
                     old.unlink(missing_ok=True)
 
-    def save(self, connection: Connection) -> None:
-        """Writes it all; what is not in the store is then out of the files."""
+    def save(self, connection: Connection) -> bool:
+        """Writes it all; what is not in the store is then out of the files. False as of `VectorIndex.save`."""
         self._stop_tending()
         with self.lock:
-            self.at(connection).save(self._folder)
+            return self.at(connection).save(self._folder)
 
     def close(self) -> None:
         """Writes it if much was added since the last time, and lets go of it. A long merge is left to another time."""

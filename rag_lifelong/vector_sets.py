@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ Opener = Callable[[str | None], Embedder]
 """A SPEC, or None for the default → the embedder. Raises EmbedderUnusable, BadSetting."""
 
 _DROPPED = 10_000  # vectors of a former embedder, in one transaction
+_PATIENCE_S = 10.0  # to wait for another process that writes, before traces are left to another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,21 @@ class VectorSets:
             self._sweep(connection)
         return True
 
+    def clean(self) -> bool:
+        """What the store has let go of is in no file; False if another process stands in the way."""
+        with self._database.snapshot() as connection:
+            found = self.at(connection)
+            for path in self._folder.glob("*"):  # of an embedder that cannot be opened here: it can be made again
+                if path.name.isdigit() and int(path.name) not in {one.embedder_id for one in found}:
+                    rmtree(path, ignore_errors=True)
+        until = time.monotonic() + _PATIENCE_S
+        for one in found:
+            while not self._is_saved(one):
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.05)
+        return True
+
     def close(self) -> None:
         """Writes the indexes if much was added since the last time, and closes them."""
         with self._lock:
@@ -143,6 +160,10 @@ class VectorSets:
                 one.live_index.close()
 
     # -- inside
+
+    def _is_saved(self, one: VectorSet) -> bool:
+        with self._database.snapshot() as connection:
+            return one.live_index.save(connection)
 
     def _agree(self, wanted: Embedder | None) -> None:
         """The store says what is wanted, if anything is."""

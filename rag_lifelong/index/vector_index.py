@@ -189,16 +189,28 @@ class VectorIndex:
         return state.count >= self._tried_at and self._job(state, self._seal_after) is not None
 
     def save(self, folder: Path) -> bool:
-        """Writes all that is not written; False if another process is writing, or it cannot be written."""
-        while self._state.count or len(self._state.dead) or not self._generation:
+        """Writes all that is not written; what was dropped is then in no file, and no other process puts it there.
+
+        False if another process is writing, or has written and is to be followed first (`adopt`), or it cannot be
+        written.
+        """
+        while not self._is_written(folder):
             if not self.tend(folder, seal_after=1):
                 return False
         return True
 
+    def _is_written(self, folder: Path) -> bool:
+        """Also that it was dropped until `position`: others, which go by the pointer, then look at the store first."""
+        pointer, state = files.read_pointer(folder), self._state
+        if pointer is None or state.count or len(state.dead) or _generation_of(pointer) != self._generation:
+            return False
+        return pointer.get("fingerprint") == self.fingerprint and pointer.get("position") == self.position
+
     def tend(self, folder: Path, *, seal_after: int | None = None) -> bool:
         """One step of what is due: a segment without its many dead, the head sealed, or four segments merged into one.
 
-        seal_after: how many vectors make a head worth sealing; at 1, few dead count too. Searches and additions go on.
+        seal_after: how many vectors make a head worth sealing; at 1, few dead count too, and something is written in
+        any case. Searches and additions go on.
         False if nothing was done: nothing is due, another process is writing, or it cannot be written: it is a cache,
         and stays in memory.
         """
@@ -219,9 +231,9 @@ class VectorIndex:
             state, position, drops = self._state, self.position, self._drops
         job = self._job(state, seal_after, is_all=seal_after == 1)
         if job is None:
-            if self._generation or seal_after > 1:
+            if seal_after > 1:
                 return False
-            job = ()  # an empty index is written too
+            job = ()  # that nothing is new is written too
         parts = [(segment.ids, segment.vectors) for segment in job]
         if not job and state.count:
             parts = [(state.head_ids[: state.count], state.head[: state.count].astype(np.float16))]
@@ -312,6 +324,7 @@ class VectorIndex:
                 np.union1d(state.dead[np.isin(state.dead, held)], theirs.dead),
             )
             self._generation = other._generation
+            self.position = min(self.position, other.position)  # what was dropped since may be in its segments
 
     @classmethod
     def load(cls, folder: Path, *, dim: int, fingerprint: str) -> Self | None:

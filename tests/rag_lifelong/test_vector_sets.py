@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,8 +19,12 @@ from hypothesis import strategies as st
 from rag_lifelong import open_assistant, vector_sets, verify
 from rag_lifelong.embed import Embedder, HashEmbedder
 from rag_lifelong.errors import EmbedderMismatch, EmbedderUnusable
+from rag_lifelong.index import files as index_files
+from rag_lifelong.index.segment import Segment
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.meaning import Scope
+from rag_lifelong.operations import Gone
+from rag_lifelong.pruning import Limit
 from rag_lifelong.store import embedders, vectors, versions
 from rag_lifelong.types import Takeover, Vector, Vectors
 from tests.rag_lifelong.test_live_words import NOW, put
@@ -313,6 +319,92 @@ def test_what_is_not_a_vector_is_not_kept(tmp_path: Path, vectors_made: Vectors,
         with pytest.raises(EmbedderUnusable, match=message):
             base.embed_next(2)
         assert paths(base, "number3")[0] == "3.txt" and well(base)
+
+
+def traces(base: KnowledgeBase, gone: list[bytes]) -> list[str]:
+    """The files that hold one of these vectors."""
+    held = [path for path in base.path.rglob("*") if path.is_file()]
+    return [str(path.relative_to(base.path)) for path in held if any(one in path.read_bytes() for one in gone)]
+
+
+def vectors_of(base: KnowledgeBase, document_id: int) -> list[bytes]:
+    query = "SELECT v.data FROM vectors v JOIN passages p ON p.digest = v.digest WHERE p.document_id = ?"
+    with base.reading() as connection:
+        return [bytes(row[0]) for row in connection.execute(query, (document_id,))]
+
+
+def take_out_last(base: KnowledgeBase) -> None:
+    """Document 6 lives no more."""
+    root = base.folders.ensure_root(str(base.path.parent), is_whole=True)
+    base.commit([Gone(root.id, "5.txt")], cause="test")
+
+
+def test_erased_vectors_are_in_no_file_of_an_embedder_that_cannot_be_opened(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    with opened(tmp_path, NEW) as base:
+        base.embed_next(4)
+        gone = vectors_of(base, 6)
+        base.rebuild()
+        assert {"index/1/1-6.f16", "index/2/1-4.f16"} < set(traces(base, gone))
+
+    def only_old(spec: str | None) -> Embedder:
+        return HashEmbedder(16) if spec == OLD else unusable(spec)
+
+    with opened(tmp_path, opener=only_old) as base:
+        take_out_last(base)
+        assert base.erase([6])
+        assert traces(base, gone) == []
+    with opened(tmp_path) as base:
+        assert base.takeover() == Takeover(OLD, NEW, done=3, waiting=2) and well(base)
+
+
+@pytest.mark.parametrize("forever", ["erased", "pruned"])
+def test_while_another_process_writes_the_index_vectors_are_left_to_another_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forever: str
+) -> None:
+    monkeypatch.setattr(vector_sets, "_PATIENCE_S", 0.1)
+    base = filled(tmp_path)
+    gone = vectors_of(base, 6)
+    base.rebuild()
+    take_out_last(base)
+    with index_files.writing(base.path / "index" / "1") as is_ours:
+        assert is_ours
+        if forever == "erased":
+            assert not base.erase([6])
+        else:
+            base.prune(base.pruning_plan(lambda _: Limit(before=2, keep_last=0), within=()))
+    assert "index/1/1-6.f16" in traces(base, gone)
+    base.close()
+    with opened(tmp_path) as base:
+        assert traces(base, gone) == [] and well(base)
+
+
+def test_vectors_erased_while_another_process_seals_them_are_in_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, other = filled(tmp_path), opened(tmp_path)
+    gone = vectors_of(base, 6)
+    take_out_last(base)
+    other.search("pilot", 1)
+    writing, waiting = Segment.write, threading.Event()
+
+    def slowly(*args: object, **named: object) -> object:
+        monkeypatch.setattr(Segment, "write", writing)
+        waiting.set()
+        time.sleep(0.3)
+        return writing(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Segment, "write", slowly)
+    with other.reading() as connection:
+        index = other._live_index.at(connection)
+    sealing = threading.Thread(target=index.save, args=(base.path / "index" / "1",))
+    sealing.start()
+    assert waiting.wait(5)
+    assert base.erase([6])
+    sealing.join()
+    assert traces(base, gone) == [] and well(base) and well(other)
+    other.close()
+    base.close()
 
 
 ACTS = st.lists(
