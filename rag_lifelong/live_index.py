@@ -65,7 +65,8 @@ class LiveIndex:
         is_first, self._is_checked = not self._is_checked, True
         if index.is_behind:
             index.adopt(self._folder)
-        if position > index.position or is_first:  # the head is not on disk
+            self._read_to, is_first = index.newest, True
+        if position > index.position or is_first:  # the head is not on disk, nor does another process's reach as far
             if any(entry.kind == "pruned" for entry in versions.log_after(connection, index.position)):
                 index.keep(vectors.ids(connection, self._embedder_id))
             self._read_new(connection, index)

@@ -224,7 +224,7 @@ class VectorIndex:
 
     def _tend(self, folder: Path, seal_after: int) -> bool:
         pointer = files.read_pointer(folder)
-        if pointer is not None and self._is_newer(pointer):
+        if pointer is not None and self._is_newer(pointer) and self._other(folder, pointer) is not None:
             self.is_behind = True
             return False
         with self._changing:
@@ -309,11 +309,14 @@ class VectorIndex:
         pointer = files.read_pointer(folder)
         if pointer is None or not self._is_newer(pointer):
             return
-        other = VectorIndex._opened(folder, pointer, dim=self.dim, fingerprint=self.fingerprint)
+        other = self._other(folder, pointer)
         if other is None:
             return
         with self._changing:
             state, theirs = self._state, other._state
+            if state.segments and int(state.segments[-1].ids[-1]) > theirs.newest:
+                # the head begins behind what was sealed here; theirs ends before that, after a `drop`
+                state = replace(state, count=0)
             beyond = int(np.searchsorted(state.head_ids[: state.count], theirs.newest, side="right"))
             held = _all_ids(theirs.segments)
             self._state = _State(
@@ -325,6 +328,10 @@ class VectorIndex:
             )
             self._generation = other._generation
             self.position = min(self.position, other.position)  # what was dropped since may be in its segments
+
+    def _other(self, folder: Path, pointer: dict[str, object]) -> VectorIndex | None:
+        """What another process has written; None if that is damaged."""
+        return VectorIndex._opened(folder, pointer, dim=self.dim, fingerprint=self.fingerprint)
 
     @classmethod
     def load(cls, folder: Path, *, dim: int, fingerprint: str) -> Self | None:

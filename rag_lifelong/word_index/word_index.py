@@ -239,7 +239,9 @@ class WordIndex:
             return False
         with self._changing:
             newest = theirs[-1].newest if theirs else 0
-            since = _beyond(self.state.segments, newest)
+            written = max((segment.newest for segment in self.state.segments if segment.name), default=0)
+            # what is in memory begins behind what was written here; theirs may end before that, after a `drop`
+            since = _beyond(self.state.segments, newest) if newest >= written else []
             self.state = State((*theirs, *since), max(self.state.cleaned_at, cleaned_at))
             self._generation = _generation_of(pointer)
             self.position = position
