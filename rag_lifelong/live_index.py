@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from sqlite3 import Connection
 
 import numpy as np
 
-from rag_lifelong.index import VectorIndex
+from rag_lifelong.index import VectorIndex, files
 from rag_lifelong.store import vectors, versions
 
 _RUN = 65_536  # vector ids read at once: about 50 MB of 384 dimensions
@@ -58,8 +59,10 @@ class LiveIndex:
         self.load()
         index = self._index
         assert index is not None
-        if not self._is_checked and index.position > position:
-            # built from a store that is not this one: a restored backup
+        if not self._is_checked and not versions.is_of(connection, index.mark):
+            # built from a store that is not this one: put back by hand, or of another knowledge base
+            with suppress(OSError):
+                (self._folder / files.POINTER).unlink(missing_ok=True)  # else it would be taken over later
             index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             self._read_to = 0
         is_first, self._is_checked = not self._is_checked, True
@@ -70,7 +73,7 @@ class LiveIndex:
             if any(entry.kind == "pruned" for entry in versions.log_after(connection, index.position)):
                 index.keep(vectors.ids(connection, self._embedder_id))
             self._read_new(connection, index)
-            index.position = position
+            index.mark, index.position = versions.mark(connection), position
         index.is_exact = self.is_exact
         self._index = index
         if index.is_due():

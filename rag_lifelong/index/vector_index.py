@@ -61,6 +61,7 @@ class VectorIndex:
         self.dim = dim
         self.fingerprint = fingerprint
         self.position = 0  # of the store's change log: what was dropped until then is dropped here
+        self.mark = ""  # of the store that it follows (store.versions), at that position or shortly before
         self._seal_after = SEAL_AFTER if seal_after is None else seal_after
         self._changing = threading.Lock()
         self._generation = 0  # of the files on disk that the segments are
@@ -228,7 +229,7 @@ class VectorIndex:
             self.is_behind = True
             return False
         with self._changing:
-            state, position, drops = self._state, self.position, self._drops
+            state, position, mark, drops = self._state, self.position, self.mark, self._drops
         job = self._job(state, seal_after, is_all=seal_after == 1)
         if job is None:
             if seal_after > 1:
@@ -274,6 +275,7 @@ class VectorIndex:
                 "dim": self.dim,
                 "generation": generation,
                 "position": position,
+                "mark": mark,
                 "segments": entries,
                 "dead": now.dead.tolist(),
             },
@@ -356,6 +358,7 @@ class VectorIndex:
                 return None
             segments = tuple(Segment.open(folder, entry, dim=dim) for entry in entries)
             index.position = int(str(pointer["position"]))
+            index.mark = str(pointer["mark"])
             dead = np.array(pointer["dead"], dtype=np.int64)
         except (OSError, KeyError, TypeError, ValueError, RuntimeError):  # FAISS raises RuntimeError
             return None
