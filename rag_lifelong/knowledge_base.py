@@ -312,7 +312,7 @@ class KnowledgeBase:
             self._revisions.clear()
         for one in self._sets.now():
             one.population.forget()
-        is_clean = self._sets.clean() and self._live_words.clean() and self._database.scrub()
+        is_clean = self._sets.clean(waits=True) and self._live_words.clean(waits=True) and self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
@@ -584,7 +584,9 @@ class KnowledgeBase:
     def _finish_scrubbing(self) -> None:
         with self._database.snapshot() as connection:
             is_due = settings.read(connection, _TO_SCRUB) is not None
-        if is_due and self._sets.clean() and self._live_words.clean() and self._database.scrub():
+        if not is_due:
+            return
+        if self._sets.clean(waits=False) and self._live_words.clean(waits=False) and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
 

@@ -96,9 +96,7 @@ class LiveIndex:
         with self.lock:
             self._index = None
             self._read_to = 0
-            for old in self._folder.glob("*"):
-                if old.name != "writer.lock":
-                    old.unlink(missing_ok=True)
+            files.delete_all(self._folder)
 
     def save(self, connection: Connection) -> bool:
         """Writes it all; what is not in the store is then out of the files. False as of `VectorIndex.save`."""

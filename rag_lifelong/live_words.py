@@ -110,14 +110,17 @@ class LiveWords:
         with self._working:
             self._work(index)
 
-    def clean(self) -> bool:
-        """What the store has let go of is in no file; False if another process stands in the way."""
+    def clean(self, *, waits: bool) -> bool:
+        """What the store has let go of is in no file; False if another process stands in the way.
+
+        waits: for a while, until that is done.
+        """
         if not self._folder.is_dir():
             return True
         with self._snapshot() as connection, self._lock:
             index = self._checked(connection)
             wanted = versions.log_position(connection)
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + (_PATIENCE_S if waits else 0.0)
         with self._working:
             while True:
                 index.tend(self._folder, self._survey, must_write=True)
@@ -132,9 +135,7 @@ class LiveWords:
         self._stop()
         with self._working, self._lock:
             self._index = None
-            for old in self._folder.glob("*"):
-                if old.name != "writer.lock":
-                    old.unlink(missing_ok=True)
+            files.delete_all(self._folder)
 
     def close(self) -> None:
         """Writes it if much was added since the last time, and lets go of it."""

@@ -138,14 +138,17 @@ class VectorSets:
             self._sweep(connection)
         return True
 
-    def clean(self) -> bool:
-        """What the store has let go of is in no file; False if another process stands in the way."""
+    def clean(self, *, waits: bool) -> bool:
+        """What the store has let go of is in no file; False if another process stands in the way.
+
+        waits: for a while, until that is done.
+        """
         with self._database.snapshot() as connection:
             found = self.at(connection)
             for path in self._folder.glob("*"):  # of an embedder that cannot be opened here: it can be made again
                 if path.name.isdigit() and int(path.name) not in {one.embedder_id for one in found}:
                     rmtree(path, ignore_errors=True)
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + (_PATIENCE_S if waits else 0.0)
         for one in found:
             while not self._is_saved(one):
                 if time.monotonic() > until:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rag_lifelong import verify
 from rag_lifelong.calibration import UNMEASURED
 from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.errors import KnowledgeBaseUnusable
 from rag_lifelong.index import VectorIndex, vector_index
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.live_index import LiveIndex
@@ -190,6 +191,14 @@ def test_a_damaged_index_is_written_again(tmp_path: Path) -> None:
         assert written(base)
         found = VectorIndex.load(base._live_index._folder, dim=DIM, fingerprint=base.embedder.fingerprint)
         assert found is not None and len(found) == 2
+
+
+def test_an_index_that_may_not_be_deleted_is_told_of_with_what_to_do(tmp_path: Path) -> None:
+    with opened(tmp_path) as base:
+        place = base._live_index._folder
+        (place / "1-1.f16").mkdir(parents=True)  # what `unlink` cannot delete, whoever runs it
+        with pytest.raises(KnowledgeBaseUnusable, match=r"cannot delete the index in .*; check its permissions"):
+            base.rebuild()
 
 
 def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -373,8 +373,12 @@ def test_while_another_process_writes_the_index_vectors_are_left_to_another_open
             assert not base.erase([6])
         else:
             base.prune(base.pruning_plan(lambda _: Limit(before=2, keep_last=0), within=()))
-    assert "index/1/1-6.f16" in traces(base, gone)
-    base.close()
+        assert "index/1/1-6.f16" in traces(base, gone)
+        base.close()
+        monkeypatch.setattr(vector_sets, "_PATIENCE_S", 60.0)
+        began = time.monotonic()
+        opened(tmp_path).close()  # which waits for nobody
+        assert time.monotonic() - began < 30
     with opened(tmp_path) as base:
         assert traces(base, gone) == [] and well(base)
 
