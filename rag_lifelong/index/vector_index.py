@@ -218,6 +218,8 @@ class VectorIndex:
         try:
             with files.writing(folder) as is_ours:
                 return is_ours and self._tend(folder, self._seal_after if seal_after is None else seal_after)
+        except FileNotFoundError:
+            return False  # the folder was deleted meanwhile, since another embedder has taken over
         except (OSError, RuntimeError, ValueError) as error:  # FAISS raises RuntimeError
             logger.warning("the index in %s cannot be written: %s", folder, error)
             self._tried_at = self._state.count + self._seal_after

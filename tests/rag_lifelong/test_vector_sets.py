@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import cast
 
 import numpy as np
@@ -409,6 +410,24 @@ def test_vectors_erased_while_another_process_seals_them_are_in_no_file(
     assert traces(base, gone) == [] and well(base) and well(other)
     other.close()
     base.close()
+
+
+def test_an_index_deleted_while_it_is_written_is_no_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its embedder's successor is complete, and another process has deleted it."""
+    writing = index_files.write_through
+
+    def deleted(path: Path, write: Callable[[Path], object]) -> None:
+        rmtree(path.parent)
+        writing(path, write)
+
+    with filled(tmp_path) as base:
+        monkeypatch.setattr(index_files, "write_through", deleted)
+        with base.reading() as connection:
+            assert not base._live_index.save(connection)
+        monkeypatch.setattr(index_files, "write_through", writing)
+        assert caplog.messages == [] and well(base)
 
 
 ACTS = st.lists(
