@@ -39,10 +39,7 @@ from rag_lifelong.vector_sets import Opener, VectorSets
 from rag_lifelong.when import AsOf, moment
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
-_ASKED_FROM = 0.1  # of the vectors in use: with fewer, an embedder to come is not worth loading for a question
 _VECTORS_TAKEN = 4_096  # in one transaction
-_SEARCHES_ALONE = 2  # from so many on, what makes the next ones fast is read
-_REVISIONS_CACHED = 256  # unpacked texts kept at hand: about 10 MB for documents of 25 KB
 
 
 def utc_now() -> datetime:
@@ -226,6 +223,7 @@ class KnowledgeBase:
             found = pruning.still_there(connection, planned)
             pruning.carry_out(connection, found)
             words.optimize(connection)
+            settings.write(connection, _TO_SCRUB, "1")
         self._after_loss()
         return found
 
@@ -276,11 +274,9 @@ class KnowledgeBase:
     def _after_loss(self) -> bool:
         """The index without what is gone, and files without traces of it; False if those must wait."""
         self._texts.forget()
-        with self._database.snapshot() as connection:
-            for one in self._sets.at(connection):
-                one.population.forget()
-                one.live_index.save(connection)
-        is_clean = self._live_words.clean() and self._database.scrub()
+        for one in self._sets.now():
+            one.population.forget()
+        is_clean = self._sets.clean(waits=True) and self._live_words.clean(waits=True) and self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
@@ -520,11 +516,9 @@ class KnowledgeBase:
     def _finish_scrubbing(self) -> None:
         with self._database.snapshot() as connection:
             is_due = settings.read(connection, _TO_SCRUB) is not None
-        if is_due:
-            with self._database.snapshot() as connection:
-                for one in self._sets.at(connection):
-                    one.live_index.save(connection)
-        if is_due and self._live_words.clean() and self._database.scrub():
+        if not is_due:
+            return
+        if self._sets.clean(waits=False) and self._live_words.clean(waits=False) and self._database.scrub():
             with self._database.transaction() as connection:
                 settings.delete(connection, _TO_SCRUB)
 

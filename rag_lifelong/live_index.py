@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from sqlite3 import Connection
 from sqlite3 import Error as SqliteError
@@ -19,7 +19,7 @@ from sqlite3 import Error as SqliteError
 import numpy as np
 
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.index import Ids, VectorIndex
+from rag_lifelong.index import Ids, VectorIndex, files
 from rag_lifelong.store import vectors, versions
 from rag_lifelong.types import Vectors
 
@@ -84,25 +84,30 @@ class LiveIndex:
         self.load()
         index = self._index
         assert index is not None
-        if not self._is_checked and index.position > position:
-            # built from a store that is not this one: a restored backup
+        if not self._is_checked and not versions.is_of(connection, index.mark):
+            # built from a store that is not this one: put back by hand, or of another knowledge base
+            with suppress(OSError):
+                (self._folder / files.POINTER).unlink(missing_ok=True)  # else it would be taken over later
             index = VectorIndex(dim=self._dim, fingerprint=self._fingerprint)
             self._read_to = 0
         self._is_checked = True
         if index.is_behind:
             index.adopt(self._folder)
+            self._read_to, self._is_read = index.newest, False
         index.is_exact = self.is_exact
         self._index = index
         if is_whole:
             self._stop_filling()
         elif self._is_filling() or vectors.last_id(connection) - max(self._read_to, index.newest) > _AT_ONCE:
+            if not index.newest:  # what is read is of this state, or later
+                index.mark, index.position = versions.mark(connection), position
             self._fill(index)
             return index
-        if position > index.position or not self._is_read:  # the head is not on disk
+        if position > index.position or not self._is_read:  # the head is not on disk, nor does another's reach as far
             if any(entry.kind == "pruned" for entry in versions.log_after(connection, index.position)):
                 index.keep(vectors.ids(connection, self._embedder_id))
             self._read_new(connection, index)
-            index.position = position
+            index.mark, index.position = versions.mark(connection), position
             self._is_read = True
         if index.is_due() and time.monotonic() - self._opened_at >= _TEND_AFTER_S:
             self._tend(index)
@@ -132,15 +137,15 @@ class LiveIndex:
         with self.lock:
             self._index = None
             self._read_to = 0
-            for old in self._folder.glob("*"):
-                if old.name != "writer.lock":
-                    old.unlink(missing_ok=True)
+            files.delete_all(self._folder)
 
-    def save(self, connection: Connection) -> None:
-        """Writes it all; what is not in the store is then out of the files."""
+    def save(self, connection: Connection) -> bool:
+        """Writes it all; what is not in the store is then out of the files. False as of `VectorIndex.save`."""
         self._stop_tending()
         with self.lock:
-            self.at(connection, is_whole=True).save(self._folder)
+            index = self.at(connection, is_whole=True)
+            self._stop_tending()  # which `at` may have begun: it holds the writer's lock
+            return index.save(self._folder)
 
     def close(self) -> None:
         """Writes it if much was added since the last time, and lets go of it. A long merge is left to another time.

@@ -105,20 +105,22 @@ class LiveWords:
 
     def settle(self) -> None:
         """Brings it along, and waits until that is done."""
-        with self._lock:
-            index = self._loaded()
+        with self._snapshot() as connection, self._lock:
+            index = self._checked(connection)
         with self._working:
             self._work(index)
 
-    def clean(self) -> bool:
-        """What the store has let go of is in no file; False if another process stands in the way."""
-        with self._lock:
-            index = self._loaded()
+    def clean(self, *, waits: bool) -> bool:
+        """What the store has let go of is in no file; False if another process stands in the way.
+
+        waits: for a while, until that is done.
+        """
         if not self._folder.is_dir():
             return True
-        with self._snapshot() as connection:
+        with self._snapshot() as connection, self._lock:
+            index = self._checked(connection)
             wanted = versions.log_position(connection)
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + (_PATIENCE_S if waits else 0.0)
         with self._working:
             while True:
                 index.tend(self._folder, self._survey, must_write=True)
@@ -133,9 +135,7 @@ class LiveWords:
         self._stop()
         with self._working, self._lock:
             self._index = None
-            for old in self._folder.glob("*"):
-                if old.name != "writer.lock":
-                    old.unlink(missing_ok=True)
+            files.delete_all(self._folder)
 
     def close(self) -> None:
         """Writes it if much was added since the last time, and lets go of it."""
@@ -174,11 +174,8 @@ class LiveWords:
     def _state_at(self, connection: Connection) -> State | None:
         """With all passages of the snapshot; it may hold others. None: not at hand."""
         with self._lock:
-            index = self._loaded()
+            index = self._checked(connection)
             position, last = versions.log_position(connection), passages.last_id(connection)
-            if not self._is_checked and index.position > position:
-                index = self._made_anew()  # of a store that is not this one: a restored backup
-            self._is_checked = True
             state = index.state
             if position < state.cleaned_at:
                 return None
@@ -193,6 +190,14 @@ class LiveWords:
             if index.is_due():
                 self._start(index)
             return state if last <= state.newest and position >= state.cleaned_at else None
+
+    def _checked(self, connection: Connection) -> WordIndex:
+        """What is on disk if it is of this store: not put back by hand, nor of another knowledge base. Lock held."""
+        index = self._loaded()
+        if not self._is_checked and not versions.is_of(connection, index.mark):
+            index = self._made_anew()
+        self._is_checked = True
+        return index
 
     def _made_anew(self) -> WordIndex:
         with suppress(OSError):
@@ -269,14 +274,15 @@ class LiveWords:
             return False
         return True
 
-    def _survey(self, position: int) -> tuple[int, NDArray[np.bool_] | None]:
+    def _survey(self, position: int) -> tuple[int, str, NDArray[np.bool_] | None]:
         with self._snapshot() as connection:
             newest = versions.log_position(connection)
+            mark = versions.mark(connection)
             if not any(entry.kind == "pruned" for entry in versions.log_after(connection, position)):
-                return newest, None
+                return newest, mark, None
             kept = np.zeros(passages.last_id(connection) + 1, dtype=np.bool_)
             kept[list(passages.all_ids(connection))] = True
-            return newest, kept
+            return newest, mark, kept
 
 
 def _new() -> WordIndex:

@@ -6,6 +6,7 @@ search that has something to rerank.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -52,6 +53,11 @@ class CrossEncoderReranker:
             raise RerankerUnusable(
                 f"reranker {self.name!r} gives {found.shape[-1]} scores a passage, not one; "
                 "name a cross-encoder trained for ranking"
+            )
+        if not all(math.isfinite(score) for score in found):  # sorted by such, they would be in any order
+            raise RerankerUnusable(
+                f"reranker {self.name!r} gives scores that are no numbers; fetch the model again, or set "
+                'reranker = "" in lifelong.toml'
             )
         return [float(score) for score in found]
 

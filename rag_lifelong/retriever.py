@@ -82,7 +82,7 @@ class Retriever:
             found = retrieve.search(
                 connection,
                 question=question,
-                meaning=self._sets.meaning(connection, asked, scope),
+                meaning=self._sets.meaning(connection, question, asked, scope),
                 k=k,
                 scope=scope,
                 alive=lambda: self._alive_at(connection, version),
@@ -101,7 +101,7 @@ class Retriever:
         asked = self._asked(question)
         with self._database.snapshot() as connection:
             scope = Scope(version=version, is_present=True, document_ids=None)
-            meaning = self._sets.meaning(connection, asked, scope)
+            meaning = self._sets.meaning(connection, question, asked, scope)
             by_vector, by_words = retrieve.candidates(
                 connection,
                 question=question,

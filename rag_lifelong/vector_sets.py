@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from sqlite3 import Connection
+
+import numpy as np
 
 from rag_lifelong.alive import Alive, Population
 from rag_lifelong.calibration import calibration_of
@@ -26,7 +29,7 @@ from rag_lifelong.scope import Scope
 from rag_lifelong.store import embedders, vectors
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.embedders import Kept
-from rag_lifelong.types import Takeover
+from rag_lifelong.types import Takeover, Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ Opener = Callable[[str | None], Embedder]
 
 _ASKED_FROM = 0.1  # of the vectors in use: with fewer, an embedder to come is not worth loading for a question
 _DROPPED = 10_000  # vectors of a former embedder, in one transaction
+_PATIENCE_S = 10.0  # to wait for another process that writes, before traces are left to another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,22 @@ class VectorSet:
     embedder: Embedder
     live_index: LiveIndex
     population: Population
+    dim: int
+
+    def embed(self, strings: Sequence[str]) -> Vectors:
+        """Shape (n, dim), in the order of the strings. Raises EmbedderUnusable if its embedder gives anything else."""
+        made = self.embedder.embed(strings)
+        if made.shape != (len(strings), self.dim) or not np.isfinite(made).all():
+            what = "no numbers" if made.shape == (len(strings), self.dim) else f"vectors of shape {made.shape}"
+            raise EmbedderUnusable(
+                f"{self.embedder.name!r} gives {what} for {len(strings)} texts, not vectors of {self.dim} numbers; "
+                "fetch the model again, or name another embedder in lifelong.toml"
+            )
+        return made
+
+    def query(self, question: str) -> Query:
+        """The question as its embedder has it. Raises EmbedderUnusable."""
+        return Query(self.embedder.embed_query(question), self.embedder.unknown_share(question))
 
     def alive_at_hand(self, connection: Connection, version: int) -> Alive | None:
         """The passages alive at a version, unless they would all have to be read."""
@@ -127,19 +147,30 @@ class VectorSets:
             return [(one, len(one.index_at(connection, is_whole=is_whole))) for one in self.at(connection)]
 
     def asked(self, question: str) -> dict[int, Query]:
-        """The question as each embedder has it, by its id; of those with enough vectors to tell anything."""
+        """The question as each embedder has it, by its id; of those with enough vectors to tell anything.
+
+        Of two, one that fails is left out: the other answers. Raises EmbedderUnusable where there is no other.
+        """
         if not question.strip():
             return {}
+        found: dict[int, Query] = {}
         sets = self.held()
         most = sets[0][1]
-        return {
-            one.embedder_id: Query(one.embedder.embed_query(question), one.embedder.unknown_share(question))
-            for number, (one, count) in enumerate(sets)
-            if count and (number == 0 or count > _ASKED_FROM * most)
-        }
+        for number, (one, count) in enumerate(sets):
+            if count and (number == 0 or count > _ASKED_FROM * most):
+                try:
+                    found[one.embedder_id] = one.query(question)
+                except EmbedderUnusable as error:
+                    if len(sets) == 1:
+                        raise
+                    logger.warning("%s", error)
+        return found
 
-    def meaning(self, connection: Connection, asked: Mapping[int, Query], scope: Scope) -> Meaning:
+    def meaning(self, connection: Connection, question: str, asked: Mapping[int, Query], scope: Scope) -> Meaning:
         """What is found by meaning, in every set that the question was embedded for."""
+        sets = self.at(connection)
+        if asked and not asked.keys() & {one.embedder_id for one in sets}:
+            asked = {sets[0].embedder_id: sets[0].query(question)}  # another has taken over since it was asked
         searched = [
             Searched(
                 embedder_id=one.embedder_id,
@@ -149,7 +180,7 @@ class VectorSets:
                 alive_at_hand=lambda one=one: one.alive_at_hand(connection, scope.version),  # type: ignore[misc]
                 calibration=calibration_of(one.embedder.fingerprint),
             )
-            for one in self.at(connection)
+            for one in sets
             if one.embedder_id in asked
         ]
         return Meaning(connection, searched, scope)
@@ -165,7 +196,7 @@ class VectorSets:
                 strings = [string_of(connection, passage_id) for _, passage_id in waiting]
             if not waiting:
                 continue
-            made = one.embedder.embed(strings)  # (n, dim)
+            made = one.embed(strings)  # (n, dim)
             with self._database.transaction() as connection:
                 vectors.write(connection, one.embedder_id, {digest: made[i] for i, (digest, _) in enumerate(waiting)})
             return len(waiting)
@@ -200,6 +231,24 @@ class VectorSets:
             self._sweep(connection)
         return True
 
+    def clean(self, *, waits: bool) -> bool:
+        """What the store has let go of is in no file; False if another process stands in the way.
+
+        waits: for a while, until that is done.
+        """
+        with self._database.snapshot() as connection:
+            found = self.at(connection)
+            for path in self._folder.glob("*"):  # of an embedder that cannot be opened here: it can be made again
+                if path.name.isdigit() and int(path.name) not in {one.embedder_id for one in found}:
+                    rmtree(path, ignore_errors=True)
+        until = time.monotonic() + (_PATIENCE_S if waits else 0.0)
+        for one in found:
+            while not self._is_saved(one):
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.05)
+        return True
+
     def close(self) -> None:
         """Writes the indexes if much was added since the last time, and closes them."""
         with self._lock:
@@ -207,6 +256,10 @@ class VectorSets:
                 one.live_index.close()
 
     # -- inside
+
+    def _is_saved(self, one: VectorSet) -> bool:
+        with self._database.snapshot() as connection:
+            return one.live_index.save(connection)
 
     def _agree(self, wanted: Embedder | None) -> None:
         """The store says what is wanted, if anything is."""
@@ -278,7 +331,7 @@ class VectorSets:
             snapshot=self._database.snapshot,
         )
         index.is_exact = self._is_exact
-        return VectorSet(kept.id, embedder, index, Population(kept.id))
+        return VectorSet(kept.id, embedder, index, Population(kept.id), kept.dim)
 
     def _sweep(self, connection: Connection) -> None:
         """Deletes the indexes of embedders that are gone, and files of an older layout: all can be made again."""

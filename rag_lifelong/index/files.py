@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rag_lifelong.errors import KnowledgeBaseUnusable
+
 POINTER = "current.json"
 _LOCK = "writer.lock"
 
@@ -63,6 +65,18 @@ def write_through(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def delete_all(folder: Path) -> None:
+    """Deletes the index; the file that writers lock stays. Raises KnowledgeBaseUnusable where it may not."""
+    try:
+        for path in folder.glob("*"):
+            if path.name != _LOCK:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise KnowledgeBaseUnusable(
+            f"cannot delete the index in {folder}: {error.strerror}; check its permissions"
+        ) from error
 
 
 def sweep(folder: Path, kept: frozenset[str]) -> None:

@@ -62,6 +62,7 @@ class VectorIndex:
         self.dim = dim
         self.fingerprint = fingerprint
         self.position = 0  # of the store's change log: what was dropped until then is dropped here
+        self.mark = ""  # of the store that it follows (store.versions), at that position or shortly before
         self._seal_after = SEAL_AFTER if seal_after is None else seal_after
         self._changing = threading.Lock()
         self._generation = 0  # of the files on disk that the segments are
@@ -191,16 +192,28 @@ class VectorIndex:
         return state.count >= self._tried_at and self._job(state, self._seal_after) is not None
 
     def save(self, folder: Path) -> bool:
-        """Writes all that is not written; False if another process is writing, or it cannot be written."""
-        while self._state.count or len(self._state.dead) or not self._generation:
+        """Writes all that is not written; what was dropped is then in no file, and no other process puts it there.
+
+        False if another process is writing, or has written and is to be followed first (`adopt`), or it cannot be
+        written.
+        """
+        while not self._is_written(folder):
             if not self.tend(folder, seal_after=1):
                 return False
         return True
 
+    def _is_written(self, folder: Path) -> bool:
+        """Also that it was dropped until `position`: others, which go by the pointer, then look at the store first."""
+        pointer, state = files.read_pointer(folder), self._state
+        if pointer is None or state.count or len(state.dead) or _generation_of(pointer) != self._generation:
+            return False
+        return pointer.get("fingerprint") == self.fingerprint and pointer.get("position") == self.position
+
     def tend(self, folder: Path, *, seal_after: int | None = None) -> bool:
         """One step of what is due: a segment without its many dead, the head sealed, or four segments merged into one.
 
-        seal_after: how many vectors make a head worth sealing; at 1, few dead count too. Searches and additions go on.
+        seal_after: how many vectors make a head worth sealing; at 1, few dead count too, and something is written in
+        any case. Searches and additions go on.
         False if nothing was done: nothing is due, another process is writing, or it cannot be written: it is a cache,
         and stays in memory.
         """
@@ -209,6 +222,8 @@ class VectorIndex:
                 return is_ours and self._tend(folder, self._seal_after if seal_after is None else seal_after)
         except Stopped:
             return False
+        except FileNotFoundError:
+            return False  # the folder was deleted meanwhile, since another embedder has taken over
         except (OSError, RuntimeError, ValueError) as error:  # FAISS raises RuntimeError
             logger.warning("the index in %s cannot be written: %s", folder, error)
             self._tried_at = self._state.count + self._seal_after
@@ -216,16 +231,16 @@ class VectorIndex:
 
     def _tend(self, folder: Path, seal_after: int) -> bool:
         pointer = files.read_pointer(folder)
-        if pointer is not None and self._is_newer(pointer):
+        if pointer is not None and self._is_newer(pointer) and self._other(folder, pointer) is not None:
             self.is_behind = True
             return False
         with self._changing:
-            state, position, drops = self._state, self.position, self._drops
+            state, position, mark, drops = self._state, self.position, self.mark, self._drops
         job = self._job(state, seal_after, is_all=seal_after == 1)
         if job is None:
-            if self._generation or seal_after > 1:
+            if seal_after > 1:
                 return False
-            job = ()  # an empty index is written too
+            job = ()  # that nothing is new is written too
         parts: list[tuple[Ids, NDArray[np.floating]]] = [(segment.ids, segment.vectors) for segment in job]
         if not job and state.count:
             parts = [(state.head_ids[: state.count], state.head[: state.count])]
@@ -267,6 +282,7 @@ class VectorIndex:
                 "dim": self.dim,
                 "generation": generation,
                 "position": position,
+                "mark": mark,
                 "segments": entries,
                 "dead": now.dead.tolist(),
             },
@@ -302,11 +318,14 @@ class VectorIndex:
         pointer = files.read_pointer(folder)
         if pointer is None or not self._is_newer(pointer):
             return
-        other = VectorIndex._opened(folder, pointer, dim=self.dim, fingerprint=self.fingerprint)
+        other = self._other(folder, pointer)
         if other is None:
             return
         with self._changing:
             state, theirs = self._state, other._state
+            if state.segments and int(state.segments[-1].ids[-1]) > theirs.newest:
+                # the head begins behind what was sealed here; theirs ends before that, after a `drop`
+                state = replace(state, count=0)
             beyond = int(np.searchsorted(state.head_ids[: state.count], theirs.newest, side="right"))
             held = _all_ids(theirs.segments)
             self._state = _State(
@@ -317,6 +336,11 @@ class VectorIndex:
                 np.union1d(state.dead[np.isin(state.dead, held)], theirs.dead),
             )
             self._generation = other._generation
+            self.position = min(self.position, other.position)  # what was dropped since may be in its segments
+
+    def _other(self, folder: Path, pointer: dict[str, object]) -> VectorIndex | None:
+        """What another process has written; None if that is damaged."""
+        return VectorIndex._opened(folder, pointer, dim=self.dim, fingerprint=self.fingerprint)
 
     @classmethod
     def load(cls, folder: Path, *, dim: int, fingerprint: str) -> Self | None:
@@ -341,6 +365,7 @@ class VectorIndex:
                 return None
             segments = tuple(Segment.open(folder, entry, dim=dim) for entry in entries)
             index.position = int(str(pointer["position"]))
+            index.mark = str(pointer["mark"])
             dead = np.array(pointer["dead"], dtype=np.int64)
         except (OSError, KeyError, TypeError, ValueError, RuntimeError):  # FAISS raises RuntimeError
             return None

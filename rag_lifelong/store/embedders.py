@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from rag_lifelong.store import settings
+from rag_lifelong.store import settings, versions
 
 _IN_USE = "embedder_id"
 _TO_COME = "embedder_to_come_id"
@@ -58,7 +58,10 @@ def use(connection: sqlite3.Connection, embedder_id: int) -> None:
 
 
 def begin(connection: sqlite3.Connection, embedder_id: int) -> None:
-    """It is the one to come: every string waits for its vector, unless it has one."""
+    """It is the one to come: every string waits for its vector, unless it has one.
+
+    The change log says that vectors went: it may have been one before, of whose vectors some were dropped since.
+    """
     settings.write(connection, _TO_COME, str(embedder_id))
     connection.execute(
         "INSERT OR IGNORE INTO pending (embedder_id, digest, passage_id) "
@@ -66,6 +69,7 @@ def begin(connection: sqlite3.Connection, embedder_id: int) -> None:
         "(SELECT 1 FROM vectors v WHERE v.embedder_id = :embedder AND v.digest = p.digest) GROUP BY digest",
         {"embedder": embedder_id},
     )
+    versions.log(connection, "pruned", 0, 0)
 
 
 def is_complete(connection: sqlite3.Connection) -> bool:

@@ -62,8 +62,11 @@ def waiting_digests(connection: sqlite3.Connection, embedder_id: int) -> set[byt
 def write(connection: sqlite3.Connection, embedder_id: int, vectors: Mapping[bytes, Vector]) -> int:
     """Keeps vectors by digest and takes them out of the queue; gives how many were new.
 
-    Vectors another process has written meanwhile are left as they are.
+    Vectors another process has written meanwhile are left as they are. Of an embedder that another process has dropped
+    meanwhile none are kept.
     """
+    if connection.execute("SELECT 1 FROM embedders WHERE id = ?", (embedder_id,)).fetchone() is None:
+        return 0
     first = last = 0
     new = 0
     for digest, vector in vectors.items():

@@ -131,6 +131,32 @@ def log_after(connection: sqlite3.Connection, position: int) -> list[LogEntry]:
     return [LogEntry(*row) for row in rows]
 
 
+def mark(connection: sqlite3.Connection) -> str:
+    """What tells the store as it is now from any other, also from a copy that went another way; "" while it is empty.
+
+    The newest entry of the change log, and the newest version with its time.
+    """
+    row = connection.execute(
+        "SELECT c.position, c.kind, c.first_id, c.last_id, v.id, v.at_ms FROM changes c LEFT JOIN versions v "
+        "ON v.id = (SELECT max(id) FROM versions) WHERE c.position = (SELECT max(position) FROM changes)"
+    ).fetchone()
+    return "" if row is None else " ".join(map(str, row))
+
+
+def is_of(connection: sqlite3.Connection, marked: str) -> bool:
+    """Whether this store was as `mark` told, now or before."""
+    parts = marked.split()
+    if len(parts) != 6:
+        return not parts
+    position, kind, first, last, version, at_ms = parts
+    row = connection.execute(
+        "SELECT c.kind, c.first_id, c.last_id, v.at_ms FROM changes c "
+        "LEFT JOIN versions v ON v.id = CAST(? AS INTEGER) WHERE c.position = CAST(? AS INTEGER)",
+        (version, position),
+    ).fetchone()
+    return row is not None and [str(part) for part in row] == [kind, first, last, at_ms]
+
+
 def to_undo(connection: sqlite3.Connection) -> int | None:
     """The newest version that a command made and that holds: not taken back, or its undo was taken back.
 

@@ -31,8 +31,9 @@ TIER = 4  # segments of about one size are merged into one
 _FORMAT = "words 1"
 
 Kept = NDArray[np.bool_]
-Survey = Callable[[int], tuple[int, Kept | None]]
-"""(position of the change log) → (its newest, by passage id whether the store has it; None: nothing went since)"""
+Survey = Callable[[int], tuple[int, str, Kept | None]]
+"""(position of the change log) → (its newest, the store's mark there, by passage id whether the store has it; None:
+nothing went since)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class WordIndex:
         """fingerprint: of whoever makes terms of texts; files of another are not read."""
         self.fingerprint = fingerprint
         self.position = 0  # of the store's change log: what was let go of until then is in no file
+        self.mark = ""  # of the store that it follows (store.versions), at that position
         self.state = State((), 0)
         self.is_stopping = False  # whoever writes stops soon, and leaves the old index
         self._changing = threading.Lock()
@@ -136,16 +138,16 @@ class WordIndex:
             return True  # what is due now is another matter
         self._generation = max(self._generation, _generation_of(pointer))
         before = self.state
-        position, kept = survey(self.position)
+        position, mark, kept = survey(self.position)
         if kept is not None:
             self._take(before, self._cleaned(folder, before, kept), position)
-            self._point(folder, position)
+            self._point(folder, position, mark)
             return True
         after = write()
         if after is None:
             return False
         self._take(before, after, before.cleaned_at)
-        self._point(folder, position)
+        self._point(folder, position, mark)
         return True
 
     def _stepped(self, folder: Path, seal_after: int, must_write: bool) -> tuple[Segment, ...] | None:
@@ -188,9 +190,9 @@ class WordIndex:
             self.state = State((*after, *since), cleaned_at)
             self._generation += 1
 
-    def _point(self, folder: Path, position: int) -> None:
+    def _point(self, folder: Path, position: int, mark: str) -> None:
         entries = [segment.entry for segment in self.state.segments if segment.name]
-        self.position = position
+        self.position, self.mark = position, mark
         files.write_pointer(
             folder,
             {
@@ -198,6 +200,7 @@ class WordIndex:
                 "fingerprint": self.fingerprint,
                 "generation": self._generation,
                 "position": position,
+                "mark": mark,
                 "cleaned_at": self.state.cleaned_at,
                 "segments": entries,
             },
@@ -230,7 +233,7 @@ class WordIndex:
 
     def _adopt(self, folder: Path, pointer: dict[str, object]) -> bool:
         try:
-            entries = pointer["segments"]
+            entries, mark = pointer["segments"], str(pointer["mark"])
             position, cleaned_at = (int(str(pointer[name])) for name in ("position", "cleaned_at"))
             if not isinstance(entries, list):
                 return False
@@ -239,10 +242,12 @@ class WordIndex:
             return False
         with self._changing:
             newest = theirs[-1].newest if theirs else 0
-            since = _beyond(self.state.segments, newest)
+            written = max((segment.newest for segment in self.state.segments if segment.name), default=0)
+            # what is in memory begins behind what was written here; theirs may end before that, after a `drop`
+            since = _beyond(self.state.segments, newest) if newest >= written else []
             self.state = State((*theirs, *since), max(self.state.cleaned_at, cleaned_at))
             self._generation = _generation_of(pointer)
-            self.position = position
+            self.position, self.mark = position, mark
         return True
 
 

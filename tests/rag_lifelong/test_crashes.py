@@ -95,6 +95,60 @@ def test_many_killed_processes_lose_nothing_committed(tmp_path: Path) -> None:
     assert_whole_after_kills(tmp_path, 60, seed=2)
 
 
+CHANGING = """
+import sys, random
+from datetime import UTC, datetime
+from pathlib import Path
+from rag_lifelong import vector_sets
+from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.index import vector_index
+from rag_lifelong.knowledge_base import KnowledgeBase
+from tests.rag_lifelong.test_live_words import put
+vector_index.SAVE_AFTER, vector_index.SEAL_AFTER, vector_sets._DROPPED = 5, 10, 3
+kb, rng = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
+print("open", flush=True)
+while True:  # embedders take over from one another
+    with KnowledgeBase(kb, embedder=HashEmbedder(rng.choice([16, 24, 32]))) as base:
+        root = base.folders.ensure_root(str(kb.parent), is_whole=True)
+        base.commit([put(root.id, rng.randrange(30), f"Paragraph {rng.randrange(60)}\\nword")], cause="test")
+        for _ in range(12):
+            base.embed_next(rng.choice([2, 5, 100]))
+        base.settle_index()
+"""
+
+
+def assert_whole_after_kills_in_takeovers(tmp_path: Path, kills: int, seed: int) -> None:
+    rng = random.Random(seed)
+    for i in range(kills):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", CHANGING, str(tmp_path / "kb"), str(seed * 1_000 + i)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "open\n"
+        time.sleep(rng.uniform(0.05, 0.6))
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.communicate()
+        with KnowledgeBase(tmp_path / "kb", embedder=None if i else HashEmbedder(16)) as base:
+            faults = [finding for finding in verify.check(base) if not finding.is_well]
+            assert not faults, faults
+            if i % 2:  # else the next one goes on with what this one has left
+                while base.embed_next(50):
+                    pass
+                assert base.takeover() is None and base.lag().passages == 0
+                assert all(finding.is_well for finding in verify.check(base))
+
+
+def test_takeovers_that_are_killed_leave_every_set_whole(tmp_path: Path) -> None:
+    assert_whole_after_kills_in_takeovers(tmp_path, 6, seed=3)
+
+
+@pytest.mark.slow
+def test_many_takeovers_that_are_killed_leave_every_set_whole(tmp_path: Path) -> None:
+    assert_whole_after_kills_in_takeovers(tmp_path, 60, seed=4)
+
+
 READER = """
 import sys, time
 from pathlib import Path

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rag_lifelong import live_index, open_assistant, verify
 from rag_lifelong.calibration import UNMEASURED
 from rag_lifelong.embed import HashEmbedder
+from rag_lifelong.errors import KnowledgeBaseUnusable
 from rag_lifelong.index import VectorIndex, vector_index
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.live_index import LiveIndex
@@ -36,6 +37,8 @@ STEPS = st.lists(
         st.tuples(st.just("kill"), st.just(0), st.just("")),
         st.tuples(st.just("lose"), st.just(0), st.just("")),
         st.tuples(st.just("change"), st.integers(0, 2), st.just("")),
+        st.tuples(st.just("rebuild"), st.just(0), st.just("")),
+        st.tuples(st.just("write"), st.just(0), st.just("")),
     ),
     min_size=4,
     max_size=16,
@@ -46,6 +49,12 @@ def opened(folder: Path, dim: int | None = DIM) -> KnowledgeBase:
     """dim: of the embedder wanted; None: the one it was built with."""
     embedder = None if dim is None else HashEmbedder(dim)
     return KnowledgeBase(folder / "kb", embedder=embedder, now=lambda: NOW + timedelta(days=1))
+
+
+def written(base: KnowledgeBase) -> bool:
+    """All that is in memory of the set in use is in files now."""
+    with base.reading() as connection:
+        return base._sets.now()[0].live_index.save(connection)
 
 
 def compare(base: KnowledgeBase, rng: np.random.Generator) -> None:
@@ -123,6 +132,10 @@ def test_the_index_searched_is_exact_search_over_the_store(
             for path in (folder / "kb" / "index").rglob("*.f16"):
                 path.unlink()
             base = opened(folder, None)
+        elif what == "rebuild":  # by the other process
+            reader.rebuild()
+        elif what == "write":
+            written(reader)
         elif what == "change":
             base.close()
             base = opened(folder, DIMS[number])
@@ -157,6 +170,53 @@ def test_two_processes_seal_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 compare(base, rng)
                 base._sets.now()[0].live_index._stop_tending()
         assert one._sets.now()[0].live_index._index is not None and one._sets.now()[0].live_index._index.segments
+
+
+def test_vectors_are_whole_beside_a_process_that_makes_its_files_again(tmp_path: Path) -> None:
+    """Its new files reach less far than those that were there, of which this process has what came after in its head."""
+    with opened(tmp_path) as base, opened(tmp_path) as other:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+
+        def grow(number: int) -> None:
+            base.commit([put(root.id, number, f"harbour {number}\nferry {number}")], cause="test")
+            base.embed_next(10)
+            base.settle_index()
+
+        grow(1)
+        written(base)
+        other._sets.now()[0].live_index.drop()
+        other.settle_index()
+        grow(2)
+        written(base)
+        index = other._sets.now()[0].live_index._index
+        assert index is not None and index.save(other._sets.now()[0].live_index._folder)
+        grow(3)
+        written(base)
+        for one in (base, other):
+            compare(one, np.random.default_rng(0))
+
+
+def test_a_damaged_index_is_written_again(tmp_path: Path) -> None:
+    base = opened(tmp_path)
+    root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+    base.commit([put(root.id, 1, "harbour\nferry")], cause="test")
+    base.embed_next(10)
+    assert written(base)
+    base.close()
+    (lost,) = (tmp_path / "kb" / "index").rglob("*.f16")
+    lost.unlink()
+    with opened(tmp_path) as base:
+        assert written(base)
+        found = VectorIndex.load(base._sets.now()[0].live_index._folder, dim=DIM, fingerprint=base.embedder.fingerprint)
+        assert found is not None and len(found) == 2
+
+
+def test_an_index_that_may_not_be_deleted_is_told_of_with_what_to_do(tmp_path: Path) -> None:
+    with opened(tmp_path) as base:
+        place = base._sets.now()[0].live_index._folder
+        (place / "1-1.f16").mkdir(parents=True)  # what `unlink` cannot delete, whoever runs it
+        with pytest.raises(KnowledgeBaseUnusable, match=r"cannot delete the index in .*; check its permissions"):
+            base.rebuild()
 
 
 def test_a_head_that_outlived_a_merge_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from ingest import Chunk, Document
 from ingest.chunk import CHUNKER_VERSION
-from rag_lifelong import live_words, passage_words
+from rag_lifelong import live_words, passage_words, verify
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.index import files
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -46,13 +47,14 @@ STEPS = st.lists(
         st.tuples(st.just("put"), st.integers(0, 4), TEXTS),
         st.tuples(st.just("put"), st.integers(0, 4), TEXTS),
         st.tuples(st.just("gone"), st.integers(0, 4), st.just("")),
-        st.tuples(st.just("write"), st.just(0), st.just("")),
+        st.tuples(st.just("write"), st.integers(0, 1), st.just("")),
         st.tuples(st.just("prune"), st.just(0), st.just("")),
         st.tuples(st.just("erase"), st.just(0), st.just("")),
         st.tuples(st.just("open"), st.just(0), st.just("")),
         st.tuples(st.just("kill"), st.just(0), st.just("")),
         st.tuples(st.just("lose"), st.integers(0, 3), st.just("")),
         st.tuples(st.just("other"), st.integers(0, 4), TEXTS),
+        st.tuples(st.just("rebuild"), st.just(0), st.just("")),
     ),
     min_size=4,
     max_size=14,
@@ -134,8 +136,10 @@ def test_the_words_found_are_the_stores_at_every_version(
         elif what == "other":
             other.commit([put(root.id, number, text)], cause="test")
             compare(other, wanted, rng)
+        elif what == "rebuild":
+            other.rebuild()
         elif what == "write":
-            write(base)
+            write(base if number == 0 else other)
         elif what == "prune":
             latest = base.latest()
             limit = Limit(before=0 if latest is None else latest.number, keep_last=0)
@@ -276,6 +280,59 @@ def test_files_of_a_store_that_was_put_back_are_made_again(tmp_path: Path) -> No
             compare(base, ["harbour", "ferry"], np.random.default_rng(0))
     with opened(tmp_path) as base:
         compare(base, ["harbour", "ferry"], np.random.default_rng(0))
+
+
+def test_words_are_whole_beside_a_process_that_makes_its_files_again(tmp_path: Path) -> None:
+    """Its new files reach less far than those that were there, of which this process has what came after in memory."""
+    with opened(tmp_path) as base, opened(tmp_path) as other:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+        base.commit([put(root.id, i, f"harbour {i}") for i in range(3)], cause="test")
+        write(base)
+        other._live_words.drop()
+        other._live_words.settle()
+        base.commit([put(root.id, i, f"harbour {i}") for i in range(3, 6)], cause="test")
+        write(base)
+        other._live_words._loaded().tend(other.path / "words", other._live_words._survey, seal_after=1)
+        base.commit([put(root.id, i, f"harbour {i}") for i in range(6, 9)], cause="test")
+        write(base)
+        for one in (base, other):
+            compare(one, ["harbour", "4"], np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_words_and_vectors_of_another_store_are_made_again(tmp_path: Path, is_copy: bool) -> None:
+    """Of one that was begun elsewhere, and of what came after a copy was made. Also if the change log has come further than theirs before they are opened."""
+
+    def at(folder: str, hours: int) -> KnowledgeBase:
+        return KnowledgeBase(tmp_path / folder, embedder=HashEmbedder(16), now=lambda: NOW + timedelta(hours=hours))
+
+    def add(base: KnowledgeBase, *texts: str) -> None:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+        for number, text in enumerate(texts):
+            base.commit([put(root.id, number, text)], cause="test")
+        while base.embed_next(10):
+            pass
+
+    with at("kb", 0) as base:
+        add(base, "harbour")
+    if is_copy:
+        shutil.copytree(tmp_path / "kb", tmp_path / "other")
+    with at("other", 1) as base:
+        add(base, "anchor", "keel", "anchor")
+        write(base)
+        base.rebuild()
+    for name in ("words", "index"):
+        shutil.rmtree(tmp_path / "kb" / name, ignore_errors=True)
+        shutil.copytree(tmp_path / "other" / name, tmp_path / "kb" / name)
+    with at("kb", 2) as base:
+        add(base, "ferry", "quay", "ferry", "tide", "tide keel")
+        for _ in range(3):  # as it is found, as it is written, and what comes after
+            base.settle_index()
+            compare(base, ["harbour", "ferry", "keel"], np.random.default_rng(0))
+            assert all(finding.is_well for finding in verify.check(base))
+            write(base)
+            with base.reading() as connection:
+                base._sets.now()[0].live_index.save(connection)
 
 
 def test_while_another_process_writes_its_files_traces_are_left_to_another_opening(

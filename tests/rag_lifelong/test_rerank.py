@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -114,8 +115,8 @@ def test_none_is_loaded_when_unset(tmp_path: Path) -> None:
     assert shown.stdout.strip() == "[]"
 
 
-def cross_encoder(folder: Path, *, labels: int = 1) -> Path:
-    """Two small layers with drawn weights, saved as any other."""
+def cross_encoder(folder: Path, *, labels: int = 1, bias: float = 0.0) -> Path:
+    """Two small layers with drawn weights, saved as any other. bias: of its last layer."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
@@ -132,7 +133,9 @@ def cross_encoder(folder: Path, *, labels: int = 1) -> Path:
         num_labels=labels,
         initializer_range=1.0,
     )
-    BertForSequenceClassification(config).save_pretrained(folder)
+    model = BertForSequenceClassification(config)
+    torch.nn.init.constant_(model.classifier.bias, bias)
+    model.save_pretrained(folder)
     BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
 
@@ -169,6 +172,10 @@ def test_a_model_that_does_not_rank_is_refused(tmp_path: Path) -> None:
     assert classifier is not None
     with pytest.raises(RerankerUnusable, match="gives 3 scores a passage, not one"):
         classifier.scores(QUESTION, list(TEXTS.values()))
+    damaged = open_reranker(str(cross_encoder(tmp_path / "damaged", bias=math.nan)))
+    assert damaged is not None
+    with pytest.raises(RerankerUnusable, match=r"scores that are no numbers.*reranker = \"\" in lifelong.toml"):
+        damaged.scores(QUESTION, list(TEXTS.values()))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("{}", encoding="utf-8")
     broken = open_reranker(str(tmp_path / "broken"))
