@@ -264,7 +264,8 @@ def _opened(options: Namespace, *, create: bool = False, with_model: bool = Fals
 
     is_rescue = options.command == "rebuild"
     assistant = open_assistant(path, llm=options.model if with_model else "quote", create=create, rescue=is_rescue)
-    if options.command in _EMBEDDING and not options.quiet:
+    has_news = options.command in _EMBEDDING or assistant.knowledge_base.has_begun_takeover
+    if has_news and not options.quiet:
         from rag_lifelong.terminal.overview import takeover
 
         found = assistant.knowledge_base.takeover()

@@ -538,6 +538,11 @@ class KnowledgeBase:
         return self._sets.now()[0].embedder
 
     @property
+    def has_begun_takeover(self) -> bool:
+        """Another embedder was named when it was opened, and takes over from now on."""
+        return self._sets.has_begun
+
+    @property
     def is_calibrated(self) -> bool:
         """What the cosines of the embedder in use tell was measured."""
         return calibration_of(self.embedder.fingerprint).is_measured

@@ -95,6 +95,7 @@ class VectorSets:
         self._ids: tuple[int, ...] = ()
         self._sets: dict[int, VectorSet] = {}
         self._is_exact = False
+        self.has_begun = False  # a takeover began by this opening
         self._agree(wanted)
         with database.snapshot() as connection:
             self.at(connection)
@@ -281,6 +282,8 @@ class VectorSets:
             embedders.begin(connection, made)
             if embedders.is_complete(connection) or not vectors.count(connection, kept.id):
                 embedders.use(connection, made)
+            else:
+                self.has_begun = True
 
     def _default(self) -> Embedder:
         found = self._opener(None)
@@ -313,8 +316,8 @@ class VectorSets:
                 embedder = self._opener(kept.name)
             except EmbedderUnusable as error:
                 raise EmbedderUnusable(
-                    f"the vectors were made by {kept.name!r}: {error}; or name another embedder in lifelong.toml, "
-                    "which takes over"
+                    f"{kept.name!r}, by which vectors are made here, cannot be opened: {error}; or name another "
+                    "embedder in lifelong.toml, which takes over"
                 ) from error
             if embedder.fingerprint != kept.fingerprint:
                 raise EmbedderMismatch(

@@ -34,7 +34,8 @@ _PROBE_SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 10, 1 / 7, 1 / 5, 1 / 3)
 _SAMPLE_QUERIES = 64
 _QUERY_COSINE = 0.5  # of a sample query with the vector it is drawn around: questions are about so far from answers
 _POINTS_PER_LIST = 96  # for training …
-_MOST_POINTS = 80_000  # … in all: 120 MB of 384 dimensions; FAISS asks for 39 a list
+_MOST_POINTS = 80_000  # … in all: 120 MB of 384 dimensions …
+_LEAST_POINTS = 40  # … unless that is less than FAISS asks for, a list
 BLOCK = 16_384  # vectors handled at once: 25 MB of 384 dimensions
 
 
@@ -225,7 +226,8 @@ def _coded(vectors: Halves, is_stopped: Callable[[], bool]) -> tuple[Any, int]:
     kind = f"PQ{dim // 2}x4fs" if dim % 2 == 0 else "RaBitQfs"
     codes = faiss.index_factory(dim, f"IVF{lists},{kind}", faiss.METRIC_INNER_PRODUCT)
     rng = np.random.default_rng(0)
-    sample = np.sort(rng.permutation(count)[: min(_MOST_POINTS, lists * _POINTS_PER_LIST)])
+    points = min(lists * _POINTS_PER_LIST, max(_MOST_POINTS, lists * _LEAST_POINTS))
+    sample = np.sort(rng.permutation(count)[:points])
     codes.train(vectors[sample].astype(np.float32))
     for block in _blocks(vectors, is_stopped):
         codes.add(block)

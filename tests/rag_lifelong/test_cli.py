@@ -760,3 +760,22 @@ def test_what_is_added_and_removed_meanwhile_is_no_trouble(
     code, out, err = run(command)
     assert (code, err) == (0, "")
     assert ("oncall.md" in out) if command == "list" else ("2 documents" in out)
+
+
+def test_a_takeover_is_told_by_the_command_that_begins_it_and_shown_until_it_is_done(
+    run: Run, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("add", str(notes))
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash:32")
+    told = "hash:32 takes over from hash:64: 0 of 2 vectors made, until then both answer (lifelong sync goes on)\n"
+    code, out, err = run("search", "queue")
+    assert (code, err) == (0, told) and "oncall.md" in out
+    monkeypatch.delenv("LIFELONG_EMBEDDER")
+    assert run("search", "queue")[2] == ""
+    assert told.strip() in run("status")[1]
+    assert json.loads(run("status", "--json")[1])["takeover"] == {
+        "before": "hash:64", "after": "hash:32", "done": 0, "waiting": 2,
+    }  # fmt: skip
+    assert run("sync", str(notes))[2].startswith(told)
+    assert json.loads(run("status", "--json")[1])["takeover"] is None
+    assert "embedder hash:32 (not calibrated: more is refused)" in run("status")[1]

@@ -173,7 +173,7 @@ def unusable(spec: str | None) -> Embedder:
 
 def test_vectors_of_a_model_that_is_gone_are_replaced_and_words_answer_meanwhile(tmp_path: Path) -> None:
     filled(tmp_path).close()
-    with pytest.raises(EmbedderUnusable, match=r"made by 'hash:16': no embedding model.*name another embedder"):
+    with pytest.raises(EmbedderUnusable, match=r"'hash:16', by which .*: no embedding model.*name another embedder"):
         opened(tmp_path, opener=unusable)
     with opened(tmp_path, NEW, unusable) as base:
         assert base.embedder.name == NEW
