@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--since", help="begin with the tree before this commit")
     parser.add_argument("--tokens", type=int, default=DEFAULTS.chunk_tokens, help="of a full chunk, about")
     arguments = parser.parse_args()
-    embedder = open_embedder(DEFAULTS.embedder, cache_dir=None)
+    embedder = open_embedder(None, cache_dir=None)
     edits = Edits(partial(cut, embedder=embedder, chunk_tokens=arguments.tokens))
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(arguments.data / "peps.git.tar") as tar:

@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--beside", type=Path)
     parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
     arguments = parser.parse_args()
-    embedder = open_embedder(DEFAULTS.embedder, cache_dir=None)
+    embedder = open_embedder(None, cache_dir=None)
     cached = None if arguments.cache is None else CountingEmbedder(embedder, arguments.cache)
     documents = read(arguments.data, arguments.documents)
     values = figures(documents, make_items(documents), cached or embedder, tokens=arguments.tokens)

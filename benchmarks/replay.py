@@ -34,7 +34,7 @@ import numpy as np
 
 from rag_lifelong import sync
 from rag_lifelong.config import DEFAULTS
-from rag_lifelong.embed import Embedder, open_embedder
+from rag_lifelong.embed import DEFAULT, Embedder, open_embedder
 from rag_lifelong.follow import Watcher
 from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -530,7 +530,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--embedder", default=DEFAULTS.embedder)
+    parser.add_argument("--embedder", default=DEFAULT)
     parser.add_argument("--settle-ms", type=int, default=DEFAULTS.settle_ms)
     parser.add_argument("--commits", type=int, help="only so many")
     parser.add_argument("--since", help="begin with the tree before this commit")

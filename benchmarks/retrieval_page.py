@@ -182,7 +182,7 @@ def draw(values: Values, file: Path) -> None:
         top = names[-1]
         for way, tone in tones.items():
             x = float(values[way][top][:, 4].mean()) * 100
-            place = {"words": (4, -15), "vectors": (0, 8), "equal RRF": (-18, 8), "default": (14, 8)}[way]
+            place = {"words": (4, -15), "vectors": (-14, 8), "equal RRF": (-6, 8), "default": (14, 8)}[way]
             axis.annotate(
                 way, (x, len(names) - 1), xytext=place, textcoords="offset points", color=tone, ha="center", fontsize=8
             )
