@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rag_lifelong.errors import RerankerUnusable
+from rag_lifelong.local_models import model_folder, without_bars, without_surrogates
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -42,7 +43,7 @@ class CrossEncoderReranker:
 
     def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
         """On the processor; about a passage's length in tokens times the model's size."""
-        pairs = [(_characters(question), _characters(text)) for text in texts]
+        pairs = [(without_surrogates(question), without_surrogates(text)) for text in texts]
         with self._lock:
             model = self._model
             try:
@@ -65,22 +66,17 @@ class CrossEncoderReranker:
     def _model(self) -> CrossEncoder:
         from safetensors import SafetensorError
         from sentence_transformers import CrossEncoder
-        from transformers.utils import logging
 
-        shows_progress = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            model: CrossEncoder = CrossEncoder(str(self._folder), device="cpu", local_files_only=True)
-            return model
+            with without_bars():
+                model: CrossEncoder = CrossEncoder(str(self._folder), device="cpu", local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RerankerUnusable(
                 f"{self._folder} cannot be loaded as a cross-encoder ({reason[:200]}); fetch the model again, or set "
                 'reranker = "" in lifelong.toml'
             ) from error
-        finally:
-            if shows_progress:
-                logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        return model
 
 
 def open_reranker(spec: str | Reranker | None) -> Reranker | None:
@@ -96,24 +92,10 @@ def open_reranker(spec: str | Reranker | None) -> Reranker | None:
 
 
 def _find(spec: str) -> Path:
-    folder = Path(spec).expanduser()
-    if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        for name in (spec, f"cross-encoder/{spec}"):
-            try:
-                folder = Path(snapshot_download(name, local_files_only=True))
-                break
-            except (OSError, ValueError):  # not there; not even a name
-                continue
-    if (folder / "config.json").is_file():
+    folder = model_folder(spec, family="cross-encoder")
+    if folder is not None and (folder / "config.json").is_file():
         return folder
     raise RerankerUnusable(
         f"no reranker {spec!r} on this machine; fetch it once with 'hf download {spec}' where there is a network, give "
         'the folder of a cross-encoder, or set reranker = "" in lifelong.toml'
     )
-
-
-def _characters(text: str) -> str:
-    """The text less halves of surrogate pairs, which no tokenizer takes."""
-    return text.encode("utf-8", "ignore").decode("utf-8")

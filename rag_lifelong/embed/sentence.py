@@ -19,6 +19,7 @@ import numpy as np
 from rag_lifelong.embed.weights import digest
 from rag_lifelong.embed.wordpiece import WordPiece, is_uncased_bert
 from rag_lifelong.errors import EmbedderUnusable
+from rag_lifelong.local_models import model_folder, without_bars, without_surrogates
 from rag_lifelong.types import Vector, Vectors
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class SentenceModel:
         """Exact; at the tokenizer's own speed where it is not an uncased BERT's."""
         if self._word_piece is not None:
             return self._word_piece.count(text)
-        return len(self._tokens.encode(_characters(text), add_special_tokens=False).ids)
+        return len(self._tokens.encode(without_surrogates(text), add_special_tokens=False).ids)
 
     def unknown_share(self, text: str) -> float:
         """The share of [UNK] or <unk>; 0 for tokenizers that know every byte."""
         if self._word_piece is not None:
             return self._word_piece.unknown_share(text)
-        ids = self._tokens.encode(_characters(text), add_special_tokens=False).ids
+        ids = self._tokens.encode(without_surrogates(text), add_special_tokens=False).ids
         unknown = [self._tokens.token_to_id(token) for token in ("[UNK]", "<unk>")]
         return sum(ids.count(each) for each in unknown if each is not None) / len(ids) if ids else 0.0
 
@@ -69,13 +70,13 @@ class SentenceModel:
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         vectors = self._model.encode_document(
-            [_characters(text) for text in texts], normalize_embeddings=True, show_progress_bar=False
+            [without_surrogates(text) for text in texts], normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32)  # (n, dim)
 
     def embed_query(self, text: str) -> Vector:
         """Shape (dim,)."""
-        vector = self._model.encode_query(_characters(text), normalize_embeddings=True, show_progress_bar=False)
+        vector = self._model.encode_query(without_surrogates(text), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vector, dtype=np.float32)
 
     @cached_property
@@ -86,20 +87,15 @@ class SentenceModel:
             os.environ.setdefault("GOMP_SPINCOUNT", "0")
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
 
-        shows_progress = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            return SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
+            with without_bars():
+                return SentenceTransformer(str(self._folder), device="cpu", local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
             raise EmbedderUnusable(
                 f"{self._folder} cannot be loaded by sentence-transformers ({error}); "
                 "fetch the model again, or use 'all-MiniLM-L6-v2'"
             ) from error
-        finally:
-            if shows_progress:
-                logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
     @cached_property
     def _word_piece(self) -> WordPiece | None:
@@ -144,24 +140,10 @@ def open_sentence_model(spec: str, *, cache_dir: Path | None) -> SentenceModel:
 
 
 def _find(spec: str) -> Path:
-    folder = Path(spec).expanduser()
-    if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        for name in (spec, f"sentence-transformers/{spec}"):
-            try:
-                folder = Path(snapshot_download(name, local_files_only=True))
-                break
-            except (OSError, ValueError):  # not there; not even a name
-                continue
-    if (folder / "modules.json").is_file() or (folder / "config.json").is_file():
+    folder = model_folder(spec, family="sentence-transformers")
+    if folder is not None and ((folder / "modules.json").is_file() or (folder / "config.json").is_file()):
         return folder
     raise EmbedderUnusable(
         f"no embedding model {spec!r} on this machine; fetch it once with 'hf download {spec}' where there "
         "is a network, give the folder of a sentence-transformers model, or use 'all-MiniLM-L6-v2'"
     )
-
-
-def _characters(text: str) -> str:
-    """The text less halves of surrogate pairs, which no tokenizer takes."""
-    return text.encode("utf-8", "ignore").decode("utf-8")
