@@ -14,7 +14,7 @@ from rag_lifelong import open_assistant, retrieve
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchVersion, NothingToUndo, TooManyGone
 from rag_lifelong.history import Past
-from rag_lifelong.store import versions, words
+from rag_lifelong.store import database, versions, words
 from rag_lifelong.store.packing import pack, unpack
 from rag_lifelong.when import moment, span
 
@@ -439,8 +439,9 @@ def test_a_document_forgotten_everywhere_is_nowhere_in_the_files(tmp_path: Path,
 
 
 def test_a_reader_that_stands_in_the_way_makes_it_pending_and_the_next_opening_ends_it(
-    tmp_path: Path, notes: Path
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
     token = "zqxtokenthatisnowhereelse"
     (notes / "a.md").write_text(f"# {token}\n\n{token}\n")
     (notes / "b.md").write_text("other\n")
