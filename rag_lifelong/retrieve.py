@@ -107,7 +107,7 @@ def search(
     for passage_id in named.intersection(scored):
         plain = scored[passage_id]
         bonus = NAMED_BONUS + (FIELD_BONUS if passage_id in entries else 0.0)
-        scored[passage_id] = Scores(plain.fused + bonus, plain.dense, plain.words)
+        scored[passage_id] = replace(plain, fused=plain.fused + bonus)
     ranked = sorted(scored, key=lambda passage_id: (-scored[passage_id].fused, passage_id))
     return spread([Scored(i, owners[i], scored[i], entries.get(i)) for i in ranked], k)
 

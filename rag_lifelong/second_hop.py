@@ -156,5 +156,6 @@ def raised(
             gained = scores.fused + GAIN * DECAY**link.rank * link.weight / math.sqrt(len(group)) * most
             fused = max(scores.fused, min(gained, most * _BELOW))
             if best not in raised or fused > raised[best].fused:
-                raised[best] = replace(scores, fused=fused)
+                led_by = " ".join(link.name) if fused > scores.fused else scores.led_by
+                raised[best] = replace(scores, fused=fused, led_by=led_by)
     return raised

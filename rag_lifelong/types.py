@@ -53,12 +53,14 @@ class HeaderField:
 class Scores:
     """How a hit was found; None where that way did not find it.
 
-    fused: what hits are ordered by. dense: cosine of question and passage. words: BM25.
+    fused: what hits are ordered by. dense: cosine of question and passage. words: BM25. led_by: the name in a better
+    passage that stands in the title of this one's document, as search terms, if that is what raised it.
     """
 
     fused: float
     dense: float | None
     words: float | None
+    led_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,12 @@ def hit(found: Hit, *, asked: Sequence[str] | None) -> Json:
     }
     if asked is not None:
         scores = found.scores
-        entry["scores"] = {"fused": scores.fused, "dense": scores.dense, "words": scores.words}
+        entry["scores"] = {
+            "fused": scores.fused,
+            "dense": scores.dense,
+            "words": scores.words,
+            "led_by": scores.led_by,
+        }
         entry["terms"] = terms_held(found, asked)
     return entry
 

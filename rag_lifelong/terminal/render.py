@@ -116,7 +116,8 @@ def explanation(found: Hit, asked: Sequence[str]) -> str:
     missing = [term for term in asked if term not in held]
     shown = safe_line(", ".join(held)) or "none"
     without = f" · without: {safe_line(', '.join(missing))}" if held and missing else ""
-    return f"score {scores.fused:.3f} · {dense} · {words} · terms: {shown}{without}"
+    led = f" · led to by: {safe_line(scores.led_by)}" if scores.led_by else ""
+    return f"score {scores.fused:.3f} · {dense} · {words} · terms: {shown}{without}{led}"
 
 
 def terms_held(found: Hit, asked: Sequence[str]) -> list[str]:

@@ -259,7 +259,7 @@ def test_search_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> 
     assert LAPTOP[found["start"] : found["end"]] == found["text"]
     (explained,) = json.loads(run("search", "laptop", "zebra", "--json", "-k", "1", "--explain")[1])
     assert list(explained)[-2:] == ["scores", "terms"]
-    assert list(explained["scores"]) == ["fused", "dense", "words"]
+    assert list(explained["scores"]) == ["fused", "dense", "words", "led_by"]
     assert explained["terms"] == ["laptop"]
 
 

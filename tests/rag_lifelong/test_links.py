@@ -80,6 +80,7 @@ def test_what_the_best_passage_names_is_found(tmp_path: Path, monkeypatch: pytes
         hits = base.search(QUESTION, 5)
         assert titles(hits)[:2] == ["The Silent Harbour", "Ernst Halvorsen"]
         assert hits[1].score <= hits[0].score
+        assert [hit.scores.led_by for hit in hits[:2]] == [None, " ".join(terms("Ernst Halvorsen"))]
         monkeypatch.setattr(second_hop, "SEEDS", 0)
         assert "Ernst Halvorsen" not in titles(base.search(QUESTION, 5))
 
