@@ -60,7 +60,16 @@ def measured(work: Path) -> dict[tuple[str, int], Values]:
         values |= row["values"]
         if row["failed"]:
             values["failed"] = f"{row['phase']}: {row['failed']}"
+    for size, through in _through(work).items():  # ours is durable only there
+        values = found.get(("ours", size))
+        if values is not None and "update_ms" in values:
+            values["index_alone_ms"], values["update_ms"] = values["update_ms"], through["update"]["p50"]
     return found
+
+
+def _through(work: Path) -> dict[int, dict[str, Any]]:
+    """Size → what was measured of updates through the store."""
+    return {row["size"]: row["values"] for row in rows(work) if row["phase"] == "end_to_end" and not row["failed"]}
 
 
 def churned(work: Path) -> dict[str, list[Values]]:
@@ -89,6 +98,7 @@ def write(work: Path, folder: Path) -> str:
         machine(work),
         by_size(everything, sizes),
         "\\* the update is done, but what it added is not found.",
+        _alone(everything, sizes),
         detail(everything, churn, DETAIL),
         CHURN,
         through_the_store(work),
@@ -117,6 +127,14 @@ def machine(work: Path) -> str:
         f"{counts['questions']} real questions and {counts['passages']} held-out passages as queries, one at a time, "
         "`OMP_NUM_THREADS=1`; builds use both cores where the peer does."
     )
+
+
+def _alone(everything: Mapping[tuple[str, int], Values], sizes: Sequence[int]) -> str:
+    alone = [everything.get(("ours", size), {}).get("index_alone_ms") for size in sizes]
+    if None in alone:
+        return ""
+    shown = ", ".join(_number(value) for value in alone)
+    return f"An update of ours is one through the store, without which it is not durable; of the index alone it takes {shown} ms."
 
 
 def by_size(everything: Mapping[tuple[str, int], Values], sizes: Sequence[int]) -> str:
@@ -163,7 +181,7 @@ def detail(everything: Mapping[tuple[str, int], Values], churn: Mapping[str, Seq
 
 def through_the_store(work: Path) -> str:
     """A durable update of our knowledge base, with its parts; what opening it takes; what stays in memory."""
-    found = {row["size"]: row["values"] for row in rows(work) if row["phase"] == "end_to_end" and not row["failed"]}
+    found = _through(work)
     if not found:
         return ""
     sizes = sorted(found)
