@@ -209,17 +209,6 @@ def coverage(connection: sqlite3.Connection, embedder_id: int) -> list[tuple[byt
     return [(bytes(digest), bool(has_vector), bool(waits)) for digest, has_vector, waits in rows]
 
 
-def drop_all(connection: sqlite3.Connection, embedder_id: int) -> None:
-    """Deletes that embedder's vectors; every passage's string waits for one again."""
-    connection.execute("DELETE FROM vectors WHERE embedder_id = ?", (embedder_id,))
-    connection.execute(
-        "INSERT OR IGNORE INTO pending (embedder_id, digest, passage_id) "
-        "SELECT ?, digest, max(id) FROM passages GROUP BY digest",
-        (embedder_id,),
-    )
-    versions.log(connection, "pruned", 0, 0)
-
-
 def drop_unused(connection: sqlite3.Connection) -> int:
     """Deletes the vectors of strings that no passage holds; gives how many."""
     cursor = connection.execute(

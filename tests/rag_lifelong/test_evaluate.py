@@ -26,7 +26,7 @@ from rag_lifelong.evaluate.present import dilution
 from rag_lifelong.evaluate.queries import query_of
 from rag_lifelong.index import VectorIndex
 from rag_lifelong.staleness import Rule
-from rag_lifelong.store import documents, revisions, vectors, versions, words
+from rag_lifelong.store import documents, revisions, versions, words
 from rag_lifelong.store.revisions import Revision
 from rag_lifelong.terminal import evaluation
 from rag_lifelong.terminal.style import Style
@@ -233,7 +233,12 @@ def test_after_an_interrupt_nothing_stays_either(assistant: Assistant, place: Pa
 def test_what_waits_for_vectors_is_compared_by_words_and_not_embedded(assistant: Assistant) -> None:
     base = assistant.knowledge_base
     with base._database.transaction() as connection:
-        vectors.drop_all(connection, base._sets.now()[0].embedder_id)
+        connection.execute("DELETE FROM vectors")
+        connection.execute(
+            "INSERT INTO pending (embedder_id, digest, passage_id) SELECT ?, digest, max(id) FROM passages GROUP BY digest",
+            (base._sets.now()[0].embedder_id,),
+        )
+        versions.log(connection, "pruned", 0, 0)
     found = evaluate(assistant)
     assert found.equality.waiting == found.passages
     assert found.is_well
