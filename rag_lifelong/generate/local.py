@@ -1,72 +1,16 @@
-"""Frozen language models behind one Protocol: a local transformers model, or a LlamaIndex LLM.
-
-Rule: weights are never changed; no gradient is ever computed. Heavy libraries load inside the function that
-needs them, and their errors leave as ModelUnusable.
-"""
+"""A causal language model on this machine, by transformers."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any
 
-from rag_lifelong.errors import BadSetting, ModelUnusable
+from rag_lifelong.errors import ModelUnusable
+from rag_lifelong.generate.language_model import DEFAULT_CONTEXT_TOKENS, Message
 
-DEFAULT_CONTEXT_TOKENS = 4_096  # assumed of a model that does not say
 HUB_TIMEOUT_S = 10.0
-CHARS_PER_TOKEN = 4  # of English in common tokenizers; used where a model cannot count
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """role: "system", "user" or "assistant"."""
-
-    role: str
-    content: str
-
-
-class LanguageModel(Protocol):
-    """Writes text after messages. `context_tokens` bounds prompt and answer together."""
-
-    @property
-    def name(self) -> str:
-        """What answers call it."""
-
-    @property
-    def context_tokens(self) -> int:
-        """How many of its own tokens it reads and writes at most."""
-
-    def count_tokens(self, text: str) -> int:
-        """The text's length in its own tokens, or a careful estimate."""
-
-    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
-        """The answer in pieces; closing the iterator stops the model. Raises ModelUnusable."""
-
-
-def open_model(spec: object | None) -> LanguageModel | None:
-    """The model a SPEC names; None for None and "quote".
-
-    spec: "quote", "transformers:PATH_OR_NAME", a LlamaIndex LLM, or an object that keeps the Protocol.
-    Raises ModelUnusable, BadSetting for a malformed SPEC.
-    """
-    if spec is None or spec == "quote":
-        return None
-    if isinstance(spec, str):
-        kind, _, name = spec.partition(":")
-        if kind == "transformers" and name:
-            return TransformersModel(name)
-        if kind in ("ollama", "openai") and name:
-            raise ModelUnusable(
-                f"{kind}: models are not built in yet; from Python, hand in a LlamaIndex LLM: open_assistant(kb, llm=…)"
-            )
-        raise BadSetting(f"cannot read model {spec!r}; use quote or transformers:PATH_OR_NAME")
-    if hasattr(spec, "stream_chat") and hasattr(spec, "metadata"):
-        return LlamaIndexModel(spec)
-    if hasattr(spec, "stream") and hasattr(spec, "count_tokens"):
-        return cast(LanguageModel, spec)
-    raise TypeError(f"llm must be None, a SPEC or a LlamaIndex LLM, not {type(spec).__name__}")
 
 
 class TransformersModel:
@@ -195,40 +139,3 @@ def _hub_answers() -> bool:
         return isinstance(error.reason, ssl.SSLError)  # the client may know other certificates
     except OSError:
         return False
-
-
-class LlamaIndexModel:
-    """A LlamaIndex `LLM` object, adapted."""
-
-    def __init__(self, llm: Any) -> None:
-        self._llm = llm
-        metadata = llm.metadata
-        self.name = f"llama_index:{getattr(metadata, 'model_name', None) or type(llm).__name__}"
-        self.context_tokens = int(getattr(metadata, "context_window", 0) or DEFAULT_CONTEXT_TOKENS)
-
-    def count_tokens(self, text: str) -> int:
-        """An estimate: LlamaIndex's interface has no count."""
-        return len(text) // CHARS_PER_TOKEN + 1
-
-    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
-        """What the LLM streams, cut where it is longer than asked; its own limit is its own setting."""
-        from llama_index.core.base.llms.types import ChatMessage, MessageRole
-
-        turns = [ChatMessage(role=MessageRole(m.role), content=m.content) for m in messages]
-        written = ""
-        try:
-            responses = self._llm.stream_chat(turns)
-            try:
-                for response in responses:
-                    whole = response.message.content or ""
-                    piece = response.delta if response.delta is not None else whole[len(written) :]
-                    written += piece
-                    if self.count_tokens(written) > max_tokens + 1:
-                        break
-                    if piece:
-                        yield str(piece)
-            finally:
-                if hasattr(responses, "close"):
-                    responses.close()
-        except Exception as error:  # another's code behind another's interface: it may raise anything
-            raise ModelUnusable(f"{self.name} failed while writing: {error or type(error).__name__}") from error
