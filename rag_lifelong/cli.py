@@ -218,9 +218,10 @@ def _config(options: Namespace) -> int:
         sys.stdout.write(as_json.written([as_json.setting(setting) for setting in found]))
         return DONE
     width = max(len(str(setting.value)) for setting in found)
+    names = max(len(setting.name) for setting in found)
     for setting in found:
         value = safe_line(str(setting.value)) or '""'
-        sys.stdout.write(f"{setting.name:<12}  {value:<{width}}  {short_path(setting.origin)}\n")
+        sys.stdout.write(f"{setting.name:<{names}}  {value:<{width}}  {short_path(setting.origin)}\n")
     here, everywhere = short_path(str(path / FILE_NAME)), short_path(str(user_file()))
     sys.stdout.write(f"To change one: {here}, or for all knowledge bases {everywhere}\n")
     return DONE

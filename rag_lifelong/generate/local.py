@@ -1,85 +1,135 @@
-"""A causal language model on this machine, by transformers."""
+"""A causal language model on this machine, by transformers.
+
+Rule: it is frozen; its digest is the same before and after anything it is asked. No code that comes with a model is
+run.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rag_lifelong.errors import ModelUnusable
-from rag_lifelong.generate.language_model import DEFAULT_CONTEXT_TOKENS, Message
+from rag_lifelong.generate.language_model import (
+    DEFAULT_CONTEXT_TOKENS,
+    DEFAULT_MODEL_SETTINGS,
+    Message,
+    ModelSettings,
+)
+from rag_lifelong.generate.weights import digest_of, open_weights
+from rag_lifelong.local_models import without_surrogates
 
-HUB_TIMEOUT_S = 10.0
+
+class _Stopped(Exception):
+    """Nobody reads on."""
 
 
 class TransformersModel:
-    """A causal language model from a local folder or by hub name, frozen."""
+    """A causal language model from a local folder or by hub name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, settings: ModelSettings = DEFAULT_MODEL_SETTINGS) -> None:
         self.name = f"transformers:{name}"
         path = os.path.expanduser(name)
         if name.startswith(("/", "~", ".")) and not os.path.isdir(path):
             raise ModelUnusable(f"no model folder at {path}; check the path of {self.name}")
-        self._tokenizer, self._model = _load(path, self.name)
+        self._tokenizer, self._model = open_weights(path, self.name, settings)
         self._model.train(False)
         self._model.requires_grad_(False)
-        settings = self._model.generation_config
-        settings.temperature = settings.top_p = settings.top_k = None  # decoding is greedy; silences warnings
+        defaults = self._model.generation_config
+        defaults.temperature = defaults.top_p = defaults.top_k = None  # decoding is greedy; silences warnings
+        self._context_tokens = settings.context_tokens
 
     @property
     def context_tokens(self) -> int:
-        """From the model's own configuration."""
+        """From the model's own configuration, and no more than was set."""
         config = self._model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS)
+        own = int(getattr(config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS)
+        return min(own, self._context_tokens or own)
 
     def count_tokens(self, text: str) -> int:
         """Exact, without special tokens."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False))
+        return len(self._tokenizer.encode(without_surrogates(text), add_special_tokens=False))
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
-        """Greedy decoding, piece by piece, in a thread of its own that ends with the iterator."""
+    def count_prompt(self, messages: Sequence[Message]) -> int:
+        """Exact, with the chat template and all special tokens."""
+        return int(self._inputs(messages)["input_ids"].shape[1])
+
+    def digest(self) -> str:
+        """SHA-256 of all weights, names and shapes, in hexadecimal."""
+        return digest_of(self._model)
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Generator[str, None, str | None]:
+        """Greedy decoding, piece by piece, in a thread of its own that ends with the iterator.
+
+        Closing it, or ^C, ends the thread within one layer of one step, also while a long prompt is being read.
+        """
+        inputs = self._inputs(messages)
+        length = int(inputs["input_ids"].shape[1])
+        room = self.context_tokens - length
+        if room < 1:
+            raise ModelUnusable(
+                f"{self.name} reads {self.context_tokens:,} tokens at most, and was given {length:,}; ask something "
+                "shorter, or take another model"
+            )
+        return (yield from self._generated(inputs, min(max_tokens, room)))
+
+    def _generated(self, inputs: Any, max_new_tokens: int) -> Generator[str, None, str | None]:
         import torch
-        from transformers import StoppingCriteria, StoppingCriteriaList, TextIteratorStreamer
+        from transformers import TextIteratorStreamer
 
         stopped = threading.Event()
         failed: list[BaseException] = []
-
-        class _Stopped(StoppingCriteria):
-            def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-                return torch.full((input_ids.shape[0],), stopped.is_set(), dtype=torch.bool)
-
+        ids: list[Any] = []
         streamer: Any = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
-        prompt, is_whole = self._prompt(messages)
-        inputs = self._tokenizer(prompt, return_tensors="pt", add_special_tokens=not is_whole)
 
         def run() -> None:
             try:
                 with torch.inference_mode():
-                    self._model.generate(
-                        input_ids=inputs["input_ids"],
-                        attention_mask=inputs["attention_mask"],
-                        max_new_tokens=max_tokens,
-                        do_sample=False,
-                        streamer=streamer,
-                        stopping_criteria=StoppingCriteriaList([_Stopped()]),
-                        pad_token_id=self._tokenizer.eos_token_id,
+                    ids.append(
+                        self._model.generate(
+                            input_ids=inputs["input_ids"],
+                            attention_mask=inputs["attention_mask"],
+                            max_new_tokens=max_new_tokens,
+                            do_sample=False,
+                            streamer=streamer,
+                            pad_token_id=self._tokenizer.eos_token_id,
+                        )
                     )
+            except _Stopped:
+                streamer.end()
             except BaseException as error:  # handed to the thread that reads
                 failed.append(error)
                 streamer.end()
 
         thread = threading.Thread(target=run, name="generation", daemon=True)
-        thread.start()
-        try:
-            for piece in streamer:
-                if piece:
-                    yield piece
-        finally:
-            stopped.set()
-            thread.join()
+        with _stopping(self._model, thread, stopped):
+            thread.start()
+            try:
+                for piece in streamer:
+                    if piece:
+                        yield piece
+            finally:
+                stopped.set()
+                thread.join()
         if failed:
             raise ModelUnusable(f"{self.name} failed while writing: {failed[0]}") from failed[0]
+        written = ids[0][0, inputs["input_ids"].shape[1] :].tolist() if ids else []
+        is_whole = len(written) < max_new_tokens or written[-1] in self._ends()
+        return None if is_whole else f"the limit of {max_new_tokens} tokens"
+
+    def _ends(self) -> tuple[int, ...]:
+        """The tokens that end a text."""
+        ends = self._model.generation_config.eos_token_id
+        return () if ends is None else tuple(ends) if isinstance(ends, (list, tuple)) else (ends,)
+
+    def _inputs(self, messages: Sequence[Message]) -> Any:
+        """Token ids and mask, (1, n) each, on the model's device."""
+        prompt, is_whole = self._prompt(messages)
+        inputs = self._tokenizer(without_surrogates(prompt), return_tensors="pt", add_special_tokens=not is_whole)
+        return inputs.to(self._model.device)
 
     def _prompt(self, messages: Sequence[Message]) -> tuple[str, bool]:
         """The messages as one text; whether its special tokens are already in it."""
@@ -95,47 +145,29 @@ class TransformersModel:
 
     def _templated(self, messages: Sequence[Message]) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]
-        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return str(
+            self._tokenizer.apply_chat_template(
+                turns,
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,  # of those that would think aloud first; other templates do not look at it
+            )
+        )
 
 
-def _load(path: str, name: str) -> tuple[Any, Any]:
-    """Tokenizer and model: from the folder or the hub's local copies, else from the hub."""
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+@contextmanager
+def _stopping(model: Any, thread: threading.Thread, stopped: threading.Event) -> Iterator[None]:
+    """Before each layer, that thread looks whether anybody reads on."""
+    from torch.nn import ModuleList
 
-    def load(*, local: bool) -> tuple[Any, Any]:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
-        return tokenizer, AutoModelForCausalLM.from_pretrained(path, local_files_only=local)
+    def look(module: object, given: object) -> None:
+        if stopped.is_set() and threading.current_thread() is thread:
+            raise _Stopped
 
+    layers = [layer for module in model.modules() if isinstance(module, ModuleList) for layer in module]
+    hooks = [layer.register_forward_pre_hook(look) for layer in (*layers, model)]
     try:
-        try:
-            return load(local=True)
-        except OSError:
-            if os.path.isdir(path) or not _hub_answers():
-                raise
-            return load(local=False)
-    except (OSError, ValueError, ImportError, KeyError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(": ")
-        hint = "" if os.path.isdir(path) else "; no such folder, and not to be had from the hub"
-        raise ModelUnusable(f"cannot load {name}: {reason[:200]}{hint}") from error
-
-
-def _hub_answers() -> bool:
-    """Whether the model hub can be reached: its own client would try for most of a minute."""
-    import ssl
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
-
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    try:
-        with urlopen(constants.ENDPOINT, timeout=HUB_TIMEOUT_S):
-            return True
-    except HTTPError:
-        return True
-    except URLError as error:
-        return isinstance(error.reason, ssl.SSLError)  # the client may know other certificates
-    except OSError:
-        return False
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
