@@ -71,6 +71,8 @@ def _run(words: list[str]) -> int:
         return _completion(options)
     if options.command == "config":
         return _config(options)
+    if options.command == "models":
+        return _models(options)
     if options.command == "service":
         return _service(options)
     if options.command == "restore":
@@ -191,6 +193,14 @@ def _service(options: Namespace) -> int:
     from rag_lifelong.terminal.service import serve
 
     return _told(serve(options), options)
+
+
+def _models(options: Namespace) -> int:
+    from rag_lifelong.terminal.logs import log_to
+    from rag_lifelong.terminal.models import models
+
+    log_to(sys.stderr, is_verbose=bool(options.verbose))
+    return _told(models(options), options)
 
 
 def _told(outcome: Outcome, options: Namespace) -> int:

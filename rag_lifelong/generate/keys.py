@@ -98,9 +98,14 @@ def forget(place: str) -> bool:
     return True
 
 
+def is_variable(name: str) -> bool:
+    """Whether a variable of that name holds a key."""
+    return name.startswith(_PREFIX) or name == "OPENAI_API_KEY"
+
+
 def hidden(text: str) -> str:
     """The text without any key known to this process, and without what stands before "@" in an address."""
-    named = {v for n, v in os.environ.items() if n.startswith(_PREFIX) or n == "OPENAI_API_KEY"}
+    named = {value for name, value in os.environ.items() if is_variable(name)}
     for secret in sorted((s for s in named | _seen if len(s) >= _LEAST_HIDDEN), key=len, reverse=True):
         text = text.replace(secret, "…")
     return _IN_URL.sub(r"\1…@", text)

@@ -76,7 +76,7 @@ class ServerModel:
                     if "error" in event:
                         raise self._broken(has_begun, faults.short(faults.said_in(event)))
                     piece, is_alive, reason = _read(event)
-                    end = reason or end
+                    end = end or reason  # [DONE] comes after it
                     if is_alive and not has_begun:
                         exchange.hurry()
                     if piece:

@@ -47,14 +47,16 @@ def split_spec(spec: str) -> tuple[str, str]:
     return kind, name
 
 
-def place_of(spec: str) -> str | None:
-    """Whose key a SPEC needs: host, or host:port; None for models on this machine. Raises BadSetting."""
+def address_of(spec: str) -> Address | None:
+    """Which server a SPEC means; None for a model in this process, or none. Raises BadSetting."""
+    if spec == "quote":
+        return None
     kind, name = split_spec(spec)
     if kind == "ollama":
         from rag_lifelong.generate import ollama
 
-        return ollama.address().place
-    return _named(name)[1].place if kind == "openai" else None
+        return ollama.address()
+    return _named(name)[1] if kind == "openai" else None
 
 
 def _transformers(name: str, settings: ModelSettings) -> LanguageModel:

@@ -81,15 +81,15 @@ def _load(path: str, settings: ModelSettings, *, is_local: bool) -> tuple[Any, A
 
 
 def _in_eight_bits(model: Any) -> Any:
-    """The linear layers' weights in int8, what they multiply quantised as it comes."""
+    """The linear layers' weights in int8, a scale for each output; what they multiply is quantised as it comes."""
     import warnings
 
     import torch
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it will leave torch: the version is pinned
-        quantize = torch.ao.quantization.quantize_dynamic
-        return quantize(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)  # type: ignore[no-untyped-call]
+        how = {torch.nn.Linear: torch.ao.quantization.per_channel_dynamic_qconfig}
+        return torch.ao.quantization.quantize_dynamic(model, how, inplace=True)  # type: ignore[no-untyped-call]
 
 
 def _device(wanted: str, name: str) -> str:
