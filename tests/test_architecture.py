@@ -53,6 +53,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.word_index",
         "rag_lifelong.embed",
         "rag_lifelong.prompt",
+        "rag_lifelong.followup",
+        "rag_lifelong.compaction",
         "rag_lifelong.config",
     ),
     (
