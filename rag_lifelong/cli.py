@@ -217,9 +217,10 @@ def _config(options: Namespace) -> int:
 
         sys.stdout.write(as_json.written([as_json.setting(setting) for setting in found]))
         return DONE
-    width = max(len(str(setting.value)) for setting in found)
-    for setting in found:
-        value = safe_line(str(setting.value)) or '""'
+    shown = [str(s.value).lower() if isinstance(s.value, bool) else str(s.value) for s in found]  # as TOML has it
+    width = max(map(len, shown))
+    for setting, text in zip(found, shown, strict=True):
+        value = safe_line(text) or '""'
         sys.stdout.write(f"{setting.name:<12}  {value:<{width}}  {short_path(setting.origin)}\n")
     here, everywhere = short_path(str(path / FILE_NAME)), short_path(str(user_file()))
     sys.stdout.write(f"To change one: {here}, or for all knowledge bases {everywhere}\n")

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.terminal",),
     ("rag_lifelong.evaluate",),
     ("rag_lifelong.assistant",),
+    ("rag_lifelong.conversation",),
     ("rag_lifelong.retraction", "rag_lifelong.answering", "rag_lifelong.conflicts"),
     ("rag_lifelong.status",),
     ("rag_lifelong.follow",),
@@ -36,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.undo",
         "rag_lifelong.pruning",
         "rag_lifelong.folders",
+        "rag_lifelong.chats",
         "rag_lifelong.history",
         "rag_lifelong.standings",
         "rag_lifelong.stored_texts",
@@ -52,6 +54,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.word_index",
         "rag_lifelong.embed",
         "rag_lifelong.prompt",
+        "rag_lifelong.followup",
+        "rag_lifelong.compaction",
         "rag_lifelong.config",
     ),
     (
@@ -64,7 +68,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.rules",
     ),
     ("rag_lifelong.staleness", "rag_lifelong.calibration", "rag_lifelong.local_models"),
-    ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service"),
+    ("rag_lifelong.terms", "rag_lifelong.when", "rag_lifelong.service", "rag_lifelong.transcript"),
     ("rag_lifelong.types", "rag_lifelong.errors", "rag_lifelong.places"),
     ("ingest",),
 )
