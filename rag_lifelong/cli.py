@@ -110,7 +110,7 @@ def _ask(options: Namespace) -> int:
             found = assistant.ask(question, **scope, k=options.k)
             sys.stdout.write(as_json.written(as_json.answer(found)))
         else:
-            found = say(assistant, question, style=_style(assistant), scope=scope, k=options.k)
+            found = say(assistant, assistant.chat(), question, style=_style(assistant), scope=scope, k=options.k)
             if not options.quiet and not found.refused:
                 _note_once(assistant)
     return NOTHING if found.refused else DONE

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Literal
 
 from ingest.errors import IngestError
 from rag_lifelong.assistant import Assistant, Narrowing
 from rag_lifelong.errors import LifelongError
-from rag_lifelong.session import changing, guide, looking
+from rag_lifelong.session import changing, guide, looking, talking
 from rag_lifelong.session.asking import ask
 from rag_lifelong.session.state import Session
 from rag_lifelong.terminal import overview
@@ -22,20 +23,34 @@ from rag_lifelong.terminal.style import Style, safe_line, short_path
 DONE, ERROR, NOTHING = 0, 1, 4
 
 
-def chat(assistant: Assistant, *, style: Style, scope: Narrowing, k: int | None) -> int:
+def chat(
+    assistant: Assistant,
+    *,
+    style: Style,
+    scope: Narrowing,
+    k: int | None,
+    resume: int | Literal["last"] | None = None,
+    keep: bool = True,
+) -> int:
     """Talks until the input ends; gives the exit code.
 
-    On a terminal 0; through a pipe 1 if a line met an error, else 4 if the sources did not say, else 0.
+    resume, keep: as in `Assistant.chat`. On a terminal 0; through a pipe 1 if a line met an error, else 4 if the
+    sources did not say, else 0.
     """
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    session = Session(assistant, style=style, scope=scope, k=k, is_terminal=is_terminal)
-    if is_terminal:
-        _at_prompt(session)
-        return DONE
-    for question in joined(line.rstrip("\n") for line in sys.stdin):
-        if not take(session, question):
-            break
-    return ERROR if session.failed else NOTHING if session.refused else DONE
+    talk = assistant.chat(resume, keep=keep)
+    session = Session(assistant, talk, style=style, scope=scope, k=k, is_terminal=is_terminal, keeps=keep)
+    session.begin(talk)
+    try:
+        if is_terminal:
+            _at_prompt(session)
+            return DONE
+        for question in joined(line.rstrip("\n") for line in sys.stdin):
+            if not take(session, question):
+                break
+        return ERROR if session.failed else NOTHING if session.refused else DONE
+    finally:
+        session.talk.close()
 
 
 def take(session: Session, line: str) -> bool:
@@ -52,7 +67,7 @@ def take(session: Session, line: str) -> bool:
     except KeyboardInterrupt:
         if not session.is_terminal:
             raise
-        print("\nStopped.")
+        print("Stopped; what was said is kept. Again: /retry" if session.said else "Stopped.")
     except (LifelongError, IngestError) as error:
         session.failed = True
         print(changing.in_chat(f"lifelong: {safe_line(str(error))}"), file=None if session.is_terminal else sys.stderr)
@@ -107,6 +122,8 @@ def _at_prompt(session: Session) -> None:
 
     prompt = Prompt(session.assistant.knowledge_base.path, offers=offers(session), source=None, screen=None)
     print(session.style.dim(session.style.filled(banner(session))))
+    if session.talk.turns:
+        print(talking.resumed(session))
     while True:
         try:
             line = prompt.read(session.prompt())
@@ -114,6 +131,9 @@ def _at_prompt(session: Session) -> None:
                 break
         except KeyboardInterrupt:  # between two lines: nothing was going on
             continue
+    said = talking.leaving(session)
+    if said:
+        print(said)
 
 
 _SLASH: dict[str, Callable[[Session, str], None]] = {
@@ -121,6 +141,13 @@ _SLASH: dict[str, Callable[[Session, str], None]] = {
     "/why": looking.why,
     "/sources": looking.sources,
     "/copy": looking.copy,
+    "/retry": talking.retry,
+    "/good": partial(talking.rate, is_good=True),
+    "/bad": partial(talking.rate, is_good=False),
+    "/save": talking.save,
+    "/new": talking.new,
+    "/resume": talking.resume,
+    "/edit": talking.edit,
     "/search": looking.search,
     "/asof": changing.as_of,
     "/in": changing.within,

@@ -12,24 +12,22 @@ from contextlib import closing
 from typing import cast
 
 from rag_lifelong.assistant import Assistant, Narrowing
+from rag_lifelong.conversation import Conversation
 from rag_lifelong.session.naming import narrowed
 from rag_lifelong.session.state import Session
 from rag_lifelong.terminal import render
 from rag_lifelong.terminal.overview import count_of
-from rag_lifelong.terminal.style import Style, safe
+from rag_lifelong.terminal.style import Style, safe, safe_line
 from rag_lifelong.terminal.waiting import Waiting, unechoed
 from rag_lifelong.terminal.wrapping import Wrapping
 from rag_lifelong.types import Answer
 
 
-def say(assistant: Assistant, question: str, *, style: Style, scope: Narrowing, k: int | None) -> Answer:
+def say(
+    assistant: Assistant, talk: Conversation, question: str, *, style: Style, scope: Narrowing, k: int | None
+) -> Answer:
     """Prints an answer as it comes, then what it rests on."""
-    before = assistant.last_hits
-    written(assistant.stream(question, **scope, k=k), style, doing=lambda: _doing(assistant, before), keep=None)
-    found = assistant.last_answer
-    assert found is not None  # stream() has come to its end
-    rest_on(assistant, found, style)
-    return found
+    return _said(assistant, talk, talk.stream(question, **scope, k=k), style, hear=lambda piece: None)
 
 
 def ask(session: Session, question: str) -> None:
@@ -38,42 +36,56 @@ def ask(session: Session, question: str) -> None:
     if not question:
         print("What about it? Ask a question beside the name.")
         return
+    if scope is not session.scope:
+        print(session.style.dim(f"in {safe_line(', '.join(scope['within']))}"))
+    _answered(session, question, session.talk.stream(question, **scope, k=session.k))
+
+
+def ask_again(session: Session) -> None:
+    """Asks the last question once more; the answer takes the place of the last one."""
+    _answered(session, session.talk.turns[-1].question, session.talk.retry())
+
+
+def _answered(session: Session, question: str, stream: Iterator[str]) -> None:
     session.question, session.shown, session.answer, session.said, session.hits = question, (), None, "", ()
-    before = session.assistant.last_hits
-    written(
-        session.assistant.stream(question, **scope, k=session.k),
-        session.style,
-        doing=lambda: _doing(session.assistant, before),
-        keep=session.hear,
-    )
-    found = session.assistant.last_answer
-    assert found is not None  # stream() has come to its end
+    found = _said(session.assistant, session.talk, stream, session.style, hear=session.hear)
+    session.question = found.asked_as or question
     session.hits = session.assistant.last_hits
     session.shown = found.nearest if found.refused else found.citations
     session.answer, session.said = found, found.text
     session.refused |= found.refused
-    rest_on(session.assistant, found, session.style)
     print()
 
 
-def written(
-    stream: Iterator[str], style: Style, *, doing: Callable[[], str], keep: Callable[[str], None] | None
-) -> None:
-    """Prints pieces as they come, broken to the width, with a wheel until the first.
+def _said(
+    assistant: Assistant, talk: Conversation, stream: Iterator[str], style: Style, *, hear: Callable[[str], None]
+) -> Answer:
+    """Prints pieces as they come, broken to the width, with a wheel until the first; then what they rest on.
 
-    keep: told each piece before it is printed. Closed at once on ^C, so that a model stops.
+    hear: told each piece before it is printed. The stream is closed at once on ^C, so that a model stops.
     """
     is_watched = sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    wheel = Waiting(sys.stderr if is_watched else None, doing, style=style.dim)
+    before = assistant.last_hits
+    wheel = Waiting(sys.stderr if is_watched else None, lambda: _doing(assistant, before), style=style.dim)
     wrapping = Wrapping(style.width)
-    with closing(cast("Generator[str, None, None]", stream)) as pieces, unechoed(sys.stdin), wheel:
-        for piece in pieces:
-            wheel.end()
-            if keep is not None:
-                keep(piece)
-            sys.stdout.write(wrapping.feed(safe(piece)))
-            sys.stdout.flush()
-    print(wrapping.end())
+    is_first = True
+    with closing(cast("Generator[str, None, None]", stream)) as pieces, unechoed(sys.stdin):
+        try:
+            with wheel:
+                for piece in pieces:
+                    wheel.end()
+                    if is_first and talk.asked_as is not None:
+                        print(style.dim(style.filled(safe_line(f"asked as: {talk.asked_as}"))))
+                    is_first = False
+                    hear(piece)
+                    sys.stdout.write(wrapping.feed(safe(piece)))
+                    sys.stdout.flush()
+        finally:
+            print(wrapping.end())
+    found = talk.last_answer
+    assert found is not None  # the stream has come to its end
+    rest_on(assistant, found, style)
+    return found
 
 
 def rest_on(assistant: Assistant, found: Answer, style: Style) -> None:

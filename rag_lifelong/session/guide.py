@@ -136,8 +136,8 @@ HELP: tuple[tuple[str, str], ...] = tuple((entry.typed, entry.purpose) for entry
 """("/name ARGUMENT", purpose), as completion takes it."""
 
 _FOOT = (
-    "Anything else is a question; @path in it asks that document alone. Tab completes,",
-    "^R finds what you asked, Esc Enter or \\ Enter goes on in a new line, ^C stops.",
+    "Anything else is a question; @path in it asks that one alone. Tab completes,",
+    "^R finds what you asked, Esc Enter or \\ Enter begins a new line, ^C stops.",
 )
 
 

@@ -11,6 +11,7 @@ import sys
 from rag_lifelong.session.state import Session
 from rag_lifelong.terminal import clipboard, render
 from rag_lifelong.terminal.editor import open_file, page_text
+from rag_lifelong.terminal.overview import count_of
 from rag_lifelong.terminal.style import place, safe
 from rag_lifelong.terms import query_terms
 from rag_lifelong.types import Citation, Hit
@@ -63,7 +64,8 @@ def why(session: Session, rest: str) -> None:
     asked = query_terms(session.question)
     for citation in cited:
         print(_why_cited(session, citation, asked))
-    print(session.style.dim(f"Of {len(session.hits)} passages found; each of them: /why all"))
+    if session.hits:
+        print(session.style.dim(f"Of {count_of(len(session.hits), 'passage')} found; each of them: /why all"))
 
 
 def search(session: Session, rest: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag_lifelong.assistant import Assistant, Narrowing
+from rag_lifelong.conversation import Conversation
 from rag_lifelong.terminal.style import Style, short_path
 from rag_lifelong.types import Answer, Citation, Hit
 
@@ -17,17 +18,20 @@ from rag_lifelong.types import Answer, Citation, Hit
 class Session:
     """One chat in the terminal.
 
-    is_terminal: somebody sits at it; else lines come through a pipe. scope: what questions are narrowed to.
+    talk: the conversation, kept or not. keeps: whether a chat is kept. is_terminal: somebody sits at it; else lines come
+    through a pipe. scope: what questions are narrowed to.
     shown: what /open counts in. question: the last asked or searched for. answer: the last, None before the first or
     after one that was stopped. said: the text of the last answer as far as it came.
     failed, refused: whether a command failed, and whether the sources did not say, for the exit code of a pipe.
     """
 
     assistant: Assistant
+    talk: Conversation
     style: Style
     scope: Narrowing
     k: int | None
     is_terminal: bool
+    keeps: bool = True
     shown: Sequence[Citation | Hit] = ()
     hits: Sequence[Hit] = ()
     question: str = ""
@@ -35,6 +39,16 @@ class Session:
     said: str = ""
     failed: bool = False
     refused: bool = False
+
+    def begin(self, talk: Conversation) -> None:
+        """Talks in another conversation from here on; what was said last in it is at hand."""
+        self.talk.close()
+        self.talk = talk
+        self.question, self.hits, self.shown, self.answer, self.said = "", (), (), None, ""
+        if talk.turns:
+            last = talk.turns[-1]
+            self.question, self.answer, self.said = last.asked_as, last.answer, last.answer.text
+            self.shown = last.answer.citations
 
     def hear(self, piece: str) -> None:
         """A piece of the answer has come."""

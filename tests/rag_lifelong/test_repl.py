@@ -73,7 +73,7 @@ def assistant(tmp_path: Path, notes: Path) -> Iterator[Assistant]:
 
 @pytest.fixture
 def session(assistant: Assistant) -> Session:
-    return Session(assistant, style=PLAIN, scope={}, k=None, is_terminal=False)
+    return Session(assistant, assistant.chat(), style=PLAIN, scope={}, k=None, is_terminal=False)
 
 
 def said(session: Session, capsys: pytest.CaptureFixture[str], line: str) -> list[str]:
