@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from rag_lifelong import __version__
-from rag_lifelong.answering import ANSWER_TOKENS, name_of
+from rag_lifelong.answering import ANSWER_TOKENS
 from rag_lifelong.compaction import remembered
 from rag_lifelong.errors import KnowledgeBaseBusy, KnowledgeBaseUnusable, NothingAsked, StorageFull
 from rag_lifelong.followup import stand_alone
@@ -115,7 +115,7 @@ class Conversation:
         last = self._last()
         return self._stream(last.turn.question, last.scope, before=len(self._turns) - 1)
 
-    def rate(self, is_good: bool, note: str = "") -> None:  # noqa: FBT001 the word says it: rate(True)
+    def rate(self, is_good: bool, note: str = "") -> None:
         """What the user says of the last answer. Raises NothingAsked."""
         last = self._last()
         rating = Rating(is_good, note, self._now())
@@ -131,7 +131,9 @@ class Conversation:
     # -- inside
 
     def _now(self) -> datetime:
-        return self._assistant.knowledge_base.now()
+        """As exactly as it is kept."""
+        now = self._assistant.knowledge_base.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def _last(self) -> KeptTurn:
         if not self._turns:
@@ -221,7 +223,9 @@ def sources_of(base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_wo
         add(hit.document_id, hit.revision_id, hit.start, hit.end, is_said=True)
     for hit in hits:
         add(hit.document_id, hit.revision_id, hit.start, hit.end, is_said=is_worded)
-    named = [one.standing.superseded_by for one in (*found.citations, *found.nearest, *(hits if is_worded else ()))]
+    standings = [citation.standing for citation in found.citations]
+    standings += [hit.standing for hit in (*found.nearest, *(hits if is_worded else ()))]
+    named = [standing.superseded_by for standing in standings]
     for path in dict.fromkeys(path for path in named if path is not None):
         for document_id in base.documents_ever_at(path):
             add(document_id, None, 0, 0, is_said=True)

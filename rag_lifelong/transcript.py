@@ -63,7 +63,7 @@ def _footnote(citation: Citation, turn: int) -> str:
         place += f", p. {citation.page}"
     label = f" · {citation.label}" if citation.label else ""
     quote = " ".join(citation.quote.split())
-    return f'[^{turn}-{citation.number}]: {_literal(f"{place}{label} · version {citation.version}: “{quote}”")}'
+    return f"[^{turn}-{citation.number}]: {_literal(f'{place}{label} · version {citation.version}: “{quote}”')}"
 
 
 def _literal(text: str) -> str:
