@@ -133,7 +133,9 @@ class Conversation:
     # -- inside
 
     def _now(self) -> datetime:
-        return self._assistant.knowledge_base.now()
+        """As exactly as it is kept."""
+        now = self._assistant.knowledge_base.now()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def _last(self) -> KeptTurn:
         if not self._turns:
@@ -223,7 +225,9 @@ def sources_of(base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_wo
         add(hit.document_id, hit.revision_id, hit.start, hit.end, is_said=True)
     for hit in hits:
         add(hit.document_id, hit.revision_id, hit.start, hit.end, is_said=is_worded)
-    named = [one.standing.superseded_by for one in (*found.citations, *found.nearest, *(hits if is_worded else ()))]
+    standings = [citation.standing for citation in found.citations]
+    standings += [hit.standing for hit in (*found.nearest, *(hits if is_worded else ()))]
+    named = [standing.superseded_by for standing in standings]
     for path in dict.fromkeys(path for path in named if path is not None):
         for document_id in base.documents_ever_at(path):
             add(document_id, None, 0, 0, is_said=True)

@@ -289,18 +289,3 @@ class Finding:
     is_well: bool
     message: str
     remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question and its answer, as remembered in a conversation.
-
-    number: 1, 2, … within the conversation. question: as typed. asked_as: stand-alone, as the sources were asked; equal
-    to `question` if nothing was carried over.
-    """
-
-    number: int
-    question: str
-    asked_as: str
-    answer: Answer
-    at: datetime

@@ -306,7 +306,8 @@ def _with_told(connection: sqlite3.Connection, turn_ids: Collection[int]) -> set
     found: set[int] = set()
     for turn_id in turn_ids:
         rows = connection.execute(
-            f"SELECT t.id FROM turns s JOIN turns t ON t.id = s.id OR ({later}) WHERE s.id = ? AND t.answer IS NOT NULL",
+            f"SELECT t.id FROM turns s JOIN turns t ON t.id = s.id OR ({later}) "
+            "WHERE s.id = ? AND t.answer IS NOT NULL",
             (turn_id,),
         )
         found.update(int(row[0]) for row in rows)

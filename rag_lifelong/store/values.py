@@ -1,7 +1,7 @@
 """What flows (frozen dataclasses) ⇄ JSON text, as the store keeps it.
 
-Rule: `read(written(value), type(value)) == value`. A field that the text lacks, since an older program wrote it, has its
-default; one that this program does not know is left out.
+Rule: `read(written(value), type(value)) == value`. A field that the text lacks, since an older program wrote it, has
+its default; one that this program does not know is left out.
 """
 
 from __future__ import annotations
