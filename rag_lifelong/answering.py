@@ -20,6 +20,7 @@ from rag_lifelong.reading import document_of
 from rag_lifelong.types import Answer, Citation, Hit, Verdict
 
 REFUSAL = "Your sources do not say."
+STOPPED = "[stopped]"
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
 
@@ -64,6 +65,13 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
     is_refused = not text or text.startswith(REFUSAL.rstrip("."))
     cited = () if is_refused else tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
     return _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+
+
+def stopped(knowledge_base: KnowledgeBase, asked: Asked, said: str, *, model: LanguageModel) -> Answer:
+    """What a model had said when it was stopped, marked so; with the passages that it had cited."""
+    text, numbers = kept_markers(said.strip(), len(asked.hits))
+    cited = tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
+    return _answer(knowledge_base, asked, f"{text} {STOPPED}", cited, model)
 
 
 def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:

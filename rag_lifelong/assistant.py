@@ -16,7 +16,7 @@ from typing import Literal, TypedDict
 from ingest.scan import Rules
 from rag_lifelong import conflicts, retraction, status, sync, verify
 from rag_lifelong import rules as rule_file
-from rag_lifelong.answering import Asked, answer, name_of
+from rag_lifelong.answering import Asked, answer, name_of, stopped
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config, rules_of
 from rag_lifelong.conflicts import Conflict
@@ -519,6 +519,13 @@ class Assistant:
         asked = Asked(question, hits, version=number, as_of=None if narrowed.as_of is None else number, told=told)
         self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model)
         return self.last_answer
+
+    def stopped(self, question: str, narrowed: Narrowed, said: str) -> Answer:
+        """The answer that `answering` has not come to the end of, as far as the model had `said` it."""
+        assert self._model is not None  # a quotation is said in one piece
+        number = self.knowledge_base.version_number(narrowed.as_of)
+        asked = Asked(question, self.last_hits, number, as_of=None if narrowed.as_of is None else number)
+        return stopped(self.knowledge_base, asked, said, model=self._model)
 
     # -- conversations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -46,6 +47,9 @@ class Answering(Protocol):
 
     def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
         """The text piece by piece; gives the whole. told: what was said before, for a model."""
+
+    def stopped(self, question: str, narrowed: Narrowed, said: str) -> Answer:
+        """An answer that a model has not said to its end."""
 
 
 class Conversation:
@@ -154,28 +158,40 @@ class Conversation:
         if model is not None and turns:
             budget = (model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
             told = remembered(turns, model=model, budget_tokens=budget)
-        found = yield from self._assistant.answering(asked_as, narrowed, told=told)
-        found = replace(found, question=question, asked_as=self.asked_as)
-        self.last_answer = self._assistant.last_answer = found
-        hits = self._assistant.last_hits
-        turn = Turn(number=before + 1, question=question, asked_as=asked_as, answer=found, at=self._now())
-        if before < len(self._turns):
-            if self._saved == len(self._turns):
-                self._replaces, self._saved = self._turns[-1].turn.number, before
-            del self._turns[before:]
-        self._turns.append(
-            KeptTurn(
-                turn=turn,
-                chat_id=self.id,
-                scope=narrowed,
-                hits=hits,
-                sources=sources_of(base, found, hits, is_worded=model is not None),
-                embedder=base.embedder.fingerprint,
-                program=__version__,
-                was_told=bool(told),
+        said: list[str] = []
+
+        def take_in(found: Answer, *, is_whole: bool) -> None:
+            found = replace(found, question=question, asked_as=self.asked_as)
+            self.last_answer = self._assistant.last_answer = found
+            hits = self._assistant.last_hits
+            turn = Turn(number=before + 1, question=question, asked_as=asked_as, answer=found, at=self._now())
+            if before < len(self._turns):
+                if self._saved == len(self._turns):
+                    self._replaces, self._saved = self._turns[-1].turn.number, before
+                del self._turns[before:]
+            self._turns.append(
+                KeptTurn(
+                    turn=turn,
+                    chat_id=self.id,
+                    scope=narrowed,
+                    hits=hits,
+                    sources=sources_of(base, found, hits, is_worded=model is not None),
+                    embedder=base.embedder.fingerprint,
+                    program=__version__,
+                    was_told=bool(told),
+                    is_case=is_whole,
+                )
             )
-        )
-        self._keep()
+            self._keep()
+
+        try:
+            found = yield from _heard(self._assistant.answering(asked_as, narrowed, told=told), said)
+        except (GeneratorExit, KeyboardInterrupt):  # its reader has closed it, or pressed ^C
+            is_retry = before < len(self._turns)  # then the whole answer that is there is better
+            if model is not None and "".join(said).strip() and not is_retry:
+                take_in(self._assistant.stopped(asked_as, narrowed, "".join(said)), is_whole=False)
+            raise
+        take_in(found, is_whole=True)
 
     def _as_it_stands(self, kept: KeptTurn, version: int) -> Turn:
         """A turn before, without its answer if the sources no longer say that."""
@@ -200,6 +216,19 @@ class Conversation:
             replace(kept, turn=turn, chat_id=self.id) for kept, turn in zip(waiting, turns, strict=True)
         ]
         self._saved, self._replaces, self._is_told = len(self._turns), None, False
+
+
+def _heard(stream: Generator[str, None, Answer], said: list[str]) -> Generator[str, None, Answer]:
+    """The same pieces and answer; each piece goes into `said` too."""
+    with closing(stream):
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as ended:
+                answer: Answer = ended.value
+                return answer
+            said.append(piece)
+            yield piece
 
 
 def sources_of(base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_worded: bool) -> tuple[Source, ...]:

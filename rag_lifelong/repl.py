@@ -67,7 +67,7 @@ def take(session: Session, line: str) -> bool:
     except KeyboardInterrupt:
         if not session.is_terminal:
             raise
-        print("Stopped; what was said is kept. Again: /retry" if session.said else "Stopped.")
+        print("Stopped." if session.answer is None else "Stopped; what was said is kept. To ask again: /retry")
     except (LifelongError, IngestError) as error:
         session.failed = True
         print(changing.in_chat(f"lifelong: {safe_line(str(error))}"), file=None if session.is_terminal else sys.stderr)

@@ -48,13 +48,22 @@ def ask_again(session: Session) -> None:
 
 def _answered(session: Session, question: str, stream: Iterator[str]) -> None:
     session.question, session.shown, session.answer, session.said, session.hits = question, (), None, "", ()
-    found = _said(session.assistant, session.talk, stream, session.style, hear=session.hear)
-    session.question = found.asked_as or question
-    session.hits = session.assistant.last_hits
-    session.shown = found.nearest if found.refused else found.citations
-    session.answer, session.said = found, found.text
+    try:
+        found = _said(session.assistant, session.talk, stream, session.style, hear=session.hear)
+    except KeyboardInterrupt:
+        _take_in(session, session.talk.last_answer)  # what was kept of it
+        raise
+    _take_in(session, found)
     session.refused |= found.refused
     print()
+
+
+def _take_in(session: Session, found: Answer | None) -> None:
+    session.hits = session.assistant.last_hits
+    if found is not None:
+        session.question = found.asked_as or found.question
+        session.shown = found.nearest if found.refused else found.citations
+        session.answer, session.said = found, found.text
 
 
 def _said(

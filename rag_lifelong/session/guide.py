@@ -61,6 +61,13 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "Asks the last question again in place of its answer; with SPEC by another language model, which then "
                 "stays: /retry transformers:~/models/qwen",
             ),
+            Entry(
+                "/good [NOTE]",
+                "it was right",
+                "Keeps with the question and its answer that this was right, and why. lifelong replay asks such "
+                "questions again and tells what has changed.",
+            ),
+            Entry("/bad [NOTE]", "it was wrong", "Keeps with the question and its answer that this was wrong, and why."),
         ),
     ),
     (
@@ -92,6 +99,19 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "the chat",
         (
+            Entry("/new", "begin another", "Begins another chat; the last one is kept, see /resume."),
+            Entry(
+                "/resume [ID]",
+                "go on with another",
+                "Goes on with a chat that was kept, as /chats numbers them; without ID with the last other one.",
+            ),
+            Entry("/chats", "those kept", "The chats kept; with the options of lifelong chats."),
+            Entry(
+                "/save FILE",
+                "as Markdown",
+                "Writes this chat to a new file as Markdown, its citations as footnotes; /save --force FILE over an old "
+                "one.",
+            ),
             Entry(
                 "/edit",
                 "write it in $EDITOR",

@@ -211,9 +211,13 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     session.is_terminal = True
     model = Talker("Ana ", None)
     assistant.use_model(model)
-    assert said(session, capsys, QUESTION) == ["Ana ", "Stopped."]
+    assert said(session, capsys, QUESTION) == ["Ana ", "Stopped; what was said is kept. To ask again: /retry"]
     assert model.is_stopped
+    assert [turn.answer.text for turn in session.talk.turns] == ["Ana [stopped]"]
     assert said(session, capsys, "/open 1") == ["Nothing has been cited yet."]
+    assistant.use_model(Talker(None))
+    assert said(session, capsys, QUESTION) == ["", "Stopped."]  # before the first word
+    assert len(session.talk.turns) == 1
     assistant.use_model("quote")
     assert said(session, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
 
@@ -235,7 +239,7 @@ def test_the_model_has_stopped_before_the_prompt_is_back(
 
     monkeypatch.setattr("sys.stdout", Screen())
     assert take(session, QUESTION)
-    assert ("\nStopped.", True) in seen
+    assert ("Stopped; what was said is kept. To ask again: /retry", True) in seen
 
 
 @pytest.mark.parametrize("cut", [1, 3, 7, 100])
@@ -407,7 +411,7 @@ def test_control_c_stops_the_answer_and_not_the_program(tmp_path: Path, assistan
         terminal.send(QUESTION + "\r")
         terminal.expect_exact("piece3 ")
         terminal.sendintr()
-        terminal.expect_exact("Stopped.")
+        terminal.expect_exact("Stopped; what was said is kept. To ask again: /retry")
         terminal.send("/model\r")
         terminal.expect_exact("model: slow")
         terminal.send("/quit\r")
