@@ -100,7 +100,7 @@ def _bare(parser: Parser, options: Namespace) -> int:
 
 
 def _ask(options: Namespace) -> int:
-    from rag_lifelong.repl import say
+    from rag_lifelong.session.asking import say
     from rag_lifelong.terminal import as_json
     from rag_lifelong.terminal.commands import question_of, scope_of
     from rag_lifelong.terminal.talks import gone_on_with

@@ -62,6 +62,8 @@ class Conversation:
         self._is_told = False  # that it is not kept
         self.id = chat_id if keeps else None
         self.last_answer: Answer | None = None
+        self.asked_as: str | None = None
+        """The question now being answered, as the sources are asked; None if that is as it was typed."""
 
     def __enter__(self) -> Conversation:
         return self
@@ -147,13 +149,13 @@ class Conversation:
         version = base.version_number(narrowed.as_of)
         turns = [self._as_it_stands(kept, version) for kept in self._turns[:before]]
         asked_as = stand_alone(question, turns, model=model) if turns else question
+        self.asked_as = None if asked_as == question else asked_as
         told = ""
         if model is not None and turns:
             budget = (model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
             told = remembered(turns, model=model, budget_tokens=budget)
         found = yield from self._assistant.answering(asked_as, narrowed, told=told)
-        is_alone = asked_as == question
-        found = replace(found, question=question, asked_as=None if is_alone else asked_as)
+        found = replace(found, question=question, asked_as=self.asked_as)
         self.last_answer = self._assistant.last_answer = found
         hits = self._assistant.last_hits
         turn = Turn(number=before + 1, question=question, asked_as=asked_as, answer=found, at=self._now())

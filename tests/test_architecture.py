@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.__main__",),
     ("rag_lifelong.cli",),
     ("rag_lifelong.repl",),
+    ("rag_lifelong.session",),
     ("rag_lifelong.terminal",),
     ("rag_lifelong.evaluate",),
     ("rag_lifelong.assistant",),
