@@ -310,6 +310,10 @@ class Assistant:
         """
         return retraction.forget_everywhere(self.knowledge_base, paths)
 
+    def answers_from(self, *paths: str | Path) -> int:
+        """How many answers of conversations `forget_everywhere` would remove with these paths."""
+        return retraction.answers_from(self.knowledge_base, paths)
+
     def pruning_plan(
         self, *, keep_for: str | None = None, keep_last: int | None = None, within: Sequence[str] = ()
     ) -> Pruning:

@@ -103,14 +103,15 @@ def _ask(options: Namespace) -> int:
     from rag_lifelong.session.asking import say
     from rag_lifelong.terminal import as_json
     from rag_lifelong.terminal.commands import question_of, scope_of
+    from rag_lifelong.terminal.talks import gone_on_with
 
-    question, scope = question_of(options.question), scope_of(options)
-    with _opened(options, with_model=True) as assistant:
+    question, scope, resume = question_of(options.question), scope_of(options), gone_on_with(options)
+    with _opened(options, with_model=True) as assistant, assistant.chat(resume, keep=not options.no_save) as talk:
         if options.json:
-            found = assistant.ask(question, **scope, k=options.k)
+            found = talk.ask(question, **scope, k=options.k)
             sys.stdout.write(as_json.written(as_json.answer(found)))
         else:
-            found = say(assistant, assistant.chat(), question, style=_style(assistant), scope=scope, k=options.k)
+            found = say(assistant, talk, question, style=_style(assistant), scope=scope, k=options.k)
             if not options.quiet and not found.refused:
                 _note_once(assistant)
     return NOTHING if found.refused else DONE
@@ -119,7 +120,9 @@ def _ask(options: Namespace) -> int:
 def _chat(options: Namespace) -> int:
     from rag_lifelong.repl import chat
     from rag_lifelong.terminal.commands import missing, scope_of
+    from rag_lifelong.terminal.talks import gone_on_with
 
+    resume, keep = gone_on_with(options), not getattr(options, "no_save", False)
     scope = scope_of(options)
     folder = getattr(options, "watch", None)  # the bare command has no such option
     if folder is not None:
@@ -127,7 +130,7 @@ def _chat(options: Namespace) -> int:
     with _opened(options, create=folder is not None, with_model=True) as assistant:
         if folder is not None:
             assistant.watch(folder)
-        return chat(assistant, style=_style(assistant), scope=scope, k=options.k)
+        return chat(assistant, style=_style(assistant), scope=scope, k=options.k, resume=resume, keep=keep)
 
 
 def _watch(options: Namespace) -> int:
