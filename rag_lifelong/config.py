@@ -39,6 +39,7 @@ class Config:
     settle_ms: int
     editor_uri: str
     color: str
+    notes_folder: str
     rules: tuple[Rule, ...] = ()
 
 
@@ -52,6 +53,7 @@ DEFAULTS = Config(
     settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
+    notes_folder="",
 )
 
 PURPOSES = {
@@ -65,6 +67,7 @@ PURPOSES = {
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
+    "notes_folder": "where `remember` writes, such as ~/vault/notes; empty for notes/ beside the store",
 }
 
 _RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}

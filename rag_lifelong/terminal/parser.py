@@ -26,6 +26,7 @@ GROUPS = (
             ("sync", "make the knowledge base equal to the folders, once"),
             ("status", "what is in it, what waits, what failed; or all about one file"),
             ("list", "the documents stored"),
+            ("remember", "keep a note that can be asked for, or how answers are to be"),
             ("show", "a document's stored text, also when its file is gone"),
             ("forget", "take documents out of every answer about now"),
         ),
@@ -92,6 +93,13 @@ EXAMPLES = {
         "lifelong show ~/notes/old.md:40",
         "lifelong show old.md --as-of 3",
     ),
+    "remember": (
+        'lifelong remember "five attempts is final until the audit"',
+        "lifelong remember < minutes.txt",
+        "lifelong remember --always \"give the PEP number\" --in 'peps/*'",
+        "lifelong remember --list",
+        "lifelong remember --drop 2",
+    ),
     "forget": (
         "lifelong forget ~/notes/old.md",
         "lifelong forget ~/notes/drafts",
@@ -142,7 +150,7 @@ EXAMPLES = {
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember chats models distill adapters replay".split())
+LATER = frozenset("chats models distill adapters replay".split())
 """Commands that are to come; typing one says so."""
 
 _QUESTIONS = ("ask", "search", "chat")
@@ -172,7 +180,7 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
         ("--in",),
         "GLOB",
         "only documents with such a path, or in such a folder (repeatable)",
-        (*_QUESTIONS, "list", "prune"),
+        (*_QUESTIONS, "list", "prune", "remember"),
     ),
     (
         ("-k",),
@@ -335,6 +343,12 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["list"].add_argument(
         "--stale", action="store_true", help="only documents past their time to live, superseded or retired"
     )
+    made["remember"].add_argument("text", nargs="*", metavar="TEXT", help=piped)
+    made["remember"].add_argument(
+        "--always", action="store_true", help='a preference: how answers are to be, such as "answer in German"'
+    )
+    made["remember"].add_argument("--list", action="store_true", help="the preferences in force, with their numbers")
+    made["remember"].add_argument("--drop", type=_positive, metavar="N", help="preference N goes, as listed")
     made["show"].add_argument("path", metavar="PATH[:LINE]", help="a stored document; from LINE on")
     made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
     made["forget"].add_argument("--everywhere", action="store_true", help="remove from all versions, for good")
