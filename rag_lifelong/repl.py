@@ -155,6 +155,8 @@ _SLASH: dict[str, Callable[[Session, str], None]] = {
     "/model": changing.model,
     "/add": changing.add,
     "/forget": changing.forget,
+    "/remember": changing.remember,
+    "/preferences": changing.preferences,
     "/undo": changing.undo,
     "/status": changing.status,
     **{f"/{name}": partial(changing.as_typed, name=name) for name in changing.AS_TYPED},

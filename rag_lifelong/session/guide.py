@@ -67,7 +67,15 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "Keeps with the question and its answer that this was right, and why. lifelong replay asks such "
                 "questions again and tells what has changed.",
             ),
-            Entry("/bad [NOTE]", "it was wrong", "Keeps with the question and its answer that this was wrong, and why."),
+            Entry(
+                "/bad [NOTE]", "it was wrong", "Keeps with the question and its answer that this was wrong, and why."
+            ),
+            Entry(
+                "/save FILE",
+                "this chat, Markdown",
+                "Writes this chat to a new file as Markdown, its citations as footnotes; over an old one: "
+                "/save --force FILE",
+            ),
         ),
     ),
     (
@@ -107,12 +115,6 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             ),
             Entry("/chats", "those kept", "The chats kept; with the options of lifelong chats."),
             Entry(
-                "/save FILE",
-                "as Markdown",
-                "Writes this chat to a new file as Markdown, its citations as footnotes; /save --force FILE over an old "
-                "one.",
-            ),
-            Entry(
                 "/edit",
                 "write it in $EDITOR",
                 "Opens $VISUAL or $EDITOR; what you save is asked. An empty file asks nothing.",
@@ -131,6 +133,17 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "/forget PATH",
                 "out of answers",
                 "Takes documents out of every answer about now; their files stay. /undo takes it back.",
+            ),
+            Entry(
+                "/remember TEXT",
+                "keep a note",
+                "Writes TEXT as a dated note, which answers like your other documents. A wish about how answers are to "
+                'be: /remember --always "answer in German"; it speaks to a language model.',
+            ),
+            Entry(
+                "/preferences",
+                "your standing wishes",
+                "The wishes about how answers are to be, numbered; one less: /remember --drop N",
             ),
         ),
     ),

@@ -121,7 +121,7 @@ def test_version(run: Run) -> None:
         (["ask", "--dated", "2026-13-01..", "x"], "lifelong: cannot read --dated '2026-13-01..'; give FROM..TO, such as 2026-01-01..2026-03-31\n"),
         (["ask", ""], "lifelong: the question is empty\n"),
         (["rules", "--as-of", "3"], "lifelong: rules takes no --as-of, which is for ask, search, chat, list, show; see: lifelong rules --help\n"),
-        (["--in", "a", "conflicts"], "lifelong: conflicts takes no --in, which is for ask, search, chat, list, prune; see: lifelong conflicts --help\n"),
+        (["--in", "a", "conflicts"], "lifelong: conflicts takes no --in, which is for ask, search, chat, list, prune, remember; see: lifelong conflicts --help\n"),
         (["list", "-k", "3"], "lifelong: list takes no -k, which is for ask, search, chat, versions, conflicts, service, evaluate; see: lifelong list --help\n"),
         (["evaluate", "--dated", "2026-01-01"], "lifelong: evaluate takes no --dated, which is for ask, search, chat, list; see: lifelong evaluate --help\n"),
         (["list", "--fail"], "lifelong: unrecognized arguments: --fail; see: lifelong --help\n"),

@@ -314,7 +314,7 @@ def test_lines_pasted_are_one_question(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("/s", ["/sources", "/search ", "/status"]),
+        ("/s", ["/sources", "/save ", "/search ", "/status"]),
         ("/asof 1", ["/asof 12", "/asof 1"]),
         ("/diff 1 12", ["/diff 1 12"]),
         ("/forget ONC", ["/forget ~/notes/oncall.md"]),
