@@ -70,7 +70,8 @@ def take(session: Session, line: str) -> bool:
         print("Stopped." if session.answer is None else "Stopped; what was said is kept. To ask again: /retry")
     except (LifelongError, IngestError) as error:
         session.failed = True
-        print(changing.in_chat(f"lifelong: {safe_line(str(error))}"), file=None if session.is_terminal else sys.stderr)
+        said = session.style.filled(changing.in_chat(f"lifelong: {safe_line(str(error))}"))
+        print(said, file=None if session.is_terminal else sys.stderr)
     return True
 
 
@@ -157,7 +158,6 @@ _SLASH: dict[str, Callable[[Session, str], None]] = {
     "/forget": changing.forget,
     "/remember": changing.remember,
     "/preferences": changing.preferences,
-    "/undo": changing.undo,
     "/status": changing.status,
     **{f"/{name}": partial(changing.as_typed, name=name) for name in changing.AS_TYPED},
 }

@@ -13,7 +13,7 @@ from typing import cast
 
 from rag_lifelong.assistant import Assistant, Narrowing
 from rag_lifelong.conversation import Conversation
-from rag_lifelong.session.naming import narrowed
+from rag_lifelong.session.naming import named_in, narrowed
 from rag_lifelong.session.state import Session
 from rag_lifelong.terminal import render
 from rag_lifelong.terminal.overview import count_of
@@ -37,7 +37,7 @@ def ask(session: Session, question: str) -> None:
         print("What about it? Ask a question beside the name.")
         return
     if scope is not session.scope:
-        print(session.style.dim(f"in {safe_line(', '.join(scope['within']))}"))
+        print(session.style.dim(session.style.filled(f"in {named_in(session.assistant, scope)}")))
     _answered(session, question, session.talk.stream(question, **scope, k=session.k))
 
 
@@ -90,7 +90,8 @@ def _said(
                     sys.stdout.write(wrapping.feed(safe(piece)))
                     sys.stdout.flush()
         finally:
-            print(wrapping.end())
+            if not is_first:
+                print(wrapping.end())
     found = talk.last_answer
     assert found is not None  # the stream has come to its end
     rest_on(assistant, found, style)

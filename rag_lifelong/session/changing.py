@@ -21,8 +21,8 @@ from rag_lifelong.terminal.parser import Usage, build_parser, refuse_useless
 from rag_lifelong.terminal.progress import Stopped
 from rag_lifelong.terminal.style import safe_line
 
-AS_TYPED = ("versions", "history", "diff", "rules", "conflicts", "chats")  # one command line for both
-_IN_CHAT = re.compile(rf"\blifelong ({'|'.join([*AS_TYPED, 'undo', 'add', 'forget', 'remember'])})\b")
+AS_TYPED = ("versions", "history", "diff", "rules", "conflicts", "chats", "undo")  # one command line for both
+_IN_CHAT = re.compile(rf"\blifelong ({'|'.join([*AS_TYPED, 'add', 'forget', 'remember'])})\b")
 
 
 def as_of(session: Session, rest: str) -> None:
@@ -100,14 +100,6 @@ def forget(session: Session, rest: str) -> None:
     print(overview.forgotten(version, taken_out).replace("lifelong add", "/add"))
 
 
-def undo(session: Session, rest: str) -> None:
-    """/undo: take back what a command changed last."""
-    plan = session.assistant.undo_plan()
-    done = session.assistant.undo(plan.version.number)
-    print(overview.undo_plan(plan))
-    print(overview.undone(plan, done))
-
-
 def status(session: Session, rest: str) -> None:
     """/status [PATH]: the knowledge base at a glance, or all about one file."""
     paths = paths_in(rest)
@@ -167,4 +159,4 @@ def paths_in(text: str) -> list[str]:
 
 def in_chat(text: str) -> str:
     """A message that names a command for the shell, for where the same is typed with "/"."""
-    return _IN_CHAT.sub(r"/\1", text)
+    return _IN_CHAT.sub(r"/\1", text.replace("lifelong chat -c", "/resume"))

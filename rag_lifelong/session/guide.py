@@ -159,7 +159,11 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "what is superseded",
                 "What is likely superseded, for you to decide; with the options of lifelong conflicts.",
             ),
-            Entry("/undo", "take back a change", "Takes back what a command changed last. The disk is not touched."),
+            Entry(
+                "/undo [VERSION]",
+                "take back a change",
+                "Takes back what a command changed last, or a version; the disk is not touched. /undo --dry-run tells.",
+            ),
         ),
     ),
 )

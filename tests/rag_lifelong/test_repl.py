@@ -216,7 +216,7 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     assert [turn.answer.text for turn in session.talk.turns] == ["Ana [stopped]"]
     assert said(session, capsys, "/open 1") == ["Nothing has been cited yet."]
     assistant.use_model(Talker(None))
-    assert said(session, capsys, QUESTION) == ["", "Stopped."]  # before the first word
+    assert said(session, capsys, QUESTION) == ["Stopped."]  # before the first word
     assert len(session.talk.turns) == 1
     assistant.use_model("quote")
     assert said(session, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
@@ -248,7 +248,7 @@ def test_an_answer_in_pieces_is_broken_between_words(cut: int) -> None:
     wrapping = Wrapping(lambda: 21)
     pieces = [wrapping.feed(text[i : i + cut]) for i in range(0, len(text), cut)]
     assert "".join([*pieces, wrapping.end()]) == (
-        "alpha beta  gamma\n\n  delta epsilon zeta\neta\nthetathetathetathetatheta\niota 漢字漢字漢字漢\nend"
+        "alpha beta  gamma\n\n  delta epsilon zeta\neta\nthetathetathetathetatheta iota\n漢字漢字漢字漢 end"
     )
     assert Wrapping(None).feed(text) == text
 
