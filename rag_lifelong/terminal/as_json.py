@@ -26,7 +26,18 @@ from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
-from rag_lifelong.types import Answer, ChatSummary, Failure, Finding, Hit, Standing, StoredDocument, Takeover, Turn, Version
+from rag_lifelong.types import (
+    Answer,
+    ChatSummary,
+    Failure,
+    Finding,
+    Hit,
+    Standing,
+    StoredDocument,
+    Takeover,
+    Turn,
+    Version,
+)
 
 Json = dict[str, object]
 

@@ -82,7 +82,12 @@ EXAMPLES = {
         "lifelong search walrus -k 3 --explain",
         "lifelong search --dated 2026-01-01.. --files retries",
     ),
-    "chat": ("lifelong chat", "lifelong chat -c", "lifelong chat --watch ~/notes", "lifelong chat -m transformers:~/models/qwen"),
+    "chat": (
+        "lifelong chat",
+        "lifelong chat -c",
+        "lifelong chat --watch ~/notes",
+        "lifelong chat -m transformers:~/models/qwen",
+    ),
     "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
     "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
