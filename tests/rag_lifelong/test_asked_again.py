@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -209,7 +208,6 @@ def test_another_embedder_or_program_is_a_reason(assistant: Assistant, notes: Pa
 
 def test_where_nothing_is_known_it_says_so(assistant: Assistant, notes: Path) -> None:
     assistant.chat().ask(ATTEMPTS)
-    (kept,) = assistant.knowledge_base.chats.read(1)
     with assistant.knowledge_base._database.transaction() as connection:
         connection.execute("UPDATE turns SET answer = replace(answer, 'three attempts', 'four attempts')")
     assert [r.kind for r in replay(assistant).cases[0].reasons] == ["unknown"]
@@ -217,4 +215,3 @@ def test_where_nothing_is_known_it_says_so(assistant: Assistant, notes: Path) ->
     assert [r.message for r in replay(assistant).cases[0].reasons] == [
         "its sources are as they were; others changed in version 2"
     ]
-    assert replace(kept, hits=()).turn.answer.text != replay(assistant).cases[0].before.text
