@@ -60,7 +60,10 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """All of them, the newest first. not_asked: kept questions that stand alone no more, or ask of a version not here."""
+    """All of them, the newest first.
+
+    not_asked: kept questions that stand alone no more, or ask of a version that is not here.
+    """
 
     version: int
     model: str

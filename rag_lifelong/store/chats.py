@@ -116,7 +116,8 @@ def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: 
     connection.execute("UPDATE chats SET last_ms = ? WHERE id = ?", (to_ms(turn.at), chat_id))
     if not is_lost:
         return turn
-    return replace(turn, asked_as=turn.question, answer=_removed(turn.question, answer.version, answer.model, at))
+    removed = _removed(turn.question, answer.version, answer.model, at)
+    return replace(turn, asked_as=turn.question, answer=removed, removed_at=from_ms(to_ms(at)))
 
 
 def rate(connection: sqlite3.Connection, chat_id: int, number: int, rating: Rating) -> bool:

@@ -55,7 +55,6 @@ def answer(found: Answer) -> Json:
     checked = verdict.lag.checked_at
     return {
         "question": found.question,
-        "asked_as": found.asked_as,
         "text": found.text,
         "refused": found.refused,
         "citations": [
@@ -90,6 +89,7 @@ def answer(found: Answer) -> Json:
         "as_of": found.as_of,
         "model": found.model,
         "adapter": found.adapter,
+        "asked_as": found.asked_as,
     }
 
 
