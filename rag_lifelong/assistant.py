@@ -58,7 +58,7 @@ from rag_lifelong.types import (
     Turn,
     Version,
 )
-from rag_lifelong.when import AsOf, moment
+from rag_lifelong.when import AsOf
 
 EVIDENCE = 12  # passages an answer is looked for in
 BATCH_S = 2.0  # of reading between two commits, so that ^C and a crash lose little
@@ -549,7 +549,7 @@ class Assistant:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole."""
-        at = None if as_of is None else moment(as_of, now=self.knowledge_base.now())
+        at = None if as_of is None else self.knowledge_base.moment(as_of)
         yield from self.answering(question, Narrowed(at, tuple(within), dated, k), told="")
 
     def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:

@@ -319,6 +319,11 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             return tuple(versions.newest(connection, limit))
 
+    def moment(self, as_of: AsOf) -> int | datetime:
+        """The version's number, or the moment, that is meant now. Raises NoSuchVersion for text that is neither."""
+        with self._database.snapshot() as connection:
+            return moment(as_of, now=versions.not_before_newest(connection, self._now()))
+
     def version_number(self, as_of: AsOf | None) -> int:
         """The number of the version meant; the newest for None.
 
@@ -329,7 +334,7 @@ class KnowledgeBase:
             newest = versions.latest_number(connection)
             if as_of is None:
                 return newest
-            wanted = moment(as_of, now=versions.not_before_newest(connection, self._now()))
+            wanted = self.moment(as_of)
             if isinstance(wanted, int):
                 if not 1 <= wanted <= newest:
                     raise NoSuchVersion(f"there is no version {wanted}; the newest is {newest}")

@@ -92,7 +92,7 @@ def _lines(found: Replay, style: Style) -> Iterator[str]:
             yield f"kept {name}: {share.count:,} of {share.total:,}   95 %: {low:.0%} to {high:.0%}"
     if found.not_asked:
         count = count_of(found.not_asked, "question")
-        yield style.dim(f"{count} not asked: what they lean on is gone, or their version is not here")
+        yield style.dim(f"{count} not asked: stopped, or what they lean on is gone, or their version")
     for fate in _ORDER:
         for case in found.cases:
             if case.fate is fate:
