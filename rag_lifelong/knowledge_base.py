@@ -40,6 +40,7 @@ from rag_lifelong.vector_sets import Opener, VectorSets
 from rag_lifelong.when import AsOf, moment
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
+_FIRST_WITH_CHATS = 5  # the store's format
 _VECTORS_TAKEN = 4_096  # in one transaction
 
 
@@ -266,6 +267,9 @@ class KnowledgeBase:
                 if not chats.delete(connection, chat_id):
                     raise NoSuchChat(f"there is no chat {chat_id}; see: lifelong chats")
             settings.write(connection, _TO_SCRUB, "1")
+        for copy in self.path.glob("lifelong.sqlite3.format-*"):
+            if int(copy.name.rpartition("-")[2]) >= _FIRST_WITH_CHATS:
+                copy.unlink()
         return self._after_loss()
 
     def documents_ever_at(self, path: str) -> tuple[int, ...]:
