@@ -246,3 +246,15 @@ def test_a_copy_that_a_migration_left_goes_if_it_can_hold_chats(assistant: Assis
     assistant.chat().ask(CODE)
     assistant.delete_chat(1)
     assert [copy.exists() for copy in copies] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["launch.md", "other.md"])
+def test_a_model_may_have_taken_from_passages_that_it_does_not_cite(
+    assistant: Assistant, notes: Path, name: str
+) -> None:
+    assistant.use_model(Repeating())
+    found = assistant.chat().ask(CODE)
+    assert len({citation.path for citation in found.citations}) == 1
+    assert "ZANZIBAR" in found.text and "noon" in found.text
+    assert assistant.forget_everywhere(notes / name).answers == 1
+    assert files_hold(assistant, "ZANZIBAR", "noon") == []
