@@ -8,30 +8,36 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from ingest.scan import Rules
-from rag_lifelong import conflicts, retraction, status, sync, verify
+from rag_lifelong import conflicts, memory, restored_notes, retraction, status, sync, verify
 from rag_lifelong import rules as rule_file
-from rag_lifelong.answering import Asked, answer, name_of
+from rag_lifelong.answering import Asked, answer, name_of, stopped
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config, model_settings, rules_of
 from rag_lifelong.conflicts import Conflict
+from rag_lifelong.conversation import Conversation
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import BadSetting, NoSuchPath, TargetUnusable
+from rag_lifelong.errors import BadSetting, LifelongError, NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
+from rag_lifelong.memory import Remembered
+from rag_lifelong.note_folder import folders_of, settle
 from rag_lifelong.places import relative_to
+from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
-from rag_lifelong.reading import Settings, ignored_by
+from rag_lifelong.reading import Settings, ignored_by, refuse_own
 from rag_lifelong.rerank import Reranker, open_reranker
-from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
@@ -39,7 +45,19 @@ from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
-from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Version
+from rag_lifelong.transcript import markdown
+from rag_lifelong.types import (
+    Answer,
+    ChatSummary,
+    Failure,
+    Finding,
+    Hit,
+    Narrowed,
+    Standing,
+    StoredDocument,
+    Turn,
+    Version,
+)
 from rag_lifelong.when import AsOf
 
 EVIDENCE = 12  # passages an answer is looked for in
@@ -105,9 +123,11 @@ def restore(
 
     kb: as in `open_assistant`; missing or empty, unless `force`, which keeps the one there beside it. tell: called
     with bytes done and bytes in all. Raises BackupUnusable, TargetUnusable, KnowledgeBaseBusy, StorageFull; then
-    nothing has changed.
+    nothing has changed. Its notes are written back as files, unless `notes_folder` was elsewhere.
     """
-    return backup.restore(Path(absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
+    done = backup.restore(Path(absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
+    kept = restored_notes.write_back(done.folder)
+    return done if kept is None else replace(done, kept=(*done.kept, kept))
 
 
 class Assistant:
@@ -122,8 +142,14 @@ class Assistant:
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
         self._model = model
+        self._note_folders = folders_of(knowledge_base, config.notes_folder)
+        with suppress(LifelongError):  # busy, or on a disk that can only be read: it can wait
+            settle(knowledge_base)
         self._settings = Settings(
-            max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens, batch_s=BATCH_S
+            max_file_bytes=config.max_file_mb * 1_000_000,
+            chunk_tokens=config.chunk_tokens,
+            batch_s=BATCH_S,
+            note_folders=frozenset(self._note_folders),
         )
         self._background: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -237,8 +263,7 @@ class Assistant:
         if known is None:
             if not os.path.isdir(place):
                 raise NoSuchPath(f"no folder at {place}; check the spelling")
-            if relative_to(str(self.knowledge_base.path), place) == ".":
-                raise NoSuchPath(f"{place} is the knowledge base itself; name a folder with documents")
+            refuse_own(self.knowledge_base, place)
             known = self.knowledge_base.folders.ensure_root(place, is_whole=True)
         chosen = rules or Rules(uses_gitignore=known.uses_gitignore, follows_links=known.follows_links)
         self.knowledge_base.folders.follow(
@@ -297,6 +322,10 @@ class Assistant:
         """
         return retraction.forget_everywhere(self.knowledge_base, paths)
 
+    def answers_from(self, *paths: str | Path) -> int:
+        """How many answers of conversations `forget_everywhere` would remove with these paths."""
+        return retraction.answers_from(self.knowledge_base, paths)
+
     def pruning_plan(
         self, *, keep_for: str | None = None, keep_last: int | None = None, within: Sequence[str] = ()
     ) -> Pruning:
@@ -333,6 +362,33 @@ class Assistant:
         version has changed again stays. Raises NothingToUndo, NoSuchVersion.
         """
         return retraction.undo(self.knowledge_base, version)
+
+    # -- what the user tells it
+
+    def remember(self, text: str, *, always: bool = False, within: Sequence[str] = ()) -> Remembered:
+        """Writes the user's own words, as they stand, into the notes folder, and reads them in: they can be asked for.
+
+        always: a preference, how answers are to be; within: globs of the passages it is for, none for all answers.
+        Raises NoteUnusable for what cannot be kept, TargetUnusable, StorageFull, KnowledgeBaseBusy.
+        """
+        if within and not always:
+            raise ValueError("a note is for all questions; within is for preferences: always=True")
+        base, folders, settings = self.knowledge_base, self._note_folders, self._settings
+        if always:
+            return memory.prefer(base, text, within=within, folders=folders, settings=settings, at=base.now())
+        done = memory.remember(base, text, folders=folders, settings=settings, at=base.now())
+        with suppress(LifelongError):  # it is kept, and found by words; vectors follow
+            base.embed_next(max(1, done.version.passages_born))  # the newest come first
+            base.settle_index()
+        return done
+
+    def preferences(self) -> tuple[Preference, ...]:
+        """Those in force, numbered in the order they stand."""
+        return memory.in_force(self.knowledge_base, self._note_folders)
+
+    def drop_preference(self, number: int) -> Remembered:
+        """A preference goes out of its file, and out of force. Raises NoteUnusable, and as `remember`."""
+        return memory.drop(self.knowledge_base, number, folders=self._note_folders, settings=self._settings)
 
     # -- what still holds
 
@@ -493,11 +549,57 @@ class Assistant:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole."""
+        at = None if as_of is None else self.knowledge_base.moment(as_of)
+        yield from self.answering(question, Narrowed(at, tuple(within), dated, k), told="")
+
+    def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
+        """As `stream`, and gives the whole. told: what was said before in a conversation, for a model."""
         self.last_answer = None
-        number = self.knowledge_base.version_number(as_of)
-        hits = self.search(question, k or EVIDENCE, as_of=as_of, within=within, dated=dated)
-        asked = Asked(question, hits, version=number, as_of=None if as_of is None else number)
-        self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model)
+        number = self.knowledge_base.version_number(narrowed.as_of)
+        hits = self.search(
+            question, narrowed.k or EVIDENCE, as_of=narrowed.as_of, within=narrowed.within, dated=narrowed.dated
+        )
+        asked = Asked(question, hits, version=number, as_of=None if narrowed.as_of is None else number, told=told)
+        preferences = () if self._model is None else self.preferences()
+        self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model, preferences=preferences)
+        return self.last_answer
+
+    def stopped(self, question: str, narrowed: Narrowed, said: str) -> Answer:
+        """The answer that `answering` has not come to the end of, as far as the model had `said` it."""
+        assert self._model is not None  # a quotation is said in one piece
+        number = self.knowledge_base.version_number(narrowed.as_of)
+        asked = Asked(question, self.last_hits, number, as_of=None if narrowed.as_of is None else number)
+        return stopped(self.knowledge_base, asked, said, model=self._model)
+
+    # -- conversations
+
+    def chat(self, resume: int | Literal["last"] | None = None, *, keep: bool = True) -> Conversation:
+        """A new conversation, or one that was kept, to go on with.
+
+        resume: its id, or "last". keep: False leaves nothing of what is said from now on, as does the setting
+        `keep_chats = false`. Raises NoSuchChat.
+        """
+        chat_id = self.knowledge_base.chats.last_id() if resume == "last" else resume
+        return Conversation(self, chat_id=chat_id, keeps=keep and self.config.keep_chats)
+
+    def chats(self) -> tuple[ChatSummary, ...]:
+        """The conversations kept, the one talked in last first."""
+        return self.knowledge_base.chats.summaries()
+
+    def read_chat(self, chat_id: int) -> tuple[Turn, ...]:
+        """What was said in a conversation, oldest first. Raises NoSuchChat."""
+        return tuple(kept.turn for kept in self.knowledge_base.chats.read(chat_id))
+
+    def delete_chat(self, *chat_ids: int) -> Deleted:
+        """Removes conversations for good, also from the store's free space, and from what was typed in chats.
+
+        Raises NoSuchChat; then none is removed.
+        """
+        return retraction.delete_chats(self.knowledge_base, chat_ids)
+
+    def export_chat(self, chat_id: int) -> str:
+        """A conversation as Markdown, its citations as footnotes. Raises NoSuchChat."""
+        return markdown(self.read_chat(chat_id))
 
     # -- what is there
 
@@ -574,6 +676,11 @@ class Assistant:
     def status_of(self, path: str | Path) -> PathStatus:
         """Why a file is, or is not, found."""
         return status.path_status(self.knowledge_base, path)
+
+    @property
+    def language_model(self) -> LanguageModel | None:
+        """Who words the answers; None: they are quoted."""
+        return self._model
 
     @property
     def model_name(self) -> str:

@@ -45,6 +45,8 @@ class Config:
     model_threads: int
     model_context_tokens: int
     model_wait_s: int
+    keep_chats: bool
+    notes_folder: str
     rules: tuple[Rule, ...] = ()
 
 
@@ -63,6 +65,8 @@ DEFAULTS = Config(
     model_threads=0,
     model_context_tokens=0,
     model_wait_s=300,
+    keep_chats=True,
+    notes_folder="",
 )
 
 PURPOSES = {
@@ -82,6 +86,8 @@ PURPOSES = {
     "model_threads": "CPU threads of a `transformers:` model; 0 for as many as there are cores",
     "model_context_tokens": "tokens a language model reads and writes at most; 0 for what it or its server says",
     "model_wait_s": "seconds a server of language models may take to begin its answer",
+    "keep_chats": "what is asked and answered is kept, to go on with and to ask again; `false` keeps nothing",
+    "notes_folder": "where `remember` writes, such as ~/vault/notes; empty for notes/ beside the store",
 }
 
 _RANGES = {
@@ -224,10 +230,10 @@ def _read(path: Path) -> tuple[Path, Mapping[str, object]]:
 
 def _checked(path: Path, name: str, value: object) -> str | int:
     expected = type(getattr(DEFAULTS, name))
-    if not isinstance(value, expected) or isinstance(value, bool):
-        kind = "a whole number" if expected is int else "a text in quotes"
+    if not isinstance(value, expected) or isinstance(value, bool) != (expected is bool):
+        kind = {int: "a whole number", bool: "true or false"}.get(expected, "a text in quotes")
         raise BadSetting(f"{path}: {name} must be {kind}, not {value!r}")
-    if isinstance(value, int):
+    if isinstance(value, int) and name in _RANGES:
         low, high = _RANGES[name]
         if not low <= value <= high:
             raise BadSetting(f"{path}: {name} must lie between {low} and {high}, not {value}")

@@ -14,6 +14,7 @@
     ├── BackupUnusable           damaged, newer than this program, or not a backup
     ├── TargetUnusable           a place to write to is taken already, or cannot be written to
     ├── StorageFull              no room left on the disk
+    ├── NoteUnusable             empty, too long, or not there: nothing to remember, or to take out
     ├── BadSetting               a setting has an unknown name or an unusable value
     ├── TooManyGone              a folder lost so much that it is not believed
     ├── ServiceUnusable          what starts services is missing, or refused
@@ -22,7 +23,9 @@
     ├── NothingToUndo            no version that could be taken back
     ├── NothingToEvaluate        no passage that could be asked for
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
-    └── NoSuchVersion            no version by that number or date
+    ├── NoSuchVersion            no version by that number or date
+    ├── NoSuchChat               no conversation by that number
+    └── NothingAsked             a conversation without a question yet
 
 The message is one line for people: what, with which value, and what to do.
 A caller's mistake is ValueError or TypeError.
@@ -87,6 +90,10 @@ class StorageFull(LifelongError):
     """There is no room left on the disk."""
 
 
+class NoteUnusable(LifelongError):
+    """A note or preference cannot be kept as it is, or is not there."""
+
+
 class BadSetting(LifelongError):
     """A setting has an unknown name or an unusable value."""
 
@@ -121,6 +128,14 @@ class NoSuchPath(LifelongError):
 
 class NoSuchVersion(LifelongError):
     """No version by that number or date."""
+
+
+class NoSuchChat(LifelongError):
+    """No conversation by that number."""
+
+
+class NothingAsked(LifelongError):
+    """The conversation has no question yet."""
 
 
 class NoSuchConflict(LifelongError):

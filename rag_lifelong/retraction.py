@@ -16,6 +16,7 @@ from rag_lifelong.errors import BadSetting, NoSuchPath, NothingToUndo
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Hold, Restore
 from rag_lifelong.places import joined
+from rag_lifelong.prompt_history import forget_typed
 from rag_lifelong.pruning import Limit, Pruning
 from rag_lifelong.reading import is_at
 from rag_lifelong.staleness import Rule
@@ -28,12 +29,24 @@ from rag_lifelong.when import span
 class Erased:
     """What was removed for good. version: the one that took it out of answers, None if nothing of it still lived.
 
+    answers: of conversations, which rested on it.
     is_complete: False while a reader keeps old pages in the files; that is finished at a later opening.
     left: copies of damaged stores, which may hold it still.
     """
 
     documents: int
     version: Version | None
+    answers: int
+    is_complete: bool
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What was removed of conversations, for good. turns: questions. is_complete, left: as `Erased`."""
+
+    chats: int
+    turns: int
     is_complete: bool
     left: tuple[str, ...]
 
@@ -86,12 +99,7 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
 
     They are not read again while they stay as they are. Raises NoSuchPath if nothing ever stood at a path.
     """
-    found: dict[int, None] = {}
-    for path in paths:
-        here = knowledge_base.documents_ever_at(absolute(path))
-        if not here:
-            raise NoSuchPath(f"nothing was ever stored at {absolute(path)}")
-        found.update(dict.fromkeys(here))
+    found = _ever_at(knowledge_base, paths)
     roots = {root.id: root for root in knowledge_base.folders.roots()}
     # documents that have moved away go too, wherever they stand now: what they said here is in all their texts
     living = [
@@ -101,8 +109,37 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
         if state.document_id in found
     ]
     version = knowledge_base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
-    is_clean = knowledge_base.erase(list(found))
-    return Erased(documents=len(found), version=version, is_complete=is_clean, left=_copies_left(knowledge_base))
+    answers = knowledge_base.answers_from(found)
+    is_clean = knowledge_base.erase(found)
+    return Erased(len(found), version, answers, is_complete=is_clean, left=_copies_left(knowledge_base))
+
+
+def answers_from(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> int:
+    """How many answers of conversations `forget_everywhere` would remove. Raises NoSuchPath as that."""
+    return knowledge_base.answers_from(_ever_at(knowledge_base, paths))
+
+
+def delete_chats(knowledge_base: KnowledgeBase, chat_ids: Sequence[int]) -> Deleted:
+    """Removes conversations for good, from the store and from what was typed. Raises NoSuchChat; then none is."""
+    chosen = list(dict.fromkeys(chat_ids))
+    asked = [kept.turn.question for chat_id in chosen for kept in knowledge_base.chats.read(chat_id)]
+    is_clean = knowledge_base.delete_chats(chosen)
+    try:
+        forget_typed(knowledge_base.path, asked)
+    except OSError:
+        is_clean = False
+    return Deleted(len(chosen), len(asked), is_complete=is_clean, left=_copies_left(knowledge_base))
+
+
+def _ever_at(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> list[int]:
+    """The documents that ever stood at these paths. Raises NoSuchPath."""
+    found: dict[int, None] = {}
+    for path in paths:
+        here = knowledge_base.documents_ever_at(absolute(path))
+        if not here:
+            raise NoSuchPath(f"nothing was ever stored at {absolute(path)}")
+        found.update(dict.fromkeys(here))
+    return list(found)
 
 
 def pruning_plan(

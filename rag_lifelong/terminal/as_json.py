@@ -16,6 +16,8 @@ from rag_lifelong.conflicts import Conflict
 from rag_lifelong.export import Exported
 from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.history import Past
+from rag_lifelong.memory import Remembered
+from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.rules import spoken
@@ -26,7 +28,18 @@ from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
-from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Takeover, Version
+from rag_lifelong.types import (
+    Answer,
+    ChatSummary,
+    Failure,
+    Finding,
+    Hit,
+    Standing,
+    StoredDocument,
+    Takeover,
+    Turn,
+    Version,
+)
 
 Json = dict[str, object]
 
@@ -77,6 +90,33 @@ def answer(found: Answer) -> Json:
         "model": found.model,
         "adapter": found.adapter,
         "cut": found.cut,
+        "asked_as": found.asked_as,
+    }
+
+
+def chat(found: ChatSummary) -> Json:
+    """One entry of the JSON of `chats`."""
+    return {
+        "chat": found.id,
+        "title": found.title,
+        "begun": found.begun.isoformat(),
+        "last": found.last.isoformat(),
+        "turns": found.turns,
+    }
+
+
+def turn(found: Turn) -> Json:
+    """One question of the JSON of `chats show`."""
+    rating = found.rating
+    return {
+        "turn": found.number,
+        "at": found.at.isoformat(),
+        "question": found.question,
+        "asked_as": found.asked_as,
+        "answer": None if found.removed_at is not None else answer(found.answer),
+        "removed_at": None if found.removed_at is None else found.removed_at.isoformat(),
+        "rating": None if rating is None else ("good" if rating.is_good else "bad"),
+        "note": None if rating is None else rating.note,
     }
 
 
@@ -215,6 +255,7 @@ def exported(done: Exported) -> Json:
         "version": done.version,
         "documents": done.documents,
         "texts": done.texts,
+        "chats": done.chats,
     }
 
 
@@ -236,6 +277,8 @@ def status(found: Status) -> Json:
         "folders": [folder(f) for f in found.folders],
         "embedder": found.embedder,
         "model": found.model,
+        "chats": found.chats,
+        "turns": found.turns,
         "size_bytes": found.size_bytes,
         "is_calibrated": found.is_calibrated,
         "takeover": None if found.takeover is None else takeover(found.takeover),
@@ -293,6 +336,7 @@ def pruning(found: Pruning, *, is_dry: bool) -> Json:
         "passages": found.passages,
         "vectors": found.vectors,
         "text_bytes": found.text_bytes,
+        "answers": found.answers,
     }
 
 
@@ -306,10 +350,27 @@ def decided(made: Version, settled: Sequence[Conflict]) -> Json:
     return {"conflicts": [conflict(one) for one in settled], "made": version(made)}
 
 
+def remembered(found: Remembered) -> Json:
+    """The JSON of `remember`."""
+    return {"text": found.text, "path": found.path, "made": version(found.version)}
+
+
+def preference(found: Preference) -> Json:
+    """One entry of the JSON of `remember --list`."""
+    return {
+        "number": found.number,
+        "text": found.text,
+        "in": list(found.within),
+        "since": None if found.since is None else found.since.isoformat(),
+        "path": found.path,
+    }
+
+
 def erased(found: Erased) -> Json:
     """The JSON of `forget --everywhere`."""
     return {
         "documents": found.documents,
+        "answers": found.answers,
         "made": None if found.version is None else version(found.version),
         "complete": found.is_complete,
         "left": list(found.left),

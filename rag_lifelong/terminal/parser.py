@@ -26,6 +26,7 @@ GROUPS = (
             ("sync", "make the knowledge base equal to the folders, once"),
             ("status", "what is in it, what waits, what failed; or all about one file"),
             ("list", "the documents stored"),
+            ("remember", "keep a note that can be asked for, or how answers are to be"),
             ("show", "a document's stored text, also when its file is gone"),
             ("forget", "take documents out of every answer about now"),
         ),
@@ -49,6 +50,7 @@ GROUPS = (
             ("rebuild", "make the word and vector indexes again from what is stored"),
             ("folders", "the folders known, who follows them; or one that has moved"),
             ("unfollow", "compare a folder no longer; its documents stay"),
+            ("chats", "the conversations kept: list, show, export, delete"),
             ("backup", "the whole knowledge base as one file, also while it is written to"),
             ("restore", "a knowledge base from such a file"),
             ("export", "texts, versions and history as plain files, for other programs"),
@@ -60,7 +62,10 @@ GROUPS = (
     ),
     (
         "learning",
-        (("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),),
+        (
+            ("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),
+            ("replay", "ask every kept question again: what became of its answer, and why"),
+        ),
     ),
 )
 """Title → (command, purpose), as `--help` shows them."""
@@ -72,13 +77,19 @@ EXAMPLES = {
         "lifelong ask --in 'meetings/*' \"Who owns the queue?\"",
         'lifelong ask --as-of 2026-03-01 "How many attempts?"',
         "lifelong ask --json < question.txt",
+        'lifelong ask -c "And since when?"',
     ),
     "search": (
         "lifelong search dead letter queue",
         "lifelong search walrus -k 3 --explain",
         "lifelong search --dated 2026-01-01.. --files retries",
     ),
-    "chat": ("lifelong chat", "lifelong chat --watch ~/notes", "lifelong chat -m transformers:~/models/qwen"),
+    "chat": (
+        "lifelong chat",
+        "lifelong chat -c",
+        "lifelong chat --watch ~/notes",
+        "lifelong chat -m transformers:~/models/qwen",
+    ),
     "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
     "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
@@ -92,6 +103,13 @@ EXAMPLES = {
         "lifelong show ~/notes/old.md",
         "lifelong show ~/notes/old.md:40",
         "lifelong show old.md --as-of 3",
+    ),
+    "remember": (
+        'lifelong remember "five attempts is final until the audit"',
+        "lifelong remember < minutes.txt",
+        "lifelong remember --always \"give the PEP number\" --in 'peps/*'",
+        "lifelong remember --list",
+        "lifelong remember --drop 2",
     ),
     "forget": (
         "lifelong forget ~/notes/old.md",
@@ -145,12 +163,19 @@ EXAMPLES = {
         'lifelong completion zsh > "${fpath[1]}/_lifelong"',
         "lifelong completion fish > ~/.config/fish/completions/lifelong.fish",
     ),
+    "chats": (
+        "lifelong chats",
+        "lifelong chats show 3",
+        "lifelong chats export 3 ~/chat-3.md",
+        "lifelong chats delete 3 4",
+    ),
+    "replay": ("lifelong replay", "lifelong replay --good", "lifelong replay -k 50 --json"),
     "evaluate": ("lifelong evaluate", "lifelong evaluate -k 50 --json"),
 }
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember chats distill adapters replay".split())
+LATER = frozenset("distill adapters".split())
 """Commands that are to come; typing one says so."""
 
 _QUESTIONS = ("ask", "search", "chat")
@@ -173,7 +198,7 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
         ("--as-of",),
         "WHEN",
         "what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago",
-        (*_QUESTIONS, "list", "show"),
+        (*_QUESTIONS, "list", "show", "replay"),
     ),
     (
         ("--dated",),
@@ -185,13 +210,13 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
         ("--in",),
         "GLOB",
         "only documents with such a path, or in such a folder (repeatable)",
-        (*_QUESTIONS, "list", "prune"),
+        (*_QUESTIONS, "list", "prune", "remember"),
     ),
     (
         ("-k",),
         "N",
-        "how many passages, versions, lines, or samples",
-        (*_QUESTIONS, "versions", "conflicts", "service", "evaluate"),
+        "how many passages, versions, lines, samples, chats, or questions",
+        (*_QUESTIONS, "versions", "conflicts", "chats", "service", "evaluate", "replay"),
     ),
     (("-v", "--verbose"), None, "say more, on standard error", ()),
     (("-q", "--quiet"), None, "no progress and no notes", ()),
@@ -323,6 +348,21 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         made[name].add_argument(
             "--yes", action="store_true", help="believe it that over a fifth of a folder's documents are gone"
         )
+    made["ask"].add_argument(
+        "-c", "--continue", dest="go_on", action="store_true", help="a question that goes on with the last chat"
+    )
+    made["chat"].add_argument("-c", "--continue", dest="go_on", action="store_true", help="go on with the last one")
+    made["chat"].add_argument("--resume", metavar="ID", type=_positive, help="go on with a chat of lifelong chats")
+    for name in ("ask", "chat"):
+        made[name].add_argument("--no-save", action="store_true", help="keep nothing of it")
+    made["chats"].add_argument(
+        "action", nargs="?", choices=("show", "export", "delete"), help="else all are listed, the last one first"
+    )
+    made["chats"].add_argument(
+        "values", nargs="*", metavar="ID", help="which; after export FILE may follow, else it is printed, as Markdown"
+    )
+    made["replay"].add_argument("--good", action="store_true", help="only questions whose answer you rated good")
+    made["replay"].add_argument("--bad", action="store_true", help="only those rated bad")
     made["chat"].add_argument("--watch", metavar="FOLDER", help="follow a folder meanwhile")
     made["watch"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added")
     made["sync"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added or followed")
@@ -348,6 +388,12 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["list"].add_argument(
         "--stale", action="store_true", help="only documents past their time to live, superseded or retired"
     )
+    made["remember"].add_argument("text", nargs="*", metavar="TEXT", help=piped)
+    made["remember"].add_argument(
+        "--always", action="store_true", help='a preference: how answers are to be, such as "answer in German"'
+    )
+    made["remember"].add_argument("--list", action="store_true", help="the preferences in force, with their numbers")
+    made["remember"].add_argument("--drop", type=_positive, metavar="N", help="preference N goes, as listed")
     made["show"].add_argument("path", metavar="PATH[:LINE]", help="a stored document; from LINE on")
     made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
     made["forget"].add_argument("--everywhere", action="store_true", help="remove from all versions, for good")
@@ -366,7 +412,7 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["conflicts"].add_argument("--reject", nargs="+", metavar="CODE", help="it is not")
     made["conflicts"].add_argument("--supersede", nargs=2, metavar=("OLD", "NEW"), help="NEW takes the place of OLD")
     made["conflicts"].add_argument("--settled", action="store_true", help="what was confirmed and rejected")
-    for name in ("forget", "prune"):
+    for name in ("forget", "prune", "chats"):
         made[name].add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
     made["backup"].add_argument("file", metavar="FILE", help="where to; a new file")
     made["backup"].add_argument("--force", action="store_true", help="overwrite FILE")

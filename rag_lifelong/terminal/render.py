@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rag_lifelong.terminal.snippet import best_line, highlighted, snippet
-from rag_lifelong.terminal.style import Style, safe_line, short_path
+from rag_lifelong.terminal.style import Style, place, safe_line, short_path
+from rag_lifelong.terminal.wrapping import columns_of
 from rag_lifelong.terms import query_terms, terms
 from rag_lifelong.types import Answer, Citation, Hit, Standing
 
@@ -24,11 +25,10 @@ def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passa
     lines = []
     if found.refused:
         asked = query_terms(found.question)
-        near = [nearest(hit, asked, style) for hit in found.nearest]
-        if len(near) == 1:
-            lines.append(f"Nearest: {near[0]}")
-        elif near:
-            lines.extend(["Nearest:", *(f"  {line}" for line in near)])
+        if len(found.nearest) == 1:
+            lines.append(nearest(found.nearest[0], asked, style, head="Nearest: "))
+        elif found.nearest:
+            lines.extend(["Nearest:", *(nearest(hit, asked, style, head="  ") for hit in found.nearest)])
         elif not has_passages:
             lines.append("Nothing has been read in yet; begin with: lifelong add FOLDER")
     else:
@@ -48,13 +48,17 @@ def citation(found: Citation, style: Style, *, is_quoted: bool) -> str:
     return f"{head}\n{style.dim(style.indented(_in_quotes(snippet(found.quote, (), limit=QUOTE_CHARS))))}"
 
 
-def nearest(found: Hit, asked: Sequence[str], style: Style) -> str:
-    """One line: the place and the words of the line that has most in common with the question."""
+def nearest(found: Hit, asked: Sequence[str], style: Style, *, head: str = "") -> str:
+    """The place, and beside it, or below where there is no room, the line that has most in common with the question."""
     below, words = best_line(found.text, asked)
     line = None if found.line is None else found.line + below
-    where = style.linked_place(found.path, line=line, page=found.page)
-    shown = snippet(words, asked, limit=NEAR_CHARS)
-    return f"{where}{_label(found.label, found.page)}{_why(found.standing)}  {style.dim(_in_quotes(shown))}"
+    rest = f"{_label(found.label, found.page)}{_why(found.standing)}"
+    where = head + style.linked_place(found.path, line=line, page=found.page) + rest
+    shown = _in_quotes(snippet(words, asked, limit=NEAR_CHARS))
+    columns = columns_of(f"{head}{place(found.path, line, found.page)}{rest}  {shown}")
+    if style.width is None or columns < style.width():
+        return f"{where}  {style.dim(shown)}"
+    return f"{where}\n{style.dim(style.indented(shown))}"
 
 
 def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
@@ -115,6 +119,23 @@ def explanation(found: Hit, asked: Sequence[str]) -> str:
     without = f" · without: {safe_line(', '.join(missing))}" if held and missing else ""
     led = f" · led to by: {safe_line(scores.led_by)}" if scores.led_by else ""
     return f"score {scores.fused:.3f} · {dense} · {words} · terms: {shown}{without}{led}"
+
+
+def cited_sentence(found: Citation, asked: Sequence[str], style: Style) -> str:
+    """What a citation quotes, in short, with the words asked set bold."""
+    return highlighted(style.indented(_in_quotes(snippet(found.quote, asked, limit=HIT_CHARS))), asked, style)
+
+
+def sentence_explanation(found: Citation, asked: Sequence[str], meaning: float) -> str:
+    """Which of the question's terms stand in what is cited itself, and how alike question and it are.
+
+    meaning: their cosine.
+    """
+    held = set(terms(found.quote))
+    shown = safe_line(", ".join(term for term in asked if term in held)) or "none"
+    missing = [term for term in asked if term not in held]
+    without = f" · without: {safe_line(', '.join(missing))}" if missing else ""
+    return f"this sentence: meaning {meaning:.3f} (cosine) · terms: {shown}{without}"
 
 
 def terms_held(found: Hit, asked: Sequence[str]) -> list[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import textwrap
 from collections.abc import Callable, Mapping
+
+from rag_lifelong.terminal.wrapping import columns_of, folded
 
 # C0 and C1 controls (but tab and newline), line separators, Unicode's direction overrides ("Trojan Source",
 # CVE-2021-42574; the marks that Arabic and Hebrew need pass), and bytes of a file name that are no UTF-8
@@ -76,15 +77,15 @@ class Style:
 
     def indented(self, text: str) -> str:
         """One line of text, four columns in; broken between words to the terminal's width."""
+        return f"    {text}" if self.width is None else folded(text, self.width() - 1, indent="    ")
+
+    def filled(self, text: str) -> str:
+        """Lines of text, each broken between words to the terminal's width."""
         if self.width is None:
-            return f"    {text}"
-        return textwrap.fill(
-            text,
-            max(40, self.width() - 1),
-            initial_indent="    ",
-            subsequent_indent="    ",
-            break_on_hyphens=False,
-            break_long_words=False,
+            return text
+        width = self.width()
+        return "\n".join(
+            line if columns_of(line) < width else folded(line, width - 1, indent="") for line in text.split("\n")
         )
 
     def linked_place(self, path: str, *, line: int | None, page: int | None) -> str:
