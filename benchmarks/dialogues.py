@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import pep_questions
-from benchmarks.pep_search import Pep
 from benchmarks.pep_questions import half
+from benchmarks.pep_search import Pep
 
 BY_HAND = Path(__file__).with_name("dialogues_by_hand.txt")
 EACH_ARTICLE = 20  # dialogues at most, so that long articles do not outweigh others
@@ -231,7 +231,9 @@ def _other(first: str, second: str) -> str | None:
     head = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x.lower() != y.lower()), None)
     if head is None or head < 3:
         return None
-    tail = next((i for i, (x, y) in enumerate(zip(reversed(a), reversed(b), strict=False)) if x.lower() != y.lower()), 0)
+    tail = next(
+        (i for i, (x, y) in enumerate(zip(reversed(a), reversed(b), strict=False)) if x.lower() != y.lower()), 0
+    )
     mine = b[head : len(b) - tail]
     if not 1 <= len(mine) <= 4 or len(a) - head - tail > 4 or len(a) - tail <= head or len(mine) + 3 > len(b):
         return None
@@ -250,7 +252,11 @@ def _shared(first: str, second: str, title: str) -> tuple[int, int] | None:
             if not any(words[k : k + len(run)] == run for k in range(len(words))):
                 continue
             text = second[mine[i].start() : mine[j - 1].end()]
-            if text[-1].isdigit() or not _is_whole(second, mine, i, j) or not (any(c.isupper() for c in text) or title.lower().startswith(" ".join(run).rstrip("s"))):
+            if (
+                text[-1].isdigit()
+                or not _is_whole(second, mine, i, j)
+                or not (any(c.isupper() for c in text) or title.lower().startswith(" ".join(run).rstrip("s")))
+            ):
                 continue
             if best is None or len(run) > best[1] - best[0]:
                 best = i, j
@@ -297,10 +303,10 @@ def _pronoun(name: str, article: _Article) -> tuple[str, str, str]:
     near = [text[m.end() : m.end() + 150] for text in article.paragraphs for m in re.finditer(re.escape(name), text)]
     counts = [sum(len(re.findall(rf"\b{form}\b", " ".join(near).lower())) for form in set(forms)) for forms in PRONOUNS]
     is_title = name.lower() in article.title.lower()
-    is_person = name.split()[-1] in article.people and counts[0] + counts[1] > 0 and not is_title
+    is_person = name.rsplit(maxsplit=1)[-1] in article.people and counts[0] + counts[1] > 0 and not is_title
     if is_person or (is_title and article.title in PEOPLE):
         return PRONOUNS[counts[1] > counts[0]]
-    is_plural = name[-1] == "s" and name.split()[-1].islower()
+    is_plural = name[-1] == "s" and name.rsplit(maxsplit=1)[-1].islower()
     return PRONOUNS[3 if is_plural or counts[3] > counts[2] else 2]
 
 
@@ -309,7 +315,12 @@ def _pronoun(name: str, article: _Article) -> tuple[str, str, str]:
 _FOLLOWING = {
     "author": ("Who wrote it?", "And who wrote that?", "Who is its author?", "And the author?", "Who wrote this PEP?"),
     "status": ("What is its status?", "And the current status?", "And what status does it have?", "Its status?"),
-    "created": ("And when was it created?", "When was that PEP created?", "What is its creation date?", "Created when?"),
+    "created": (
+        "And when was it created?",
+        "When was that PEP created?",
+        "What is its creation date?",
+        "Created when?",
+    ),
     "python-version": ("Which Python version does it target?", "And for which version of Python is it?"),
     "delegate": ("Who was the delegate?", "And its delegate?", "Who acted as delegate for it?"),
 }
@@ -333,7 +344,9 @@ _FOLLOWING_ANOTHER = {
 def from_peps(peps: Sequence[Pep]) -> Iterator[Dialogue]:
     """Two- and three-turn dialogues on header fields, some with another PEP or another topic in the last turn."""
     rng = random.Random(SEED)
-    halves = {name: [i for i, p in enumerate(peps) if half(str(p.number)) == name] for name in ("development", "held-out")}
+    halves = {
+        name: [i for i, p in enumerate(peps) if half(str(p.number)) == name] for name in ("development", "held-out")
+    }
     for n in range(PEP_DIALOGUES):
         own = rng.choice(("development", "held-out"))
         i, j = rng.sample(halves[own], 2)

@@ -82,12 +82,13 @@ class Oracle:
 
 
 def _finished(pieces: Iterator[str]) -> Answer:
+    """What a generator of pieces gives when it has ended."""
     while True:
         try:
             next(pieces)
         except StopIteration as stop:
-            assert isinstance(stop.value, Answer)
-            return stop.value
+            answer: Answer = stop.value
+            return answer
 
 
 def main() -> None:
@@ -136,7 +137,9 @@ def run(dialogue: Dialogue, oracle: Oracle, model: LanguageModel | None) -> Iter
         if turns:
             joined = f"{turns[-1].question} {step.typed}"
             texts = dict(zip(WAYS, (step.typed, joined, rewritten, step.whole), strict=True))
-            outcomes = {way: _outcome(step, text, oracle, is_pep=dialogue.source == "peps") for way, text in texts.items()}
+            outcomes = {
+                way: _outcome(step, text, oracle, is_pep=dialogue.source == "peps") for way, text in texts.items()
+            }
             yield Measured(dialogue, number, step, outcomes, ms)
         turns.append(Turn(number, step.typed, rewritten, answer, EPOCH))
 
@@ -174,7 +177,9 @@ def report(measured: Sequence[Measured]) -> Iterator[str]:
     for source in ("squad", "peps"):
         for kind in LEANING:
             for turn in (2, 3):
-                of = [m for m in measured if (m.dialogue.origin, m.dialogue.source, m.step.kind) == ("made", source, kind)]
+                of = [
+                    m for m in measured if (m.dialogue.origin, m.dialogue.source, m.step.kind) == ("made", source, kind)
+                ]
                 of = [m for m in of if m.number == turn]
                 if of:
                     cells = [_share(of, way, what) for what in ("is_found", "is_right") for way in WAYS]
@@ -187,10 +192,14 @@ def report(measured: Sequence[Measured]) -> Iterator[str]:
             of = [m for m in measured if (m.dialogue.source, m.step.kind) == (source, kind)]
             if of:
                 own = [m for m in of if m.outcomes["as typed"].is_first]
-                yield f"| {source}, {name} | {len(of)} | {_unchanged(of)} | {_unchanged(own)} of {len(own)} | " + " | ".join(
-                    f"{_share(of, 'as typed', what)} → {_share(of, 'rewritten', what)} {_interval(of, 'as typed', what)}"
-                    for what in ("is_found", "is_right")
-                ) + " |"
+                yield (
+                    f"| {source}, {name} | {len(of)} | {_unchanged(of)} | {_unchanged(own)} of {len(own)} | "
+                    + " | ".join(
+                        f"{_share(of, 'as typed', what)} → {_share(of, 'rewritten', what)} {_interval(of, 'as typed', what)}"
+                        for what in ("is_found", "is_right")
+                    )
+                    + " |"
+                )
     leaning = [m for m in measured if m.step.kind in LEANING]
     same = np.mean([m.outcomes["rewritten"].text == m.step.typed for m in leaning])
     yield f"\nfollow-ups left as typed: {same:.1%}; rewriting takes p50 {np.median([m.ms for m in measured]):.2f} ms"
