@@ -185,21 +185,20 @@ def report(measured: Sequence[Measured]) -> Iterator[str]:
                     cells = [_share(of, way, what) for what in ("is_found", "is_right") for way in WAYS]
                     yield f"| {source}, {kind}, turn {turn} | {len(of)} | " + " | ".join(cells) + " |"
     yield ""
-    yield "| stands alone | n | unchanged | of those found first as typed | recall@5 as typed → rewritten | right |"
-    yield "|---|--:|--:|--:|---|---|"
+    yield (
+        "| stands alone | n | unchanged | of those found first as typed | recall@5: as typed | joined | rewritten "
+        "| rewritten − as typed | right: as typed | joined | rewritten | rewritten − as typed |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|---|--:|--:|--:|---|"
     for source in ("squad", "peps"):
         for kind, name in (("alone", "same dialogue, named again"), ("change", "another topic")):
             of = [m for m in measured if (m.dialogue.source, m.step.kind) == (source, kind)]
             if of:
                 own = [m for m in of if m.outcomes["as typed"].is_first]
-                yield (
-                    f"| {source}, {name} | {len(of)} | {_unchanged(of)} | {_unchanged(own)} of {len(own)} | "
-                    + " | ".join(
-                        f"{_share(of, 'as typed', what)} → {_share(of, 'rewritten', what)} {_interval(of, 'as typed', what)}"
-                        for what in ("is_found", "is_right")
-                    )
-                    + " |"
-                )
+                cells = [_unchanged(of), f"{_unchanged(own)} of {len(own)}"]
+                for what in ("is_found", "is_right"):
+                    cells += [*(_share(of, way, what) for way in WAYS[:3]), _interval(of, "as typed", what)]
+                yield f"| {source}, {name} | {len(of)} | " + " | ".join(cells) + " |"
     leaning = [m for m in measured if m.step.kind in LEANING]
     same = np.mean([m.outcomes["rewritten"].text == m.step.typed for m in leaning])
     yield f"\nfollow-ups left as typed: {same:.1%}; rewriting takes p50 {np.median([m.ms for m in measured]):.2f} ms"
