@@ -129,7 +129,9 @@ def leaning(question: str) -> Leaning:
     text = _POLITE.sub("", text) if len(text.split()) > 1 else text
     other = _OTHER.match(text)
     if other is not None and len(text.split()) <= _MAX_PUT_IN:
-        return _put_in(next(group for group in other.groups() if group))
+        put = next(group for group in other.groups() if group)
+        if not ASKING.intersection(word.lower for word in words_of(put)):
+            return _put_in(put)
     found = words_of(text)
     if not found:
         return Leaning(Form.ALONE, question)
