@@ -199,9 +199,10 @@ def _put_in(text: str, turns: Sequence[Turn]) -> str:
     theirs = numbered(former)
     document = titled(turns[-1])
     if document is not None and not theirs:
-        place = re.search(rf"\b(?:the )?(?:\w+ (?:titled |called )?)?{re.escape(document[1])}", former, re.IGNORECASE)
-        if place is not None:
-            theirs = [Mention(document[0].text, place.start(), place.end(), is_name=True)]
+        naming = rf"\b(?:the )?(?:\w+ (?:titled |called )?)?{re.escape(document[1])}"
+        named = re.search(naming, former, re.IGNORECASE)
+        if named is not None:
+            theirs = [Mention(document[0].text, named.start(), named.end(), is_name=True)]
     number = re.fullmatch(r"\W*(\d+)\W*", text)
     if theirs and (mine or number):
         put = mine[0].text if mine else re.sub(r"\d+$", number[1] if number else "", theirs[-1].text)
