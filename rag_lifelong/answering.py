@@ -28,13 +28,15 @@ ANSWER_TOKENS = 512  # a language model may write this many
 class Asked:
     """A question and the passages found for it, best first.
 
-    version: the one they are from. as_of: the same if it was asked for, None for the present.
+    version: the one they are from. as_of: the same if it was asked for, None for the present. told: what was said
+    before in a conversation, for a model.
     """
 
     question: str
     hits: tuple[Hit, ...]
     version: int
     as_of: int | None
+    told: str = ""
 
 
 def name_of(model: LanguageModel | None) -> str:
@@ -52,7 +54,7 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
     if model is None:
         yield quotation.text
         return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
-    messages = build_messages(asked.question, asked.hits, model=model, answer_tokens=ANSWER_TOKENS)
+    messages = build_messages(asked.question, asked.hits, model=model, answer_tokens=ANSWER_TOKENS, told=asked.told)
     pieces: list[str] = []
     for piece in model.stream(messages, max_tokens=ANSWER_TOKENS):
         pieces.append(piece)

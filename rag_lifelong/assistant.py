@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from ingest.scan import Rules
 from rag_lifelong import conflicts, retraction, status, sync, verify
@@ -20,6 +20,7 @@ from rag_lifelong.answering import Asked, answer, name_of
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config, rules_of
 from rag_lifelong.conflicts import Conflict
+from rag_lifelong.conversation import Conversation
 from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.errors import BadSetting, NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
@@ -39,8 +40,20 @@ from rag_lifelong.store import backup
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
-from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Version
-from rag_lifelong.when import AsOf
+from rag_lifelong.transcript import markdown
+from rag_lifelong.types import (
+    Answer,
+    ChatSummary,
+    Failure,
+    Finding,
+    Hit,
+    Narrowed,
+    Standing,
+    StoredDocument,
+    Turn,
+    Version,
+)
+from rag_lifelong.when import AsOf, moment
 
 EVIDENCE = 12  # passages an answer is looked for in
 BATCH_S = 2.0  # of reading between two commits, so that ^C and a crash lose little
@@ -297,6 +310,10 @@ class Assistant:
         """
         return retraction.forget_everywhere(self.knowledge_base, paths)
 
+    def answers_from(self, *paths: str | Path) -> int:
+        """How many answers of conversations `forget_everywhere` would remove with these paths."""
+        return retraction.answers_from(self.knowledge_base, paths)
+
     def pruning_plan(
         self, *, keep_for: str | None = None, keep_last: int | None = None, within: Sequence[str] = ()
     ) -> Pruning:
@@ -493,11 +510,50 @@ class Assistant:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole."""
+        at = None if as_of is None else moment(as_of, now=self.knowledge_base.now())
+        yield from self.answering(question, Narrowed(at, tuple(within), dated, k), told="")
+
+    def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
+        """As `stream`, and gives the whole. told: what was said before in a conversation, for a model."""
         self.last_answer = None
-        number = self.knowledge_base.version_number(as_of)
-        hits = self.search(question, k or EVIDENCE, as_of=as_of, within=within, dated=dated)
-        asked = Asked(question, hits, version=number, as_of=None if as_of is None else number)
+        number = self.knowledge_base.version_number(narrowed.as_of)
+        hits = self.search(
+            question, narrowed.k or EVIDENCE, as_of=narrowed.as_of, within=narrowed.within, dated=narrowed.dated
+        )
+        asked = Asked(question, hits, version=number, as_of=None if narrowed.as_of is None else number, told=told)
         self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model)
+        return self.last_answer
+
+    # -- conversations
+
+    def chat(self, resume: int | Literal["last"] | None = None, *, keep: bool = True) -> Conversation:
+        """A new conversation, or one that was kept, to go on with.
+
+        resume: its id, or "last". keep: False leaves nothing of what is said from now on, as does the setting
+        `keep_chats = false`. Raises NoSuchChat.
+        """
+        chat_id = self.knowledge_base.chats.last_id() if resume == "last" else resume
+        return Conversation(self, chat_id=chat_id, keeps=keep and self.config.keep_chats)
+
+    def chats(self) -> tuple[ChatSummary, ...]:
+        """The conversations kept, the one talked in last first."""
+        return self.knowledge_base.chats.summaries()
+
+    def read_chat(self, chat_id: int) -> tuple[Turn, ...]:
+        """What was said in a conversation, oldest first. Raises NoSuchChat."""
+        return tuple(kept.turn for kept in self.knowledge_base.chats.read(chat_id))
+
+    def delete_chat(self, *chat_ids: int) -> bool:
+        """Removes conversations for good, also from the store's free space.
+
+        False if a reader stands in the way of the latter: then it is finished at a later opening. Raises NoSuchChat;
+        then none is removed.
+        """
+        return self.knowledge_base.delete_chats(chat_ids)
+
+    def export_chat(self, chat_id: int) -> str:
+        """A conversation as Markdown, its citations as footnotes. Raises NoSuchChat."""
+        return markdown(self.read_chat(chat_id))
 
     # -- what is there
 
@@ -574,6 +630,11 @@ class Assistant:
     def status_of(self, path: str | Path) -> PathStatus:
         """Why a file is, or is not, found."""
         return status.path_status(self.knowledge_base, path)
+
+    @property
+    def language_model(self) -> LanguageModel | None:
+        """Who words the answers; None: they are quoted."""
+        return self._model
 
     @property
     def model_name(self) -> str:

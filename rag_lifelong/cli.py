@@ -100,17 +100,18 @@ def _bare(parser: Parser, options: Namespace) -> int:
 
 
 def _ask(options: Namespace) -> int:
-    from rag_lifelong.repl import say
+    from rag_lifelong.session.asking import say
     from rag_lifelong.terminal import as_json
     from rag_lifelong.terminal.commands import question_of, scope_of
+    from rag_lifelong.terminal.talks import gone_on_with
 
-    question, scope = question_of(options.question), scope_of(options)
-    with _opened(options, with_model=True) as assistant:
+    question, scope, resume = question_of(options.question), scope_of(options), gone_on_with(options)
+    with _opened(options, with_model=True) as assistant, assistant.chat(resume, keep=not options.no_save) as talk:
         if options.json:
-            found = assistant.ask(question, **scope, k=options.k)
+            found = talk.ask(question, **scope, k=options.k)
             sys.stdout.write(as_json.written(as_json.answer(found)))
         else:
-            found = say(assistant, question, style=_style(assistant), scope=scope, k=options.k)
+            found = say(assistant, talk, question, style=_style(assistant), scope=scope, k=options.k)
             if not options.quiet and not found.refused:
                 _note_once(assistant)
     return NOTHING if found.refused else DONE
@@ -119,7 +120,9 @@ def _ask(options: Namespace) -> int:
 def _chat(options: Namespace) -> int:
     from rag_lifelong.repl import chat
     from rag_lifelong.terminal.commands import missing, scope_of
+    from rag_lifelong.terminal.talks import gone_on_with
 
+    resume, keep = gone_on_with(options), not getattr(options, "no_save", False)
     scope = scope_of(options)
     folder = getattr(options, "watch", None)  # the bare command has no such option
     if folder is not None:
@@ -127,7 +130,7 @@ def _chat(options: Namespace) -> int:
     with _opened(options, create=folder is not None, with_model=True) as assistant:
         if folder is not None:
             assistant.watch(folder)
-        return chat(assistant, style=_style(assistant), scope=scope, k=options.k)
+        return chat(assistant, style=_style(assistant), scope=scope, k=options.k, resume=resume, keep=keep)
 
 
 def _watch(options: Namespace) -> int:
@@ -217,9 +220,10 @@ def _config(options: Namespace) -> int:
 
         sys.stdout.write(as_json.written([as_json.setting(setting) for setting in found]))
         return DONE
-    width = max(len(str(setting.value)) for setting in found)
-    for setting in found:
-        value = safe_line(str(setting.value)) or '""'
+    shown = [str(s.value).lower() if isinstance(s.value, bool) else str(s.value) for s in found]  # as TOML has it
+    width = max(map(len, shown))
+    for setting, text in zip(found, shown, strict=True):
+        value = safe_line(text) or '""'
         sys.stdout.write(f"{setting.name:<12}  {value:<{width}}  {short_path(setting.origin)}\n")
     here, everywhere = short_path(str(path / FILE_NAME)), short_path(str(user_file()))
     sys.stdout.write(f"To change one: {here}, or for all knowledge bases {everywhere}\n")

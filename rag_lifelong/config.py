@@ -39,6 +39,7 @@ class Config:
     settle_ms: int
     editor_uri: str
     color: str
+    keep_chats: bool
     rules: tuple[Rule, ...] = ()
 
 
@@ -52,6 +53,7 @@ DEFAULTS = Config(
     settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
+    keep_chats=True,
 )
 
 PURPOSES = {
@@ -65,6 +67,7 @@ PURPOSES = {
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
+    "keep_chats": "what is asked and answered is kept, to go on with and to ask again; `false` keeps nothing",
 }
 
 _RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}
@@ -182,10 +185,10 @@ def _read(path: Path) -> tuple[Path, Mapping[str, object]]:
 
 def _checked(path: Path, name: str, value: object) -> str | int:
     expected = type(getattr(DEFAULTS, name))
-    if not isinstance(value, expected) or isinstance(value, bool):
-        kind = "a whole number" if expected is int else "a text in quotes"
+    if not isinstance(value, expected) or isinstance(value, bool) != (expected is bool):
+        kind = {int: "a whole number", bool: "true or false"}.get(expected, "a text in quotes")
         raise BadSetting(f"{path}: {name} must be {kind}, not {value!r}")
-    if isinstance(value, int):
+    if isinstance(value, int) and name in _RANGES:
         low, high = _RANGES[name]
         if not low <= value <= high:
             raise BadSetting(f"{path}: {name} must lie between {low} and {high}, not {value}")

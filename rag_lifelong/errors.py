@@ -20,7 +20,9 @@
     ├── NothingToUndo            no version that could be taken back
     ├── NothingToEvaluate        no passage that could be asked for
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
-    └── NoSuchVersion            no version by that number or date
+    ├── NoSuchVersion            no version by that number or date
+    ├── NoSuchChat               no conversation by that number
+    └── NothingAsked             a conversation without a question yet
 
 The message is one line for people: what, with which value, and what to do.
 A caller's mistake is ValueError or TypeError.
@@ -111,6 +113,14 @@ class NoSuchPath(LifelongError):
 
 class NoSuchVersion(LifelongError):
     """No version by that number or date."""
+
+
+class NoSuchChat(LifelongError):
+    """No conversation by that number."""
+
+
+class NothingAsked(LifelongError):
+    """The conversation has no question yet."""
 
 
 class NoSuchConflict(LifelongError):

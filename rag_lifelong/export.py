@@ -6,6 +6,8 @@
     versions.jsonl    one line a version, oldest first
     history.jsonl     one line for each text a document ever had: path, places, born, died, digest, text
     decisions.jsonl   one line for each decision about one document superseding another
+    chats/            each conversation kept, a Markdown file
+    chats.jsonl       one line for each question asked in them, with its answer
 
 Rule: one state of the knowledge base, read in one snapshot, a text at a time. Names of files are made safe, and each
 is made once, also on disks that take "a" and "A", or two ways to write "é", for the same.
@@ -28,8 +30,10 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import StorageFull, TargetUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import joined
-from rag_lifelong.store import documents, files, revisions, supersessions, versions
-from rag_lifelong.types import Version
+from rag_lifelong.store import chats, documents, files, revisions, supersessions, versions
+from rag_lifelong.store.values import written
+from rag_lifelong.transcript import markdown
+from rag_lifelong.types import ChatSummary, Version
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
 Tell = Callable[[int, int], None]
 """Called with (texts written, texts in all)."""
 
-_NAMES = ("documents", "documents.jsonl", "versions.jsonl", "history.jsonl", "decisions.jsonl", "README.txt")
+_NAMES = ("documents", "documents.jsonl", "versions.jsonl", "history.jsonl", "decisions.jsonl", "chats", "chats.jsonl", "README.txt")
 _NAME_MOST = 180  # bytes of a name; disks take 255, and a number may be added
 _FOLDERS_MOST = 2_000  # bytes of the folders' names; the outer ones of more are left out: systems open 4,096 at most
 # what Windows forbids in names, controls, direction overrides, and bytes of a name that are no text
@@ -58,6 +62,9 @@ history.jsonl     every text that a document ever had, from version "born" until
                   still has it); "places" tells where it stood meanwhile; text is null where it was pruned
 decisions.jsonl   what you decided about one document superseding another, from version "born" until before "died":
                   old, new (where they stand, or stood last), decision, evidence
+chats/            each conversation kept, as Markdown, its citations as footnotes
+chats.jsonl       one line for each question asked: chat, turn (its number there), at (UTC), question (as typed),
+                  asked_as (standing alone), scope, program, rating, removed_at, answer (null: removed with its source)
 
 Version {version}, {documents} documents, {texts} texts in history.jsonl.
 """
@@ -65,12 +72,13 @@ Version {version}, {documents} documents, {texts} texts in history.jsonl.
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. texts: lines of history.jsonl. version: the newest."""
+    """What was written. texts: lines of history.jsonl. version: the newest. chats: conversations."""
 
     folder: Path
     version: int
     documents: int
     texts: int
+    chats: int
 
 
 def export(knowledge_base: KnowledgeBase, folder: Path, *, tell: Tell | None) -> Exported:
@@ -101,9 +109,11 @@ def _written(connection: Connection, folder: Path, tell: Tell) -> Exported:
     _write_lines(folder / "versions.jsonl", (_version(v) for v in versions.oldest_first(connection)))
     _write_lines(folder / "decisions.jsonl", _decisions(connection, roots))
     texts = _write_lines(folder / "history.jsonl", _history(connection, ids, roots, len(living), tell))
+    talked = chats.summaries(connection)
+    _write_lines(folder / "chats.jsonl", _chats(connection, folder, talked))
     readme = _README.format(version=number, documents=len(living), texts=texts)
     (folder / "README.txt").write_text(readme, encoding="utf-8")
-    return Exported(folder, number, len(living), texts)
+    return Exported(folder, number, len(living), texts, len(talked))
 
 
 def _documents(
@@ -167,6 +177,30 @@ def _decisions(connection: Connection, roots: dict[int, str]) -> Iterator[dict[s
     places = {document: joined(roots[root], path) for document, root, path in documents.last_places(connection)}
     for found in supersessions.all_ever(connection):
         yield {**asdict(found), "old": places[found.old], "new": places[found.new]}
+
+
+def _chats(connection: Connection, folder: Path, talked: list[ChatSummary]) -> Iterator[dict[str, object]]:
+    """Writes each as Markdown, and gives a line for each turn."""
+    (folder / "chats").mkdir()
+    for summary in sorted(talked, key=lambda one: one.id):
+        turns = chats.read(connection, summary.id)
+        text = markdown([kept.turn for kept in turns])
+        with (folder / "chats" / f"{summary.id}.md").open("x", encoding="utf-8", errors="replace", newline="") as file:
+            file.write(text)
+        for kept in turns:
+            turn = kept.turn
+            yield {
+                "chat": summary.id,
+                "turn": turn.number,
+                "at": turn.at.isoformat(),
+                "question": turn.question,
+                "asked_as": turn.asked_as,
+                "scope": json.loads(written(kept.scope)),
+                "program": kept.program,
+                "rating": None if turn.rating is None else json.loads(written(turn.rating)),
+                "removed_at": None if turn.removed_at is None else turn.removed_at.isoformat(),
+                "answer": None if turn.removed_at is not None else json.loads(written(turn.answer)),
+            }
 
 
 def _version(version: Version) -> dict[str, object]:

@@ -15,8 +15,9 @@ from sqlite3 import Connection
 
 from rag_lifelong import changes, pruning, undo
 from rag_lifelong.calibration import calibration_of
+from rag_lifelong.chats import Chats
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchVersion
+from rag_lifelong.errors import KnowledgeBaseBusy, NoSuchChat, NoSuchVersion
 from rag_lifelong.folders import Folders
 from rag_lifelong.history import History, Past
 from rag_lifelong.live_words import LiveWords
@@ -27,7 +28,7 @@ from rag_lifelong.rerank import Reranker
 from rag_lifelong.retriever import Dates, Retriever, documents_matching
 from rag_lifelong.staleness import Rule, rule_for
 from rag_lifelong.standings import Standings
-from rag_lifelong.store import documents, files, passages, revisions, settings, vectors, versions, words
+from rag_lifelong.store import chats, documents, files, passages, revisions, settings, vectors, versions, words
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.files import Root
 from rag_lifelong.store.revisions import Revision
@@ -84,6 +85,7 @@ class KnowledgeBase:
         self._now = now
         self._database = Database(path, create=create)
         self.folders = Folders(self._database, now=now)
+        self.chats = Chats(self._database, now=now)
         self._texts = StoredTexts()
         try:
             self._agree_on_terms()
@@ -227,7 +229,7 @@ class KnowledgeBase:
             return planned
         with self._database.transaction() as connection:
             found = pruning.still_there(connection, planned)
-            pruning.carry_out(connection, found)
+            pruning.carry_out(connection, found, at=self._now())
             words.optimize(connection)
             settings.write(connection, _TO_SCRUB, "1")
         self._after_loss()
@@ -242,11 +244,28 @@ class KnowledgeBase:
         with self._database.transaction() as connection:
             if any(documents.lives_now(connection, document_id) for document_id in document_ids):
                 raise KnowledgeBaseBusy("another process has brought one of them back meanwhile; try again")
-            pruning.erase(connection, document_ids)
+            pruning.erase(connection, document_ids, at=self._now())
             words.optimize(connection)
             settings.write(connection, _TO_SCRUB, "1")
         for copy in self.path.glob("lifelong.sqlite3.format-*"):
             copy.unlink()  # the store as an older program wrote it
+        return self._after_loss()
+
+    def answers_from(self, document_ids: Sequence[int]) -> int:
+        """How many answers of conversations `erase` would remove with these documents."""
+        with self._database.snapshot() as connection:
+            return chats.answers_naming(connection, document_ids)
+
+    def delete_chats(self, chat_ids: Sequence[int]) -> bool:
+        """Conversations were never there; True if nothing of them can be read out of the files any more, as `erase`.
+
+        Raises NoSuchChat; then none is deleted.
+        """
+        with self._database.transaction() as connection:
+            for chat_id in chat_ids:
+                if not chats.delete(connection, chat_id):
+                    raise NoSuchChat(f"there is no chat {chat_id}; see: lifelong chats")
+            settings.write(connection, _TO_SCRUB, "1")
         return self._after_loss()
 
     def documents_ever_at(self, path: str) -> tuple[int, ...]:

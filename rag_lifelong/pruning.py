@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from rag_lifelong.store import documents, passages, revisions, supersessions, vectors, versions, words
+from rag_lifelong.store import chats, documents, passages, revisions, supersessions, vectors, versions, words
 from rag_lifelong.store.revisions import Life
 
 
@@ -18,7 +19,8 @@ from rag_lifelong.store.revisions import Life
 class Pruning:
     """What would go. lives: stretches of versions with one text each; documents: how many have such.
 
-    revisions, passages, vectors: how many of each. text_bytes: of the revisions, as they were read.
+    revisions, passages, vectors: how many of each. text_bytes: of the revisions, as they were read. answers: of
+    conversations, which hold something that would stand nowhere else.
     """
 
     lives: tuple[Life, ...]
@@ -27,6 +29,7 @@ class Pruning:
     passages: int
     vectors: int
     text_bytes: int
+    answers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +67,24 @@ def still_there(connection: sqlite3.Connection, planned: Pruning) -> Pruning:
     return _counted(connection, [life for life in planned.lives if life in there])
 
 
-def carry_out(connection: sqlite3.Connection, pruning: Pruning) -> None:
-    """Deletes what was planned: texts, passages, their words and vectors."""
+def carry_out(connection: sqlite3.Connection, pruning: Pruning, *, at: datetime) -> None:
+    """Deletes what was planned: texts, passages, their words and vectors, and what conversations hold of them."""
     for document_id in sorted({life.document_id for life in pruning.lives}):
         mine = {life.born for life in pruning.lives if life.document_id == document_id}
-        _let_go(connection, document_id, mine)
+        _let_go(connection, document_id, mine, at=at)
     dropped = vectors.drop_unused(connection)
     if pruning.lives or dropped:
         versions.log(connection, "pruned", 0, 0)
 
 
-def erase(connection: sqlite3.Connection, document_ids: Sequence[int]) -> None:
-    """The documents, which live no more, were never there: no text, no words, no vectors, no places, no versions."""
+def erase(connection: sqlite3.Connection, document_ids: Sequence[int], *, at: datetime) -> None:
+    """The documents, which live no more, were never there: no text, no words, no vectors, no places, no versions.
+
+    Nor in an answer that was given from them.
+    """
     for document_id in document_ids:
-        _let_go(connection, document_id, {life.born for life in revisions.lives(connection, document_id)})
+        chats.let_go_all(connection, document_id, at=at)
+        _let_go(connection, document_id, {life.born for life in revisions.lives(connection, document_id)}, at=at)
         supersessions.erase(connection, document_id)
         documents.erase(connection, document_id)
     vectors.drop_unused(connection)
@@ -87,6 +94,7 @@ def erase(connection: sqlite3.Connection, document_ids: Sequence[int]) -> None:
 def _counted(connection: sqlite3.Connection, chosen: Sequence[Life]) -> Pruning:
     revision_count = passage_count = text_bytes = 0
     going: set[int] = set()
+    revisions_going: dict[int, set[int]] = {}
     by_document: dict[int, set[int]] = {}
     for life in chosen:
         by_document.setdefault(life.document_id, set()).add(life.born)
@@ -95,6 +103,7 @@ def _counted(connection: sqlite3.Connection, chosen: Sequence[Life]) -> Pruning:
         revision_count += len(revision_ids)
         passage_count += len(passage_ids)
         going |= passage_ids
+        revisions_going[document_id] = revision_ids
         text_bytes += sum(len(revisions.read(connection, i).text.encode()) for i in revision_ids)
     return Pruning(
         lives=tuple(chosen),
@@ -103,6 +112,7 @@ def _counted(connection: sqlite3.Connection, chosen: Sequence[Life]) -> Pruning:
         passages=passage_count,
         vectors=vectors.count_unused_without(connection, sorted(going)),
         text_bytes=text_bytes,
+        answers=chats.answers_resting_on(connection, revisions_going),
     )
 
 
@@ -115,8 +125,9 @@ def _orphans(connection: sqlite3.Connection, document_id: int, born: set[int]) -
     return going, set(passages.known(connection, document_id).values()) - needed
 
 
-def _let_go(connection: sqlite3.Connection, document_id: int, born: set[int]) -> None:
+def _let_go(connection: sqlite3.Connection, document_id: int, born: set[int], *, at: datetime) -> None:
     revision_ids, passage_ids = _orphans(connection, document_id, born)
+    chats.let_go(connection, document_id, revision_ids, at=at)
     rows: dict[int, words.Row] = {}
     for revision_id in revision_ids:
         revision = revisions.read(connection, revision_id)

@@ -28,12 +28,14 @@ from rag_lifelong.when import span
 class Erased:
     """What was removed for good. version: the one that took it out of answers, None if nothing of it still lived.
 
+    answers: of conversations, which rested on it.
     is_complete: False while a reader keeps old pages in the files; that is finished at a later opening.
     left: copies of damaged stores, which may hold it still.
     """
 
     documents: int
     version: Version | None
+    answers: int
     is_complete: bool
     left: tuple[str, ...]
 
@@ -86,12 +88,7 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
 
     They are not read again while they stay as they are. Raises NoSuchPath if nothing ever stood at a path.
     """
-    found: dict[int, None] = {}
-    for path in paths:
-        here = knowledge_base.documents_ever_at(absolute(path))
-        if not here:
-            raise NoSuchPath(f"nothing was ever stored at {absolute(path)}")
-        found.update(dict.fromkeys(here))
+    found = _ever_at(knowledge_base, paths)
     roots = {root.id: root for root in knowledge_base.folders.roots()}
     # documents that have moved away go too, wherever they stand now: what they said here is in all their texts
     living = [
@@ -101,8 +98,25 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
         if state.document_id in found
     ]
     version = knowledge_base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
-    is_clean = knowledge_base.erase(list(found))
-    return Erased(documents=len(found), version=version, is_complete=is_clean, left=_copies_left(knowledge_base))
+    answers = knowledge_base.answers_from(found)
+    is_clean = knowledge_base.erase(found)
+    return Erased(len(found), version, answers, is_complete=is_clean, left=_copies_left(knowledge_base))
+
+
+def answers_from(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> int:
+    """How many answers of conversations `forget_everywhere` would remove. Raises NoSuchPath as that."""
+    return knowledge_base.answers_from(_ever_at(knowledge_base, paths))
+
+
+def _ever_at(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> list[int]:
+    """The documents that ever stood at these paths. Raises NoSuchPath."""
+    found: dict[int, None] = {}
+    for path in paths:
+        here = knowledge_base.documents_ever_at(absolute(path))
+        if not here:
+            raise NoSuchPath(f"nothing was ever stored at {absolute(path)}")
+        found.update(dict.fromkeys(here))
+    return list(found)
 
 
 def pruning_plan(

@@ -50,6 +50,7 @@ class Status:
     unread: vectors that are not in the index yet, since that is being made again.
 
     is_calibrated: what the embedder's cosines tell was measured. takeover: of another embedder, None if none is to.
+    chats, turns: conversations kept, and questions in them.
     """
 
     path: str
@@ -64,6 +65,8 @@ class Status:
     is_calibrated: bool
     takeover: Takeover | None
     model: str
+    chats: int
+    turns: int
     size_bytes: int
 
 
@@ -93,6 +96,7 @@ class PathStatus:
 def status(knowledge_base: KnowledgeBase, *, model_name: str) -> Status:
     """What is in the knowledge base, what failed, what waits."""
     documents = knowledge_base.documents()
+    chats, turns = knowledge_base.chats.count()
     return Status(
         path=str(knowledge_base.path),
         version=knowledge_base.latest(),
@@ -106,6 +110,8 @@ def status(knowledge_base: KnowledgeBase, *, model_name: str) -> Status:
         is_calibrated=knowledge_base.is_calibrated,
         takeover=knowledge_base.takeover(),
         model=model_name,
+        chats=chats,
+        turns=turns,
         size_bytes=_size_bytes(knowledge_base.path),
     )
 

@@ -185,6 +185,7 @@ class Answer:
 
     refused: the sources do not hold the answer; `text` says so and `nearest` shows what is close.
     as_of: the version asked about, None for the present. adapter: its name, None for the base.
+    asked_as: the question as the sources were asked, standing alone; None if it was asked as it is.
     """
 
     question: str
@@ -197,6 +198,59 @@ class Answer:
     as_of: int | None
     model: str
     adapter: str | None
+    asked_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """Which part of the knowledge base a question was asked of, as it can be asked of it again.
+
+    as_of: a version, or a moment; None for the present. within, dated: as in `Assistant.search`. k: how many passages,
+    None for as many as usual.
+    """
+
+    as_of: int | datetime | None = None
+    within: tuple[str, ...] = ()
+    dated: tuple[date | None, date | None] | None = None
+    k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What the user said of an answer. note: "" if nothing more."""
+
+    is_good: bool
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its answer, as remembered in a conversation.
+
+    number: 1, 2, … within it. question: as typed. asked_as: standing alone, as the sources were asked; equal to
+    `question` if nothing was carried over. removed_at: when the answer went, with the source that it was from; then
+    `answer` says only so.
+    """
+
+    number: int
+    question: str
+    asked_as: str
+    answer: Answer
+    at: datetime
+    rating: Rating | None = None
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSummary:
+    """A conversation as listed. title: its first question. last: when its last question was asked."""
+
+    id: int
+    title: str
+    begun: datetime
+    last: datetime
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)

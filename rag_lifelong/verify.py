@@ -12,7 +12,7 @@ from sqlite3 import Connection
 
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import string_digest
-from rag_lifelong.store import documents, embedders, passages, revisions, vectors, versions, words
+from rag_lifelong.store import chats, documents, embedders, passages, revisions, vectors, versions, words
 from rag_lifelong.types import Finding
 
 _SHOWN = 3  # examples in a message
@@ -37,6 +37,7 @@ def check(knowledge_base: KnowledgeBase) -> tuple[Finding, ...]:
         held = chain(_words(connection), knowledge_base.word_faults(connection))
         findings.append(_finding("words", held, "the word index holds what lives"))
         findings.append(_finding("vectors", _vectors(connection), "every passage has its vector or waits for it"))
+        findings.append(_finding("chats", chats.faults(connection), "every turn has its question and its sources"))
         findings.append(_finding("index", knowledge_base.index_faults(connection), "the index equals the store"))
     return tuple(findings)
 

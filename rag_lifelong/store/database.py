@@ -27,7 +27,7 @@ from rag_lifelong.store.migrations import MIGRATIONS, Migration
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
 
@@ -129,14 +129,15 @@ class Database:
                 connection.execute("ROLLBACK")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
         """Writes inside are committed together, or none of them. Does not nest.
 
-        Raises KnowledgeBaseBusy if another process writes for longer than BUSY_TIMEOUT_S, StorageFull.
+        wait_s: how long another process may write before this one gives up, None: BUSY_TIMEOUT_S.
+        Raises KnowledgeBaseBusy, StorageFull.
         """
         with self._write_lock, self._translated():
             connection = self.connection()
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection, BUSY_TIMEOUT_S if wait_s is None else wait_s)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -144,6 +145,13 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _begin(self, connection: sqlite3.Connection, wait_s: float) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
 
     def data_version(self) -> int:
         """Changes whenever another connection has committed; compare within one thread only."""

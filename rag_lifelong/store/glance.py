@@ -26,6 +26,11 @@ def version_numbers(folder: Path, *, limit: int) -> list[str]:
     return _column(folder, "SELECT id FROM versions ORDER BY id DESC LIMIT ?", (limit,))
 
 
+def chat_ids(folder: Path, *, limit: int) -> list[str]:
+    """The numbers of the conversations, the one talked in last first."""
+    return _column(folder, "SELECT id FROM chats ORDER BY last_ms DESC, id DESC LIMIT ?", (limit,))
+
+
 def _column(folder: Path, query: str, values: tuple[str | int, ...]) -> list[str]:
     path = folder / FILE_NAME
     if not path.exists():

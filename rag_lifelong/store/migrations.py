@@ -129,5 +129,59 @@ DROP TABLE pending_3;
 CREATE INDEX files_failed ON files (root_id, path) WHERE failure IS NOT NULL
 """
 
-MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4))
+
+def to_5(connection: sqlite3.Connection) -> None:
+    """Conversations, what their answers are from, and what the user said of them (2026-11)."""
+    for statement in _TO_5.split(";"):
+        connection.execute(statement)
+
+
+_TO_5 = """
+CREATE TABLE chats (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    title    TEXT NOT NULL,
+    begun_ms INTEGER NOT NULL,
+    last_ms  INTEGER NOT NULL
+);
+CREATE INDEX chats_last ON chats (last_ms);
+CREATE TABLE turns (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_id    INTEGER NOT NULL REFERENCES chats (id),
+    number     INTEGER NOT NULL,
+    at_ms      INTEGER NOT NULL,
+    question   TEXT NOT NULL,
+    asked_as   TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    model      TEXT NOT NULL,
+    embedder   TEXT NOT NULL,
+    program    TEXT NOT NULL,
+    was_told   INTEGER NOT NULL,
+    answer     TEXT,
+    hits       TEXT NOT NULL,
+    removed_ms INTEGER,
+    is_case    INTEGER NOT NULL,
+    UNIQUE (chat_id, number)
+);
+CREATE TABLE turn_sources (
+    id          INTEGER PRIMARY KEY,
+    turn_id     INTEGER NOT NULL REFERENCES turns (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    revision_id INTEGER REFERENCES revisions (id),
+    start       INTEGER NOT NULL,
+    end         INTEGER NOT NULL,
+    is_said     INTEGER NOT NULL
+);
+CREATE INDEX turn_sources_turn ON turn_sources (turn_id);
+CREATE INDEX turn_sources_document ON turn_sources (document_id, revision_id);
+CREATE INDEX turn_sources_revision ON turn_sources (revision_id);
+CREATE TABLE feedback (
+    turn_id INTEGER PRIMARY KEY REFERENCES turns (id),
+    is_good INTEGER NOT NULL,
+    note    TEXT NOT NULL,
+    at_ms   INTEGER NOT NULL
+)
+"""
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4), (5, to_5))
 """(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""

@@ -195,6 +195,58 @@ CREATE TABLE pending (
 ) WITHOUT ROWID;
 CREATE INDEX pending_newest ON pending (embedder_id, passage_id DESC);
 
+-- Conversations. A plain question is one of a single turn.
+CREATE TABLE chats (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    title    TEXT NOT NULL,     -- the first question, as typed
+    begun_ms INTEGER NOT NULL,
+    last_ms  INTEGER NOT NULL   -- when its last question was asked
+);
+CREATE INDEX chats_last ON chats (last_ms);
+
+-- One question and its answer. What is here of a source's text goes with that text (chats.py).
+CREATE TABLE turns (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_id    INTEGER NOT NULL REFERENCES chats (id),
+    number     INTEGER NOT NULL,   -- 1, 2, … within the conversation
+    at_ms      INTEGER NOT NULL,
+    question   TEXT NOT NULL,      -- as typed
+    asked_as   TEXT NOT NULL,      -- standing alone, as the sources were asked; else the same
+    scope      TEXT NOT NULL,      -- JSON of types.Narrowed: as of when, in which documents
+    version    INTEGER NOT NULL,   -- the one that was asked; 0: none was yet
+    model      TEXT NOT NULL,      -- who worded the answer
+    embedder   TEXT NOT NULL,      -- fingerprint of the one it was found with
+    program    TEXT NOT NULL,      -- the rag-lifelong that found it
+    was_told   INTEGER NOT NULL,   -- 1: a model worded the answer and was told of the turns before
+    answer     TEXT,               -- JSON of types.Answer; NULL: removed with its source
+    hits       TEXT NOT NULL,      -- JSON of the types.Hit it was looked for in, best first, without their text
+    removed_ms INTEGER,            -- when the answer was removed
+    is_case    INTEGER NOT NULL,   -- 1: `replay` asks it again; 0: what it carried over is gone, it stands alone no more
+    UNIQUE (chat_id, number)
+);
+
+-- Which stored texts a turn holds something of, so that letting go of one reaches it.
+CREATE TABLE turn_sources (
+    id          INTEGER PRIMARY KEY,
+    turn_id     INTEGER NOT NULL REFERENCES turns (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    revision_id INTEGER REFERENCES revisions (id),  -- NULL: only the document's path is named
+    start       INTEGER NOT NULL,                   -- characters [start, end) of the revision's text
+    end         INTEGER NOT NULL,
+    is_said     INTEGER NOT NULL                    -- 1: the answer may hold it; 0: it was only found
+);
+CREATE INDEX turn_sources_turn ON turn_sources (turn_id);
+CREATE INDEX turn_sources_document ON turn_sources (document_id, revision_id);
+CREATE INDEX turn_sources_revision ON turn_sources (revision_id);
+
+-- What the user said of an answer, last.
+CREATE TABLE feedback (
+    turn_id INTEGER PRIMARY KEY REFERENCES turns (id),
+    is_good INTEGER NOT NULL,
+    note    TEXT NOT NULL,   -- "" if nothing more
+    at_ms   INTEGER NOT NULL
+);
+
 -- Words of the living, and of the dead apart, so that BM25's statistics are those of the living.
 -- rowid = passages.id; columns hold `terms.terms()` of the context and the text, joined by spaces.
 -- Contentless: a row is deleted by telling its exact content. "ascii" keeps every non-ASCII character in its term.

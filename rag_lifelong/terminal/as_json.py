@@ -26,7 +26,7 @@ from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
-from rag_lifelong.types import Answer, Failure, Finding, Hit, Standing, StoredDocument, Takeover, Version
+from rag_lifelong.types import Answer, ChatSummary, Failure, Finding, Hit, Standing, StoredDocument, Takeover, Turn, Version
 
 Json = dict[str, object]
 
@@ -42,6 +42,7 @@ def answer(found: Answer) -> Json:
     checked = verdict.lag.checked_at
     return {
         "question": found.question,
+        "asked_as": found.asked_as,
         "text": found.text,
         "refused": found.refused,
         "citations": [
@@ -76,6 +77,32 @@ def answer(found: Answer) -> Json:
         "as_of": found.as_of,
         "model": found.model,
         "adapter": found.adapter,
+    }
+
+
+def chat(found: ChatSummary) -> Json:
+    """One entry of the JSON of `chats`."""
+    return {
+        "chat": found.id,
+        "title": found.title,
+        "begun": found.begun.isoformat(),
+        "last": found.last.isoformat(),
+        "turns": found.turns,
+    }
+
+
+def turn(found: Turn) -> Json:
+    """One question of the JSON of `chats show`."""
+    rating = found.rating
+    return {
+        "turn": found.number,
+        "at": found.at.isoformat(),
+        "question": found.question,
+        "asked_as": found.asked_as,
+        "answer": None if found.removed_at is not None else answer(found.answer),
+        "removed_at": None if found.removed_at is None else found.removed_at.isoformat(),
+        "rating": None if rating is None else ("good" if rating.is_good else "bad"),
+        "note": None if rating is None else rating.note,
     }
 
 
@@ -214,6 +241,7 @@ def exported(done: Exported) -> Json:
         "version": done.version,
         "documents": done.documents,
         "texts": done.texts,
+        "chats": done.chats,
     }
 
 
@@ -235,6 +263,8 @@ def status(found: Status) -> Json:
         "folders": [folder(f) for f in found.folders],
         "embedder": found.embedder,
         "model": found.model,
+        "chats": found.chats,
+        "turns": found.turns,
         "size_bytes": found.size_bytes,
         "is_calibrated": found.is_calibrated,
         "takeover": None if found.takeover is None else takeover(found.takeover),
@@ -292,6 +322,7 @@ def pruning(found: Pruning, *, is_dry: bool) -> Json:
         "passages": found.passages,
         "vectors": found.vectors,
         "text_bytes": found.text_bytes,
+        "answers": found.answers,
     }
 
 
@@ -309,6 +340,7 @@ def erased(found: Erased) -> Json:
     """The JSON of `forget --everywhere`."""
     return {
         "documents": found.documents,
+        "answers": found.answers,
         "made": None if found.version is None else version(found.version),
         "complete": found.is_complete,
         "left": list(found.left),

@@ -15,11 +15,12 @@ from datetime import date
 
 from ingest.scan import Rules
 from rag_lifelong.assistant import Assistant, Narrowing, restore
-from rag_lifelong.errors import NoSuchPath, NotConfirmed, TooManyGone
+from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, evaluation, holding, overview, render
+from rag_lifelong.terminal import as_json, evaluation, holding, overview, render, replaying, talks
+from rag_lifelong.terminal.agreement import ask_first
 from rag_lifelong.terminal.outcome import DONE, ERROR, NOTHING, Command, Outcome
 from rag_lifelong.terminal.parser import Usage, globs_of
 from rag_lifelong.terminal.progress import Bars, Lines, Stopped, Unseen, Watched, metered
@@ -210,7 +211,9 @@ def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     """Takes documents out of answers about now."""
     if options.everywhere:
         places = ", ".join(short_path(os.path.abspath(os.path.expanduser(path))) for path in options.paths)
-        _ask_first(options, f"This removes {places} from every version, for good")
+        answers = assistant.answers_from(*options.paths)
+        what = f", and {overview.count_of(answers, 'answer')} of chats that rests on it" if answers else ""
+        ask_first(options, f"This removes {places} from every version{what}, for good")
         gone = assistant.forget_everywhere(*options.paths)
         return Outcome(overview.erased(gone), as_json.erased(gone), DONE, "")
     version, paths = forgotten(assistant, options.paths)
@@ -230,21 +233,9 @@ def prune(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
     found = assistant.pruning_plan(keep_for=options.keep_for, keep_last=options.keep_last, within=within)
     if options.dry_run or not found.lives:
         return Outcome(overview.pruning(found, is_dry=True), as_json.pruning(found, is_dry=True), DONE, "")
-    _ask_first(options, overview.pruning(found, is_dry=True))
+    ask_first(options, overview.pruning(found, is_dry=True))
     found = assistant.prune(found)
     return Outcome(overview.pruning(found, is_dry=False), as_json.pruning(found, is_dry=False), DONE, "")
-
-
-def _ask_first(options: Namespace, what: str) -> None:
-    """Raises NotConfirmed unless --yes, or a yes on a terminal."""
-    if options.yes:
-        return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise NotConfirmed(f"{what.removesuffix('.')}. Nothing was done; to do it: --yes")
-    sys.stderr.write(f"{safe(what).removesuffix('.')}. Go on? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise NotConfirmed("nothing was done")
 
 
 def versions(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
@@ -345,6 +336,8 @@ COMMANDS: dict[str, Command] = {
     "backup": backup,
     "export": export,
     "evaluate": evaluating,
+    "chats": talks.chats,
+    "replay": replaying.replaying,
 }
 
 

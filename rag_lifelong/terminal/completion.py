@@ -66,11 +66,15 @@ complete -c rag-lifelong -a '(__lifelong_complete)'
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A command line as far as it is typed. awaited: the option whose value the last word is, or None."""
+    """A command line as far as it is typed. awaited: the option whose value the last word is, or None.
+
+    given: the words after the command that are no options, nor values of such.
+    """
 
     command: str | None
     awaited: str | None
     values: Mapping[str, str]
+    given: tuple[str, ...]
 
 
 def script(shell: str) -> str:
@@ -92,6 +96,8 @@ def candidates(words: Sequence[str]) -> list[str]:
         found = sorted(name for name in commands if name != "doctor")
     elif line.command in _TAKES_STORED_PATH:
         found = _stored_paths(line, typed)
+    elif line.command == "chats" and line.given:
+        found = _chats(line)
     else:
         found = _choices(commands[line.command])
     return [word for word in found if word.startswith(typed) and safe_line(word) == word][:_MOST]
@@ -104,6 +110,7 @@ def _understood(
     command: str | None = None
     awaited: str | None = None
     values: dict[str, str] = {}
+    given: list[str] = []
     for word in words:
         if awaited is not None:
             values[awaited] = word
@@ -112,7 +119,9 @@ def _understood(
             awaited = _valued(commands[command] if command else parser).get(word)
         elif command is None and word in commands:
             command = word
-    return _Line(command, awaited, values)
+        elif command is not None:
+            given.append(word)
+    return _Line(command, awaited, values, tuple(given))
 
 
 def _valued(parser: argparse.ArgumentParser) -> dict[str, str]:
@@ -137,10 +146,12 @@ def _choices(command: argparse.ArgumentParser) -> list[str]:
 
 def _values(line: _Line) -> list[str]:
     """What an option may be given."""
-    from rag_lifelong.store.glance import version_numbers
+    from rag_lifelong.store.glance import chat_ids, version_numbers
 
     if line.awaited == "--as-of":
         return version_numbers(_knowledge_base(line), limit=_MOST)
+    if line.awaited == "--resume":
+        return chat_ids(_knowledge_base(line), limit=_MOST)
     if line.awaited == "--model":
         return ["quote", "transformers:"]
     if line.awaited == "--kb":
@@ -165,6 +176,14 @@ def _stored_paths(line: _Line, typed: str) -> list[str]:
     if not typed or typed.startswith("/"):
         return found
     return [typed + path[len(absolute) :] for path in found]
+
+
+def _chats(line: _Line) -> list[str]:
+    from rag_lifelong.store.glance import chat_ids
+
+    if len(line.given) > 1 and line.given[0] != "delete":  # it takes one, then perhaps a file
+        return []
+    return [number for number in chat_ids(_knowledge_base(line), limit=_MOST) if number not in line.given]
 
 
 def _knowledge_base(line: _Line) -> Path:

@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,9 @@ _COLON_LINE = {
     "helix": [],
     "micro": [],
 }
+
+
+_EDITORS = ("nano", "vi")  # where none is named; to write in, which the pager is not for
 
 
 def opening_command(path: str, line: int | None, *, environment: Mapping[str, str]) -> list[str] | None:
@@ -68,3 +72,19 @@ def _is_run(command: list[str], *, text: str | None) -> bool:
     except OSError:
         return False
     return True
+
+
+def edited(text: str) -> str | None:
+    """`text` as it is after the user's editor; None without an editor. Raises OSError if it cannot be read back."""
+    editor = _words(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+    if not editor:
+        found = next((shutil.which(name) for name in _EDITORS if shutil.which(name)), None)
+        if found is None:
+            return None
+        editor = [found]
+    with tempfile.TemporaryDirectory(prefix="lifelong-") as folder:  # the user's alone
+        path = Path(folder) / "question.md"
+        path.write_text(text, encoding="utf-8")
+        if not _is_run([*editor, str(path)], text=None):
+            return None
+        return path.read_text(encoding="utf-8", errors="replace")

@@ -5,6 +5,7 @@ Rule: made from the parser alone, so that it cannot say what is not so. `lifelon
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -42,6 +43,7 @@ stands here and holds a knowledge base, or nothing yet. Without it, `LIFELONG_KB
 - `stale_since`, `superseded_by`, `retired`: why a document holds no longer; null where nothing speaks against it
 - `without_vectors`: how many passages are found by words alone so far
 - `start`, `end`: characters of the document's text as stored, `end` excluded; `line` and `page`: from 1, or null
+- `chat`: a conversation's number, `turn` that of a question in it; `question`: as typed, `asked_as`: standing alone
 - `old`, `new`, `decision`: two documents, and whether the older is superseded: confirmed, rejected, or null
 """
 
@@ -63,7 +65,7 @@ def _lines() -> Iterator[str]:
     defaults = asdict(DEFAULTS)
     for name, purpose in PURPOSES.items():
         variable = f" (in the environment `{ENVIRONMENT[name]}`)" if name in ENVIRONMENT else ""
-        value = f'"{defaults[name]}"' if isinstance(defaults[name], str) else defaults[name]
+        value = json.dumps(defaults[name])  # as TOML has it
         yield f"- `{name} = {value}`{variable}: {purpose}"
     for title, row in GROUPS:
         yield f"\n## {title[0].upper()}{title[1:]}"

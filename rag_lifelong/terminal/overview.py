@@ -86,7 +86,8 @@ def stopped(*, files: int, total_files: int, is_readable: bool, documents: int, 
 def status(found: Status, style: Style, *, now: datetime) -> str:
     """The knowledge base at a glance."""
     own = safe_line(found.embedder) + ("" if found.is_calibrated else " (not calibrated: more is refused)")
-    parts = f"embedder {own} · model {safe_line(found.model)} · {size(found.size_bytes)} on disk"
+    chats = f"{count_of(found.chats, 'chat')}, {count_of(found.turns, 'question')} · " if found.chats else ""
+    parts = f"{chats}embedder {own} · model {safe_line(found.model)} · {size(found.size_bytes)} on disk"
     if found.version is None:
         head = f"{style.bold(short_path(found.path))}   empty; begin with: lifelong add FOLDER"
         return "\n".join([head, *failures(found.failures), style.dim(parts)])
@@ -198,16 +199,19 @@ def pruning(found: Pruning, *, is_dry: bool) -> str:
     if not found.lives:
         return "Nothing to let go: no former text is that old."
     verb = "Would let go" if is_dry else "Let go"
+    answers = f" {count_of(found.answers, 'answer')} of chats with them." if found.answers else ""
     return (
         f"{verb}: {count_of(found.revisions, 'former text')} of {count_of(found.documents, 'document')} "
         f"({size(found.text_bytes)}), with {count_of(found.passages, 'passage')} and "
-        f"{count_of(found.vectors, 'vector')} that nothing else uses. The present is not touched."
+        f"{count_of(found.vectors, 'vector')} that nothing else uses.{answers} The present is not touched."
     )
 
 
 def erased(found: Erased) -> str:
     """What was removed for good."""
     lines = [f"{count_of(found.documents, 'document')} removed from every version, for good. The files stay on disk."]
+    if found.answers:
+        lines.append(f"{count_of(found.answers, 'answer')} of chats that rested on it went too; the questions stay.")
     if not found.is_complete:
         lines.append("Pending: a reader keeps old pages in the store; the rest is done when it is opened next.")
     lines.extend(
@@ -346,9 +350,10 @@ def restored(done: Restored) -> str:
 
 def exported(done: Exported) -> str:
     """What `export` wrote."""
+    chats = f", and {count_of(done.chats, 'chat')}" if done.chats else ""
     return (
         f"{short_path(str(done.folder))}: {count_of(done.documents, 'document')} of version {done.version}, and "
-        f"{count_of(done.texts, 'text')} of their history. README.txt there says what is what."
+        f"{count_of(done.texts, 'text')} of their history{chats}. README.txt there says what is what."
     )
 
 

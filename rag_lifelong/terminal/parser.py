@@ -49,6 +49,7 @@ GROUPS = (
             ("rebuild", "make the word and vector indexes again from what is stored"),
             ("folders", "the folders known, who follows them; or one that has moved"),
             ("unfollow", "compare a folder no longer; its documents stay"),
+            ("chats", "the conversations kept: list, show, export, delete"),
             ("backup", "the whole knowledge base as one file, also while it is written to"),
             ("restore", "a knowledge base from such a file"),
             ("export", "texts, versions and history as plain files, for other programs"),
@@ -59,7 +60,10 @@ GROUPS = (
     ),
     (
         "learning",
-        (("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),),
+        (
+            ("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),
+            ("replay", "ask every kept question again: what became of its answer, and why"),
+        ),
     ),
 )
 """Title → (command, purpose), as `--help` shows them."""
@@ -71,13 +75,14 @@ EXAMPLES = {
         "lifelong ask --in 'meetings/*' \"Who owns the queue?\"",
         'lifelong ask --as-of 2026-03-01 "How many attempts?"',
         "lifelong ask --json < question.txt",
+        'lifelong ask -c "And since when?"',
     ),
     "search": (
         "lifelong search dead letter queue",
         "lifelong search walrus -k 3 --explain",
         "lifelong search --dated 2026-01-01.. --files retries",
     ),
-    "chat": ("lifelong chat", "lifelong chat --watch ~/notes", "lifelong chat -m transformers:~/models/qwen"),
+    "chat": ("lifelong chat", "lifelong chat -c", "lifelong chat --watch ~/notes", "lifelong chat -m transformers:~/models/qwen"),
     "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
     "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
@@ -137,12 +142,19 @@ EXAMPLES = {
         'lifelong completion zsh > "${fpath[1]}/_lifelong"',
         "lifelong completion fish > ~/.config/fish/completions/lifelong.fish",
     ),
+    "chats": (
+        "lifelong chats",
+        "lifelong chats show 3",
+        "lifelong chats export 3 ~/chat-3.md",
+        "lifelong chats delete 3 4",
+    ),
+    "replay": ("lifelong replay", "lifelong replay --good", "lifelong replay -k 50 --json"),
     "evaluate": ("lifelong evaluate", "lifelong evaluate -k 50 --json"),
 }
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember chats models distill adapters replay".split())
+LATER = frozenset("remember models distill adapters".split())
 """Commands that are to come; typing one says so."""
 
 _QUESTIONS = ("ask", "search", "chat")
@@ -160,7 +172,7 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
         ("--as-of",),
         "WHEN",
         "what was known at a version (3), a day (2026-03-01: its end), yesterday, 3 weeks ago",
-        (*_QUESTIONS, "list", "show"),
+        (*_QUESTIONS, "list", "show", "replay"),
     ),
     (
         ("--dated",),
@@ -177,8 +189,8 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
     (
         ("-k",),
         "N",
-        "how many passages, versions, lines, or samples",
-        (*_QUESTIONS, "versions", "conflicts", "service", "evaluate"),
+        "how many passages, versions, lines, samples, chats, or questions",
+        (*_QUESTIONS, "versions", "conflicts", "chats", "service", "evaluate", "replay"),
     ),
     (("-v", "--verbose"), None, "say more, on standard error", ()),
     (("-q", "--quiet"), None, "no progress and no notes", ()),
@@ -310,6 +322,21 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         made[name].add_argument(
             "--yes", action="store_true", help="believe it that over a fifth of a folder's documents are gone"
         )
+    made["ask"].add_argument(
+        "-c", "--continue", dest="go_on", action="store_true", help="a question that goes on with the last chat"
+    )
+    made["chat"].add_argument("-c", "--continue", dest="go_on", action="store_true", help="go on with the last one")
+    made["chat"].add_argument("--resume", metavar="ID", type=_positive, help="go on with a chat of lifelong chats")
+    for name in ("ask", "chat"):
+        made[name].add_argument("--no-save", action="store_true", help="keep nothing of it")
+    made["chats"].add_argument(
+        "action", nargs="?", choices=("show", "export", "delete"), help="else all are listed, the last one first"
+    )
+    made["chats"].add_argument(
+        "values", nargs="*", metavar="ID", help="which; after export FILE may follow, else it is printed, as Markdown"
+    )
+    made["replay"].add_argument("--good", action="store_true", help="only questions whose answer you rated good")
+    made["replay"].add_argument("--bad", action="store_true", help="only those rated bad")
     made["chat"].add_argument("--watch", metavar="FOLDER", help="follow a folder meanwhile")
     made["watch"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added")
     made["sync"].add_argument("folders", nargs="*", metavar="FOLDER", help="else all that were added or followed")
@@ -353,7 +380,7 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["conflicts"].add_argument("--reject", nargs="+", metavar="CODE", help="it is not")
     made["conflicts"].add_argument("--supersede", nargs=2, metavar=("OLD", "NEW"), help="NEW takes the place of OLD")
     made["conflicts"].add_argument("--settled", action="store_true", help="what was confirmed and rejected")
-    for name in ("forget", "prune"):
+    for name in ("forget", "prune", "chats"):
         made[name].add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
     made["backup"].add_argument("file", metavar="FILE", help="where to; a new file")
     made["backup"].add_argument("--force", action="store_true", help="overwrite FILE")

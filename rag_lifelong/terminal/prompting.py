@@ -7,64 +7,76 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
 
-PROMPT = "› "
 HISTORY_FILE = "chat-history"
-_MOST = 200
+MOST = 200  # words offered
 
 
-def typed_lines(
-    folder: Path,
-    *,
-    commands: Sequence[tuple[str, str]],
-    stored_paths: Callable[[], Iterable[str]],
-    source: Input | None,
-    screen: Output | None,
-) -> Iterator[str]:
-    """Lines as they are typed, until ^D; ^C drops a line.
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What Tab offers.
 
-    folder: where the history is kept. commands: ("/name ARGUMENT", purpose). stored_paths: for completion, as shown.
-    source, screen: None for the terminal.
+    commands: ("/name ARGUMENT", purpose). words: command → (word, what it is), for the last word typed after it.
+    paths: command → paths as shown, for all that is typed after it. named: what may stand after "@" in a question.
+    on_disk: commands that take a path on disk.
     """
-    history = folder / HISTORY_FILE
-    history.touch(mode=0o600)
-    history.chmod(0o600)
-    session: PromptSession[str] = PromptSession(
-        PROMPT,
-        history=FileHistory(str(history)),
-        completer=Words(commands, stored_paths),
-        complete_while_typing=False,
-        key_bindings=_keys(),
-        prompt_continuation="  ",
-        enable_open_in_editor=True,
-        input=source,
-        output=screen,
-    )
-    while True:
-        try:
-            yield session.prompt()
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
+
+    commands: Sequence[tuple[str, str]]
+    words: Mapping[str, Callable[[], Iterable[tuple[str, str]]]]
+    paths: Mapping[str, Callable[[], Iterable[str]]]
+    named: Callable[[], Iterable[str]]
+    on_disk: frozenset[str]
+
+
+class Prompt:
+    """Reads lines as they are typed."""
+
+    def __init__(self, folder: Path, *, offers: Offers, source: Input | None, screen: Output | None) -> None:
+        """folder: where the history is kept. source, screen: None for the terminal."""
+        history = folder / HISTORY_FILE
+        history.touch(mode=0o600)
+        history.chmod(0o600)
+        self._session: PromptSession[str] = PromptSession(
+            history=FileHistory(str(history)),
+            completer=Words(offers),
+            complete_while_typing=False,
+            key_bindings=_keys(),
+            prompt_continuation="  ",
+            enable_open_in_editor=True,
+            enable_suspend=True,
+            input=source,
+            output=screen,
+        )
+
+    def read(self, prompt: str) -> str | None:
+        """The next line, or several that were entered as one; None after ^D. ^C drops what is typed."""
+        while True:
+            try:
+                return self._session.prompt(prompt)
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return None
 
 
 class Words(Completer):
-    """Commands at the start of a line; after /add paths on disk, after /forget, /status and /history stored paths."""
+    """Commands at the start of a line, then what each takes; after "@" in a question stored paths."""
 
-    def __init__(self, commands: Sequence[tuple[str, str]], stored_paths: Callable[[], Iterable[str]]) -> None:
-        self._commands = commands
-        self._stored_paths = stored_paths
+    def __init__(self, offers: Offers) -> None:
+        self._offers = offers
         self._disk = PathCompleter(expanduser=True)
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
@@ -72,19 +84,32 @@ class Words(Completer):
         text = document.text_before_cursor
         name, space, rest = text.partition(" ")
         if not name.startswith("/"):
-            return
-        if not space:
-            for entry, purpose in self._commands:
+            yield from self._named(text)
+        elif not space:
+            for entry, purpose in self._offers.commands:
                 if entry.startswith(text):
                     word, _, argument = entry.partition(" ")
                     space = " " if argument and not argument.startswith("[") else ""
                     yield Completion(word + space, start_position=-len(text), display=word, display_meta=purpose)
-        elif name == "/add":
+        elif name in self._offers.on_disk:
             yield from self._disk.get_completions(Document(rest, len(rest)), complete_event)
-        elif name in ("/forget", "/status", "/history"):
-            found = [path for path in self._stored_paths() if rest.casefold() in path.casefold()]
-            for path in found[:_MOST]:
+        elif name in self._offers.paths:
+            found = [path for path in self._offers.paths[name]() if rest.casefold() in path.casefold()]
+            for path in found[:MOST]:
                 yield Completion(_typeable(path), start_position=-len(rest), display=path)
+        elif name in self._offers.words:
+            typed = rest.rpartition(" ")[2]
+            for word, purpose in self._offers.words[name]():
+                if word.startswith(typed):
+                    yield Completion(word, start_position=-len(typed), display_meta=purpose)
+
+    def _named(self, text: str) -> Iterable[Completion]:
+        typed = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
+        if not typed.startswith("@"):
+            return
+        found = [path for path in self._offers.named() if typed[1:].casefold() in path.casefold()]
+        for path in found[:MOST]:
+            yield Completion("@" + path, start_position=-len(typed), display=path)
 
 
 def _typeable(path: str) -> str:
@@ -101,4 +126,15 @@ def _keys() -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
+    @keys.add("enter", filter=Condition(_goes_on))
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.delete_before_cursor()
+        event.current_buffer.insert_text("\n")
+
     return keys
+
+
+def _goes_on() -> bool:
+    r"""The cursor stands behind a \ that ends what is typed."""
+    buffer = get_app().current_buffer
+    return buffer.text.endswith("\\") and buffer.cursor_position == len(buffer.text)

@@ -120,6 +120,23 @@ def explanation(found: Hit, asked: Sequence[str]) -> str:
     return f"score {scores.fused:.3f} · {dense} · {words} · terms: {shown}{without}{led}"
 
 
+def cited_sentence(found: Citation, asked: Sequence[str], style: Style) -> str:
+    """What a citation quotes, in short, with the words asked set bold."""
+    return highlighted(style.indented(_in_quotes(snippet(found.quote, asked, limit=HIT_CHARS))), asked, style)
+
+
+def sentence_explanation(found: Citation, asked: Sequence[str], meaning: float) -> str:
+    """Which of the question's terms stand in what is cited itself, and how alike question and it are.
+
+    meaning: their cosine.
+    """
+    held = set(terms(found.quote))
+    shown = safe_line(", ".join(term for term in asked if term in held)) or "none"
+    missing = [term for term in asked if term not in held]
+    without = f" · without: {safe_line(', '.join(missing))}" if missing else ""
+    return f"this sentence: meaning {meaning:.3f} (cosine) · terms: {shown}{without}"
+
+
 def terms_held(found: Hit, asked: Sequence[str]) -> list[str]:
     """The terms asked that the passage, its label or its title holds, in the order asked."""
     held = set(terms(f"{found.title} {found.label} {found.text}"))

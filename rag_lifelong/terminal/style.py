@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 # CVE-2021-42574; the marks that Arabic and Hebrew need pass), and bytes of a file name that are no UTF-8
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
+_NARROWEST = 16  # columns; on a screen that is narrower still, the terminal breaks lines itself
 
 
 def safe(text: str) -> str:
@@ -80,11 +81,20 @@ class Style:
             return f"    {text}"
         return textwrap.fill(
             text,
-            max(40, self.width() - 1),
+            max(_NARROWEST, self.width() - 1),
             initial_indent="    ",
             subsequent_indent="    ",
             break_on_hyphens=False,
             break_long_words=False,
+        )
+
+    def filled(self, text: str) -> str:
+        """Lines of text, each broken between words to the terminal's width."""
+        if self.width is None:
+            return text
+        width = max(_NARROWEST, self.width() - 1)
+        return "\n".join(
+            textwrap.fill(line, width, break_on_hyphens=False, break_long_words=False) for line in text.split("\n")
         )
 
     def linked_place(self, path: str, *, line: int | None, page: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,11 @@ from prompt_toolkit.output import DummyOutput
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.generate import Message
-from rag_lifelong.repl import HELP, Conversation, chat, paths_in
-from rag_lifelong.terminal.prompting import HISTORY_FILE, Words, typed_lines
+from rag_lifelong.repl import _SLASH, banner, chat, take
+from rag_lifelong.session.changing import paths_in
+from rag_lifelong.session.guide import ENTRIES, HELP
+from rag_lifelong.session.state import Session
+from rag_lifelong.terminal.prompting import HISTORY_FILE, Offers, Prompt, Words
 from rag_lifelong.terminal.style import Style
 from rag_lifelong.terminal.wrapping import Wrapping
 
@@ -68,14 +72,15 @@ def assistant(tmp_path: Path, notes: Path) -> Iterator[Assistant]:
 
 
 @pytest.fixture
-def conversation(assistant: Assistant) -> Conversation:
-    return Conversation(assistant, style=PLAIN, scope={}, k=None)
+def session(assistant: Assistant) -> Session:
+    return Session(assistant, assistant.chat(), style=PLAIN, scope={}, k=None, is_terminal=False)
 
 
-def said(conversation: Conversation, capsys: pytest.CaptureFixture[str], line: str) -> list[str]:
+def said(session: Session, capsys: pytest.CaptureFixture[str], line: str) -> list[str]:
     capsys.readouterr()
-    assert conversation.take(line)
-    return capsys.readouterr().out.splitlines()
+    assert take(session, line)
+    out, err = capsys.readouterr()
+    return (out + err).splitlines()
 
 
 def test_a_conversation_through_a_pipe_has_no_prompt_and_no_colours(
@@ -93,108 +98,130 @@ def test_a_conversation_through_a_pipe_has_no_prompt_and_no_colours(
     assert "never" not in out
 
 
-def test_the_banner_says_what_there_is_to_talk_to(conversation: Conversation) -> None:
-    assert conversation.banner() == "1 document · version 1 · quoting · /help"
+def test_the_banner_says_what_there_is_to_talk_to(session: Session) -> None:
+    head, todo = banner(session).splitlines()
+    assert head == "1 document · version 1 · quoting · /help"
+    assert todo.startswith("Ask a question")
 
 
 def test_sources_and_why_tell_of_the_last_question(
-    conversation: Conversation, capsys: pytest.CaptureFixture[str], notes: Path
+    session: Session, capsys: pytest.CaptureFixture[str], notes: Path
 ) -> None:
-    assert said(conversation, capsys, "/sources") == ["Nothing asked yet."]
-    assert said(conversation, capsys, "/why") == ["Nothing asked yet."]
-    assert said(conversation, capsys, "/open 1") == ["Nothing has been cited yet."]
-    said(conversation, capsys, QUESTION)
-    assert said(conversation, capsys, "/sources")[0].startswith(f" 1  {notes}/oncall.md:1")
-    first, second = said(conversation, capsys, "/why")
+    assert said(session, capsys, "/sources") == ["Nothing asked yet."]
+    assert said(session, capsys, "/why") == ["Nothing asked yet."]
+    assert said(session, capsys, "/open 1") == ["Nothing has been cited yet."]
+    said(session, capsys, QUESTION)
+    assert said(session, capsys, "/sources")[0].startswith(f" 1  {notes}/oncall.md:1")
+    where, sentence, of_sentence, of_passage, _ = said(session, capsys, "/why")
+    assert where == f"[1] {notes}/oncall.md:5"
+    assert sentence == '    "The dead-letter queue is owned by Ana Ruiz since March."'
+    assert re.fullmatch(
+        r"    this sentence: meaning 0\.\d{3} \(cosine\) · terms: own, dead, letter, deadletter, queue", of_sentence
+    )
+    assert of_passage.startswith("    its passage: 1 of 1 · score 1.000 · ")
+    assert said(session, capsys, "/why 1")[0] == where
+    assert said(session, capsys, "/why 2") == ["Which? /why 1 … /why 1, or /why all"]
+    first, second = said(session, capsys, "/why all")
     assert first.startswith(f" 1  {notes}/oncall.md:1")
     assert second.endswith("terms: own, dead, letter, deadletter, queue")
 
 
-def test_open_takes_the_numbers_shown_last(conversation: Conversation, capsys: pytest.CaptureFixture[str]) -> None:
-    said(conversation, capsys, QUESTION)
-    assert said(conversation, capsys, "/open 2") == ["Which? /open 1"]
-    assert said(conversation, capsys, "/open") == ["Which? /open 1"]
-    said(conversation, capsys, "/search queue")
-    assert said(conversation, capsys, "/open 1")[1:] == QUEUE.splitlines()
+def test_open_takes_the_numbers_shown_last(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    said(session, capsys, QUESTION)
+    assert said(session, capsys, "/open 2") == ["Which? /open 1"]
+    assert said(session, capsys, "/open")[0].endswith("oncall.md:5")  # there is only one
+    said(session, capsys, "/search queue")
+    assert said(session, capsys, "/open 1")[1:] == QUEUE.splitlines()
 
 
-def test_add_forget_and_status(conversation: Conversation, capsys: pytest.CaptureFixture[str], notes: Path) -> None:
+def test_add_forget_and_status(session: Session, capsys: pytest.CaptureFixture[str], notes: Path) -> None:
     (notes / "it's new.md").write_text("Zebras sleep standing.", encoding="utf-8")
-    assert said(conversation, capsys, f"/add {notes}/it's new.md") == [
-        f"Version 2: 1 document from {notes}/it's new.md."
-    ]
-    assert said(conversation, capsys, f"/status {notes}/it's new.md")[0].startswith(f"{notes}/it's new.md   searchable")
-    assert said(conversation, capsys, f"/forget {notes}/oncall.md")[1] == f"Take it back: /add {notes}/oncall.md"
-    assert said(conversation, capsys, "/status")[0].endswith("1 document, 1 passage, all with vectors")
-    assert said(conversation, capsys, QUESTION)[0] == "Your sources do not say."
-    assert said(conversation, capsys, "/add") == ["Which? /add PATH"]
-    assert said(conversation, capsys, "/forget") == ["Which? /forget PATH"]
-    assert said(conversation, capsys, "/search") == ["What for? /search QUERY"]
+    assert said(session, capsys, f"/add {notes}/it's new.md") == [f"Version 2: 1 document from {notes}/it's new.md."]
+    assert said(session, capsys, f"/status {notes}/it's new.md")[0].startswith(f"{notes}/it's new.md   searchable")
+    assert said(session, capsys, f"/forget {notes}/oncall.md")[1] == f"Take it back: /add {notes}/oncall.md"
+    assert said(session, capsys, "/status")[0].endswith("1 document, 1 passage, all with vectors")
+    assert said(session, capsys, QUESTION)[0] == "Your sources do not say."
+    assert said(session, capsys, "/add") == ["Which? /add PATH"]
+    assert said(session, capsys, "/forget") == ["Which? /forget PATH"]
+    assert said(session, capsys, "/search") == ["What for? /search QUERY"]
 
 
 def test_what_is_typed_as_on_the_command_line(
-    conversation: Conversation, capsys: pytest.CaptureFixture[str], notes: Path
+    session: Session, capsys: pytest.CaptureFixture[str], notes: Path
 ) -> None:
     (notes / "on call 2.md").write_text("Nobody owns the queue.\n", encoding="utf-8")
-    said(conversation, capsys, f"/add {notes}")
-    assert [line.split()[0] for line in said(conversation, capsys, "/versions")] == ["2", "1"]
-    assert [line.split()[0] for line in said(conversation, capsys, "/versions -k 1")] == ["2"]
-    assert f"first seen at {notes}/on call 2.md" in said(conversation, capsys, f"/history {notes}/on call 2.md")[0]
-    assert said(conversation, capsys, "/diff 1 2") == [f"added    {notes}/on call 2.md"]
-    assert said(conversation, capsys, "/rules")[0].startswith("No rule yet; for one: /rules 'news/*'")
-    assert "holds for 2 weeks" in said(conversation, capsys, "/rules 'on call*' --time-to-live '2 weeks'")[0]
+    said(session, capsys, f"/add {notes}")
+    assert [line.split()[0] for line in said(session, capsys, "/versions")] == ["2", "1"]
+    assert [line.split()[0] for line in said(session, capsys, "/versions -k 1")] == ["2"]
+    assert f"first seen at {notes}/on call 2.md" in said(session, capsys, f"/history {notes}/on call 2.md")[0]
+    assert said(session, capsys, "/diff 1 2") == [f"added    {notes}/on call 2.md"]
+    assert said(session, capsys, "/rules")[0].startswith("No rule yet; for one: /rules 'news/*'")
+    assert "holds for 2 weeks" in said(session, capsys, "/rules 'on call*' --time-to-live '2 weeks'")[0]
     pair = f"'{notes}/on call 2.md' {notes}/oncall.md"
-    assert said(conversation, capsys, f"/conflicts --supersede {pair}")[-1] == "Take it back: /undo"
-    assert said(conversation, capsys, "/conflicts --settled --json")[0] == "["
-    conversation.take("/history")
+    assert said(session, capsys, f"/conflicts --supersede {pair}")[-1] == "Take it back: /undo"
+    assert said(session, capsys, "/conflicts --settled --json")[0] == "["
+    take(session, "/history")
     assert "required: PATH" in capsys.readouterr().err
-    assert said(conversation, capsys, "/history --help")[0] == "usage: lifelong history PATH [OPTIONS]"
-    assert said(conversation, capsys, "/versions --as-of 3") == []
-    assert said(conversation, capsys, "/history nowhere.md")[0].startswith("lifelong: nothing was ever stored at")
+    assert said(session, capsys, "/history --help")[0] == "usage: lifelong history PATH [OPTIONS]"
+    assert said(session, capsys, "/versions --as-of 3")[0].startswith("lifelong: versions takes no --as-of")
+    assert said(session, capsys, "/history nowhere.md")[0].startswith("lifelong: nothing was ever stored at")
 
 
 def test_mistakes_are_one_line_and_the_conversation_goes_on(
-    conversation: Conversation, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    session: Session, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert said(conversation, capsys, "/soruces") == ["There is no /soruces; did you mean /sources?"]
-    assert said(conversation, capsys, "/xyzzy \x1b[31m") == ["There is no /xyzzy; see /help"]
-    assert said(conversation, capsys, f"/add {tmp_path}/no 'where") == [
+    assert said(session, capsys, "/soruces") == ["There is no /soruces; did you mean /sources?"]
+    assert said(session, capsys, "/xyzzy \x1b[31m") == ["There is no /xyzzy; see /help"]
+    assert said(session, capsys, f"/add {tmp_path}/no 'where") == [
         f"lifelong: no file or folder at {tmp_path}/no 'where; check the spelling"
     ]
-    assert said(conversation, capsys, "/model nonsense") == [
+    assert said(session, capsys, "/model nonsense") == [
         "lifelong: cannot read model 'nonsense'; use quote or transformers:PATH_OR_NAME"
     ]
-    assert said(conversation, capsys, "/model") == ["model: quote"]
-    assert [line.split()[0] for line in said(conversation, capsys, "/help")[:-1]] == [
-        entry.split()[0] for entry, _ in HELP
-    ]
+    assert said(session, capsys, "/model") == ["model: quote"]
+
+
+def test_help_names_every_command_on_one_screen_of_24_lines(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = said(session, capsys, "/help")
+    assert len(shown) <= 22  # and the line it was typed on, and the next prompt
+    assert max(map(len, shown)) <= 80
+    for entry in ENTRIES:
+        assert sum(f" {entry.typed} " in line for line in shown) == 1
+        assert entry.name in _SLASH or entry.name in ("/help", "/quit")
+        assert said(session, capsys, f"/help {entry.name}")[0] == f"{entry.typed}  {entry.purpose}"
+    assert {entry.name for entry in ENTRIES} >= set(_SLASH)
+    assert said(session, capsys, "/help opne") == ["There is no /opne; did you mean /open?"]
 
 
 def test_a_model_is_heard_while_it_speaks_and_cannot_drive_the_terminal(
-    conversation: Conversation, assistant: Assistant, capsys: pytest.CaptureFixture[str]
+    session: Session, assistant: Assistant, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assistant.use_model(Talker("Ana Ruiz ", "\x1b[2J", "owns it [1]."))
-    lines = said(conversation, capsys, QUESTION)
+    lines = said(session, capsys, QUESTION)
     assert lines[0] == "Ana Ruiz \ufffd[2Jowns it [1]."
     assert lines[2].startswith("[1] ")
     assert lines[-2].endswith("everything indexed · talker")
 
 
 def test_stopping_an_answer_stops_the_model_and_not_the_program(
-    conversation: Conversation, assistant: Assistant, capsys: pytest.CaptureFixture[str]
+    session: Session, assistant: Assistant, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    session.is_terminal = True
     model = Talker("Ana ", None)
     assistant.use_model(model)
-    assert said(conversation, capsys, QUESTION) == ["Ana ", "Stopped."]
+    assert said(session, capsys, QUESTION) == ["Ana ", "Stopped."]
     assert model.is_stopped
-    assert said(conversation, capsys, "/open 1") == ["Nothing has been cited yet."]
+    assert said(session, capsys, "/open 1") == ["Nothing has been cited yet."]
     assistant.use_model("quote")
-    assert said(conversation, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
+    assert said(session, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
 
 
 def test_the_model_has_stopped_before_the_prompt_is_back(
-    conversation: Conversation, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+    session: Session, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    session.is_terminal = True
     model = Talker("Ana ", "Ruiz ", "and ", "more")
     assistant.use_model(model)
     seen: list[tuple[str, bool]] = []
@@ -207,7 +234,7 @@ def test_the_model_has_stopped_before_the_prompt_is_back(
             return len(text)
 
     monkeypatch.setattr("sys.stdout", Screen())
-    assert conversation.take(QUESTION)
+    assert take(session, QUESTION)
     assert ("\nStopped.", True) in seen
 
 
@@ -234,11 +261,22 @@ def test_paths_after_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 # -- the prompt
 
 
+NAMED = ("~/notes/oncall.md", "/n/first day.md")
+OFFERS = Offers(
+    commands=HELP,
+    words={"/asof": lambda: [("12", "add"), ("1", "add")], "/diff": lambda: [("12", "add"), ("1", "add")]},
+    paths=dict.fromkeys(("/forget", "/status"), lambda: NAMED),
+    named=lambda: ["oncall.md", '"first day.md"'],
+    on_disk=frozenset({"/add"}),
+)
+
+
 def typed(folder: Path, keys: str) -> list[str]:
     """The lines that come of keys pressed; ^D ends them."""
     with create_pipe_input() as source:
         source.send_text(keys + "\x04")
-        return list(typed_lines(folder, commands=HELP, stored_paths=list, source=source, screen=DummyOutput()))
+        prompt = Prompt(folder, offers=OFFERS, source=source, screen=DummyOutput())
+        return list(iter(lambda: prompt.read("› "), None))
 
 
 def test_lines_are_typed_and_kept_for_the_next_run(tmp_path: Path) -> None:
@@ -259,25 +297,39 @@ def test_escape_enter_begins_a_new_line_and_control_c_drops_what_is_typed(tmp_pa
     assert typed(tmp_path, "dropped\x03kept\r") == ["kept"]
 
 
+def test_a_backslash_at_the_end_goes_on_in_a_new_line(tmp_path: Path) -> None:
+    assert typed(tmp_path, "one\\\rtwo\r") == ["one\ntwo"]
+    assert typed(tmp_path, "one\\\x1b[D\r") == ["one\\"]  # the cursor stands before it
+
+
+def test_lines_pasted_are_one_question(tmp_path: Path) -> None:
+    lines = "\n".join(f"line {number}" for number in range(200))
+    assert typed(tmp_path, f"\x1b[200~{lines}\x1b[201~\r") == [lines]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("/s", ["/sources", "/search ", "/status"]),
+        ("/asof 1", ["/asof 12", "/asof 1"]),
+        ("/diff 1 12", ["/diff 1 12"]),
         ("/forget ONC", ["/forget ~/notes/oncall.md"]),
         ("/status day", ["/status '/n/first day.md'"]),
         ("/why ", []),
         ("what about oncall", []),
+        ("what about @onc", ["what about @oncall.md"]),
+        ("what about @day", ['what about @"first day.md"']),
+        ("mail ana@onc", []),
     ],
 )
 def test_what_tab_offers(line: str, expected: list[str]) -> None:
-    words = Words(HELP, lambda: ["~/notes/oncall.md", "/n/first day.md"])
-    offered = words.get_completions(Document(line), CompleteEvent(completion_requested=True))
+    offered = Words(OFFERS).get_completions(Document(line), CompleteEvent(completion_requested=True))
     assert [line[: len(line) + c.start_position] + c.text for c in offered] == expected
 
 
 def test_what_tab_offers_after_add_stands_on_disk(notes: Path) -> None:
     line = f"/add {notes}/onc"
-    offered = Words(HELP, list).get_completions(Document(line), CompleteEvent(completion_requested=True))
+    offered = Words(OFFERS).get_completions(Document(line), CompleteEvent(completion_requested=True))
     assert [line[: len(line) + c.start_position] + c.text for c in offered] == [f"/add {notes}/oncall.md"]
 
 

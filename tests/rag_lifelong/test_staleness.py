@@ -623,12 +623,15 @@ def test_pruning_lets_go_of_what_was_shown_and_no_more(assistant: Assistant, not
 
 # -- the store
 
+NO_CHATS = "DROP TABLE feedback; DROP TABLE turn_sources; DROP TABLE turns; DROP TABLE chats"
+
 
 @pytest.mark.parametrize(
     ("number", "what_it_lacks"),
     [
-        (2, "DROP TABLE supersessions; DROP INDEX files_look; DROP INDEX files_failed"),
-        (3, "DROP INDEX files_failed"),
+        (2, f"DROP TABLE supersessions; DROP INDEX files_look; DROP INDEX files_failed; {NO_CHATS}"),
+        (3, f"DROP INDEX files_failed; {NO_CHATS}"),
+        (4, NO_CHATS),
     ],
 )
 def test_a_store_of_an_older_format_gets_what_it_lacks(
