@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -340,3 +342,23 @@ def test_chats_stream_and_what_was_not_read_to_its_end_was_not_said(assistant: A
 
     assert "".join(asyncio.run(awaited())).startswith(BILLING)
     assert len(engine.chat_history) == 4
+
+
+# -- what is shown to readers
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_examples_run_as_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash")  # no weights
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "llama_index.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "docs/llama_index.md", "exec"), {})
+    assert capsys.readouterr().out == f"{OWNER} [1] False\n{OWNER}\n['Five attempts.']\n"
