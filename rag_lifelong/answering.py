@@ -12,14 +12,16 @@ from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong import status
-from rag_lifelong.generate import LanguageModel
+from rag_lifelong.generate import LanguageModel, Message
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.preferences import Preference, concerning, worded
 from rag_lifelong.prompt import build_messages, kept_markers
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import document_of
 from rag_lifelong.types import Answer, Citation, Hit, Verdict
 
 REFUSAL = "Your sources do not say."
+STOPPED = "[stopped]"
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
 
@@ -44,8 +46,14 @@ def name_of(model: LanguageModel | None) -> str:
     return "quote" if model is None else model.name
 
 
-def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel | None) -> Generator[str, None, Answer]:
-    """Yields the text as it comes; gives the whole. model: None quotes."""
+def answer(
+    knowledge_base: KnowledgeBase,
+    asked: Asked,
+    *,
+    model: LanguageModel | None,
+    preferences: Sequence[Preference] = (),
+) -> Generator[str, None, Answer]:
+    """Yields the text as it comes; gives the whole. model: None quotes. preferences: of the user's, for a model."""
     evidence = [_evidence(knowledge_base, hit) for hit in asked.hits]
     quotation = _quotation(knowledge_base, asked.question, evidence)
     if quotation is None:
@@ -54,16 +62,48 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
     if model is None:
         yield quotation.text
         return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
-    messages = build_messages(asked.question, asked.hits, model=model, answer_tokens=ANSWER_TOKENS, told=asked.told)
+    messages = _messages(knowledge_base, asked, model, preferences)
     pieces: list[str] = []
     for piece in model.stream(messages, max_tokens=ANSWER_TOKENS):
         pieces.append(piece)
         yield piece
-    shown = sum(message.content.count("<passage number=") for message in messages)  # a fence holds no other
-    text, numbers = kept_markers("".join(pieces).strip(), shown)
+    text, numbers = kept_markers("".join(pieces).strip(), _shown(messages))
     is_refused = not text or text.startswith(REFUSAL.rstrip("."))
     cited = () if is_refused else tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
     return _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+
+
+def stopped(knowledge_base: KnowledgeBase, asked: Asked, said: str, *, model: LanguageModel) -> Answer:
+    """What a model had said when it was stopped, marked so; with the passages that it had cited."""
+    text, numbers = kept_markers(said.strip(), len(asked.hits))
+    cited = tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
+    return _answer(knowledge_base, asked, f"{text} {STOPPED}", cited, model)
+
+
+def _messages(
+    knowledge_base: KnowledgeBase, asked: Asked, model: LanguageModel, preferences: Sequence[Preference]
+) -> list[Message]:
+    """The prompt, with the preferences for all answers and those for a passage that is in it."""
+    roots = [root.path for root in knowledge_base.folders.roots()] if preferences else []
+    chosen = concerning(preferences, [hit.path for hit in asked.hits], roots)
+    while True:
+        messages = build_messages(
+            asked.question,
+            asked.hits,
+            model=model,
+            answer_tokens=ANSWER_TOKENS,
+            told=asked.told,
+            preferences=[worded(one) for one in chosen],
+        )
+        fitting = concerning(chosen, [hit.path for hit in asked.hits[: _shown(messages)]], roots)
+        if fitting == chosen:
+            return messages
+        chosen = fitting  # ever fewer
+
+
+def _shown(messages: Sequence[Message]) -> int:
+    """How many passages are in a prompt; a fence holds no other."""
+    return sum(message.content.count("<passage number=") for message in messages)
 
 
 def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:

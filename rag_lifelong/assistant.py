@@ -9,30 +9,35 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from ingest.scan import Rules
-from rag_lifelong import conflicts, retraction, status, sync, verify
+from rag_lifelong import conflicts, memory, restored_notes, retraction, status, sync, verify
 from rag_lifelong import rules as rule_file
-from rag_lifelong.answering import Asked, answer, name_of
+from rag_lifelong.answering import Asked, answer, name_of, stopped
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config, rules_of
 from rag_lifelong.conflicts import Conflict
 from rag_lifelong.conversation import Conversation
 from rag_lifelong.embed import Embedder, open_embedder
-from rag_lifelong.errors import BadSetting, NoSuchPath, TargetUnusable
+from rag_lifelong.errors import BadSetting, LifelongError, NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
 from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
+from rag_lifelong.memory import Remembered
+from rag_lifelong.note_folder import folders_of, settle
 from rag_lifelong.places import relative_to
+from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
-from rag_lifelong.reading import Settings, ignored_by
+from rag_lifelong.reading import Settings, ignored_by, refuse_own
 from rag_lifelong.rerank import Reranker, open_reranker
-from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
@@ -53,7 +58,7 @@ from rag_lifelong.types import (
     Turn,
     Version,
 )
-from rag_lifelong.when import AsOf, moment
+from rag_lifelong.when import AsOf
 
 if TYPE_CHECKING:
     from rag_lifelong.llama_index import LifelongChatEngine, LifelongQueryEngine, LifelongRetriever
@@ -121,9 +126,11 @@ def restore(
 
     kb: as in `open_assistant`; missing or empty, unless `force`, which keeps the one there beside it. tell: called
     with bytes done and bytes in all. Raises BackupUnusable, TargetUnusable, KnowledgeBaseBusy, StorageFull; then
-    nothing has changed.
+    nothing has changed. Its notes are written back as files, unless `notes_folder` was elsewhere.
     """
-    return backup.restore(Path(absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
+    done = backup.restore(Path(absolute(path)), knowledge_base_path(kb), force=force, tell=tell)
+    kept = restored_notes.write_back(done.folder)
+    return done if kept is None else replace(done, kept=(*done.kept, kept))
 
 
 class Assistant:
@@ -138,8 +145,14 @@ class Assistant:
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
         self._model = model
+        self._note_folders = folders_of(knowledge_base, config.notes_folder)
+        with suppress(LifelongError):  # busy, or on a disk that can only be read: it can wait
+            settle(knowledge_base)
         self._settings = Settings(
-            max_file_bytes=config.max_file_mb * 1_000_000, chunk_tokens=config.chunk_tokens, batch_s=BATCH_S
+            max_file_bytes=config.max_file_mb * 1_000_000,
+            chunk_tokens=config.chunk_tokens,
+            batch_s=BATCH_S,
+            note_folders=frozenset(self._note_folders),
         )
         self._background: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -253,8 +266,7 @@ class Assistant:
         if known is None:
             if not os.path.isdir(place):
                 raise NoSuchPath(f"no folder at {place}; check the spelling")
-            if relative_to(str(self.knowledge_base.path), place) == ".":
-                raise NoSuchPath(f"{place} is the knowledge base itself; name a folder with documents")
+            refuse_own(self.knowledge_base, place)
             known = self.knowledge_base.folders.ensure_root(place, is_whole=True)
         chosen = rules or Rules(uses_gitignore=known.uses_gitignore, follows_links=known.follows_links)
         self.knowledge_base.folders.follow(
@@ -353,6 +365,33 @@ class Assistant:
         version has changed again stays. Raises NothingToUndo, NoSuchVersion.
         """
         return retraction.undo(self.knowledge_base, version)
+
+    # -- what the user tells it
+
+    def remember(self, text: str, *, always: bool = False, within: Sequence[str] = ()) -> Remembered:
+        """Writes the user's own words, as they stand, into the notes folder, and reads them in: they can be asked for.
+
+        always: a preference, how answers are to be; within: globs of the passages it is for, none for all answers.
+        Raises NoteUnusable for what cannot be kept, TargetUnusable, StorageFull, KnowledgeBaseBusy.
+        """
+        if within and not always:
+            raise ValueError("a note is for all questions; within is for preferences: always=True")
+        base, folders, settings = self.knowledge_base, self._note_folders, self._settings
+        if always:
+            return memory.prefer(base, text, within=within, folders=folders, settings=settings, at=base.now())
+        done = memory.remember(base, text, folders=folders, settings=settings, at=base.now())
+        with suppress(LifelongError):  # it is kept, and found by words; vectors follow
+            base.embed_next(max(1, done.version.passages_born))  # the newest come first
+            base.settle_index()
+        return done
+
+    def preferences(self) -> tuple[Preference, ...]:
+        """Those in force, numbered in the order they stand."""
+        return memory.in_force(self.knowledge_base, self._note_folders)
+
+    def drop_preference(self, number: int) -> Remembered:
+        """A preference goes out of its file, and out of force. Raises NoteUnusable, and as `remember`."""
+        return memory.drop(self.knowledge_base, number, folders=self._note_folders, settings=self._settings)
 
     # -- what still holds
 
@@ -513,7 +552,7 @@ class Assistant:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole."""
-        at = None if as_of is None else moment(as_of, now=self.knowledge_base.now())
+        at = None if as_of is None else self.knowledge_base.moment(as_of)
         yield from self.answering(question, Narrowed(at, tuple(within), dated, k), told="")
 
     def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
@@ -524,8 +563,16 @@ class Assistant:
             question, narrowed.k or EVIDENCE, as_of=narrowed.as_of, within=narrowed.within, dated=narrowed.dated
         )
         asked = Asked(question, hits, version=number, as_of=None if narrowed.as_of is None else number, told=told)
-        self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model)
+        preferences = () if self._model is None else self.preferences()
+        self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model, preferences=preferences)
         return self.last_answer
+
+    def stopped(self, question: str, narrowed: Narrowed, said: str) -> Answer:
+        """The answer that `answering` has not come to the end of, as far as the model had `said` it."""
+        assert self._model is not None  # a quotation is said in one piece
+        number = self.knowledge_base.version_number(narrowed.as_of)
+        asked = Asked(question, self.last_hits, number, as_of=None if narrowed.as_of is None else number)
+        return stopped(self.knowledge_base, asked, said, model=self._model)
 
     # -- conversations
 
@@ -546,13 +593,12 @@ class Assistant:
         """What was said in a conversation, oldest first. Raises NoSuchChat."""
         return tuple(kept.turn for kept in self.knowledge_base.chats.read(chat_id))
 
-    def delete_chat(self, *chat_ids: int) -> bool:
-        """Removes conversations for good, also from the store's free space.
+    def delete_chat(self, *chat_ids: int) -> Deleted:
+        """Removes conversations for good, also from the store's free space, and from what was typed in chats.
 
-        False if a reader stands in the way of the latter: then it is finished at a later opening. Raises NoSuchChat;
-        then none is removed.
+        Raises NoSuchChat; then none is removed.
         """
-        return self.knowledge_base.delete_chats(chat_ids)
+        return retraction.delete_chats(self.knowledge_base, chat_ids)
 
     def export_chat(self, chat_id: int) -> str:
         """A conversation as Markdown, its citations as footnotes. Raises NoSuchChat."""

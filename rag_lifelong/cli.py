@@ -165,8 +165,9 @@ def _other(options: Namespace) -> int:
     from rag_lifelong.terminal.commands import COMMANDS, missing
     from rag_lifelong.terminal.progress import Stopped
 
-    creates = options.command == "add"
-    if creates:
+    is_note = options.command == "remember" and not options.list and options.drop is None
+    creates = options.command == "add" or is_note
+    if options.command == "add":
         missing(options.paths)  # before a knowledge base is made for nothing
     with _opened(options, create=creates) as assistant:
         try:

@@ -40,6 +40,7 @@ class Config:
     editor_uri: str
     color: str
     keep_chats: bool
+    notes_folder: str
     rules: tuple[Rule, ...] = ()
 
 
@@ -54,6 +55,7 @@ DEFAULTS = Config(
     editor_uri="file://{path}",
     color="auto",
     keep_chats=True,
+    notes_folder="",
 )
 
 PURPOSES = {
@@ -68,6 +70,7 @@ PURPOSES = {
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
     "keep_chats": "what is asked and answered is kept, to go on with and to ask again; `false` keeps nothing",
+    "notes_folder": "where `remember` writes, such as ~/vault/notes; empty for notes/ beside the store",
 }
 
 _RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}

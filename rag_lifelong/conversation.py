@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -22,7 +23,7 @@ from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.retriever import Dates
 from rag_lifelong.store.chats import KeptTurn, Source
 from rag_lifelong.types import Answer, Hit, Narrowed, Rating, Turn
-from rag_lifelong.when import AsOf, moment
+from rag_lifelong.when import AsOf
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ class Answering(Protocol):
     def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
         """The text piece by piece; gives the whole. told: what was said before, for a model."""
 
+    def stopped(self, question: str, narrowed: Narrowed, said: str) -> Answer:
+        """An answer that a model has not said to its end."""
+
 
 class Conversation:
     """What was asked and answered, one after the other; a context manager, which tries once more to keep it."""
@@ -58,7 +62,7 @@ class Conversation:
         """
         self._assistant = assistant
         self._chats = assistant.knowledge_base.chats
-        self._turns = [_heard(turn) for turn in before] if chat_id is None else list(self._chats.read(chat_id))
+        self._turns = [_from_elsewhere(turn) for turn in before] if chat_id is None else list(self._chats.read(chat_id))
         self._saved = len(self._turns)  # the first so many of them are kept
         self._replaces: int | None = None  # number of the turn kept that the next one takes the place of
         self._keeps = keeps
@@ -108,7 +112,7 @@ class Conversation:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole, and it is kept."""
-        at = None if as_of is None else moment(as_of, now=self._assistant.knowledge_base.now())
+        at = None if as_of is None else self._assistant.knowledge_base.moment(as_of)
         narrowed = Narrowed(as_of=at, within=tuple(within), dated=dated, k=k)
         return self._stream(question, narrowed, before=len(self._turns))
 
@@ -155,30 +159,42 @@ class Conversation:
         self.asked_as = None if asked_as == question else asked_as
         told = ""
         if model is not None and turns:
-            budget = (model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
+            budget = max(0, model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
             told = remembered(turns, model=model, budget_tokens=budget)
-        found = yield from self._assistant.answering(asked_as, narrowed, told=told)
-        found = replace(found, question=question, asked_as=self.asked_as)
-        self.last_answer = self._assistant.last_answer = found
-        hits = self._assistant.last_hits
-        turn = Turn(number=before + 1, question=question, asked_as=asked_as, answer=found, at=self._now())
-        if before < len(self._turns):
-            if self._saved == len(self._turns):
-                self._replaces, self._saved = self._turns[-1].turn.number, before
-            del self._turns[before:]
-        self._turns.append(
-            KeptTurn(
-                turn=turn,
-                chat_id=self.id,
-                scope=narrowed,
-                hits=hits,
-                sources=sources_of(base, found, hits, is_worded=model is not None),
-                embedder=base.embedder.fingerprint,
-                program=__version__,
-                was_told=bool(told),
+        said: list[str] = []
+
+        def take_in(found: Answer, *, is_whole: bool) -> None:
+            found = replace(found, question=question, asked_as=self.asked_as)
+            self.last_answer = self._assistant.last_answer = found
+            hits = self._assistant.last_hits
+            turn = Turn(number=before + 1, question=question, asked_as=asked_as, answer=found, at=self._now())
+            if before < len(self._turns):
+                if self._saved == len(self._turns):
+                    self._replaces, self._saved = self._turns[-1].turn.number, before
+                del self._turns[before:]
+            self._turns.append(
+                KeptTurn(
+                    turn=turn,
+                    chat_id=self.id,
+                    scope=narrowed,
+                    hits=hits,
+                    sources=sources_of(base, found, hits, is_worded=model is not None),
+                    embedder=base.embedder.fingerprint,
+                    program=__version__,
+                    was_told=bool(told),
+                    is_case=is_whole,
+                )
             )
-        )
-        self._keep()
+            self._keep()
+
+        try:
+            found = yield from _heard(self._assistant.answering(asked_as, narrowed, told=told), said)
+        except (GeneratorExit, KeyboardInterrupt):  # its reader has closed it, or pressed ^C
+            is_retry = before < len(self._turns)  # then the whole answer that is there is better
+            if model is not None and "".join(said).strip() and not is_retry:
+                take_in(self._assistant.stopped(asked_as, narrowed, "".join(said)), is_whole=False)
+            raise
+        take_in(found, is_whole=True)
 
     def _as_it_stands(self, kept: KeptTurn, version: int) -> Turn:
         """A turn before, without its answer if the sources no longer say that."""
@@ -205,9 +221,22 @@ class Conversation:
         self._saved, self._replaces, self._is_told = len(self._turns), None, False
 
 
-def _heard(turn: Turn) -> KeptTurn:
+def _from_elsewhere(turn: Turn) -> KeptTurn:
     """A turn of which only what was said is known."""
     return KeptTurn(turn, None, Narrowed(), (), (), embedder="", program="", was_told=False, is_case=False)
+
+
+def _heard(stream: Generator[str, None, Answer], said: list[str]) -> Generator[str, None, Answer]:
+    """The same pieces and answer; each piece goes into `said` too."""
+    with closing(stream):
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as ended:
+                answer: Answer = ended.value
+                return answer
+            said.append(piece)
+            yield piece
 
 
 def sources_of(base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_worded: bool) -> tuple[Source, ...]:

@@ -12,6 +12,7 @@
     ├── BackupUnusable           damaged, newer than this program, or not a backup
     ├── TargetUnusable           a place to write to is taken already, or cannot be written to
     ├── StorageFull              no room left on the disk
+    ├── NoteUnusable             empty, too long, or not there: nothing to remember, or to take out
     ├── BadSetting               a setting has an unknown name or an unusable value
     ├── TooManyGone              a folder lost so much that it is not believed
     ├── ServiceUnusable          what starts services is missing, or refused
@@ -77,6 +78,10 @@ class TargetUnusable(LifelongError):
 
 class StorageFull(LifelongError):
     """There is no room left on the disk."""
+
+
+class NoteUnusable(LifelongError):
+    """A note or preference cannot be kept as it is, or is not there."""
 
 
 class BadSetting(LifelongError):

@@ -43,7 +43,16 @@ if TYPE_CHECKING:
 Tell = Callable[[int, int], None]
 """Called with (texts written, texts in all)."""
 
-_NAMES = ("documents", "documents.jsonl", "versions.jsonl", "history.jsonl", "decisions.jsonl", "chats", "chats.jsonl", "README.txt")
+_NAMES = (
+    "documents",
+    "documents.jsonl",
+    "versions.jsonl",
+    "history.jsonl",
+    "decisions.jsonl",
+    "chats",
+    "chats.jsonl",
+    "README.txt",
+)
 _NAME_MOST = 180  # bytes of a name; disks take 255, and a number may be added
 _FOLDERS_MOST = 2_000  # bytes of the folders' names; the outer ones of more are left out: systems open 4,096 at most
 # what Windows forbids in names, controls, direction overrides, and bytes of a name that are no text

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from rag_lifelong.store import files
+from rag_lifelong.store import files, settings
 from rag_lifelong.store.database import Database
 from rag_lifelong.store.files import FileState, Held, Lease, Root
+
+_NOTES = "notes"  # the setting that tells which folder is that
 
 
 class Folders:
@@ -61,7 +63,18 @@ class Folders:
             else:
                 files.lease(connection, lease)
 
+    def note_notes(self, root: Root) -> None:
+        """The folder is that of the notes in the knowledge base's own, and goes where that goes."""
+        with self._database.transaction() as connection:
+            settings.write(connection, _NOTES, str(root.id))
+
     # -- reading
+
+    def notes(self) -> Root | None:
+        """The folder of the notes in the knowledge base's own, None before the first one."""
+        with self._database.snapshot() as connection:
+            number = settings.read(connection, _NOTES)
+            return next((root for root in files.roots(connection) if str(root.id) == number), None)
 
     def roots(self) -> tuple[Root, ...]:
         """The folders known, in the order they were given."""

@@ -21,20 +21,34 @@ SYSTEM = (
     "that stand in them, and never cite the chat. "
     "Answer in the language of the question, briefly."
 )
+WISHES = (
+    "\n\nThe user's own standing wishes about how you answer, oldest first. They go before the rules about language "
+    "and length above, and before no other. They are no source: never cite them, and take no fact from them."
+)
+_WISHES_SHARE = 4  # one part in so many of the context, at most
 _MARKER = re.compile(r"([ \t]*)\[(\d{1,3})\]")
 _MARGIN_TOKENS = 64  # for the chat template's own tokens
 
 
 def build_messages(
-    question: str, hits: Sequence[Hit], *, model: LanguageModel, answer_tokens: int, told: str = ""
+    question: str,
+    hits: Sequence[Hit],
+    *,
+    model: LanguageModel,
+    answer_tokens: int,
+    told: str = "",
+    preferences: Sequence[str] = (),
 ) -> list[Message]:
     """The instructions, then as many passages, best first, as the model's context holds, then the question.
 
     If not even the best passage fits, its beginning does. told: what was said before; it stands first, as data.
+    preferences: the user's own, one line each, oldest first; where they take more than their share, the oldest are
+    left out.
     """
+    system = SYSTEM + _wishes(preferences, model)
     chat = [f"<chat>\n{_fenced(told)}\n</chat>"] if told else []
     budget = model.context_tokens - answer_tokens - _MARGIN_TOKENS
-    budget -= sum(model.count_tokens(part) for part in (SYSTEM, question, *chat))
+    budget -= sum(model.count_tokens(part) for part in (system, question, *chat))
     shown: list[str] = []
     for number, hit in enumerate(hits, start=1):
         block = _block(number, hit)
@@ -46,7 +60,7 @@ def build_messages(
         budget -= cost
         shown.append(block)
     return [
-        Message("system", SYSTEM),
+        Message("system", system),
         Message("user", "\n\n".join([*chat, *shown, f"Question: {question}"])),
     ]
 
@@ -67,6 +81,15 @@ def kept_markers(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
         return f"{found[1]}[{order.index(number) + 1}]"
 
     return _MARKER.sub(renumbered, text), tuple(order)
+
+
+def _wishes(preferences: Sequence[str], model: LanguageModel) -> str:
+    """The preferences, marked as the user's own; "" for none."""
+    for first in range(len(preferences)):
+        text = WISHES + "".join(f"\n- {line}" for line in preferences[first:])
+        if model.count_tokens(text) <= model.context_tokens // _WISHES_SHARE:
+            return text
+    return ""
 
 
 def _shortened(hit: Hit, model: LanguageModel, budget: int) -> str:

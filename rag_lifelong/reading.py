@@ -20,9 +20,11 @@ from ingest.chunk import CHUNKER_VERSION, split
 from ingest.parsers import parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
 from rag_lifelong.embed import Embedder
+from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch, as_words
-from rag_lifelong.places import relative_to
+from rag_lifelong.places import joined, relative_to
+from rag_lifelong.preferences import is_preferences
 from rag_lifelong.store.files import FileState, Held, Root
 from rag_lifelong.store.revisions import Revision
 
@@ -31,6 +33,7 @@ PARSE_TIMEOUT_S = 60.0  # a file whose parser takes longer is recorded as unread
 PARSE_MEMORY_BYTES = 4_000_000_000  # of address space: 150 MB of Word XML, the limit, take about 1.5 GB
 MOST_GONE = 0.2  # of a folder's documents may go in one comparison without being asked for …
 FEW_GONE = 2  # … or this many, however small the folder
+NOTES = "notes"  # the one folder in the knowledge base's own that is read: what the user told it to remember
 _TRIES = 3  # for a file that is written while it is read
 
 
@@ -40,11 +43,15 @@ class Unsettled(IngestError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How files are read. chunk_tokens: of a full chunk, about. batch_s: of reading between two commits."""
+    """How files are read. chunk_tokens: of a full chunk, about. batch_s: of reading between two commits.
+
+    note_folders: where preferences stand, absolute.
+    """
 
     max_file_bytes: int
     chunk_tokens: int
     batch_s: float
+    note_folders: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +132,7 @@ class Reader:
             found: list[Found | Unreadable] = [] if seen is None else [seen]
         else:
             states = self.knowledge_base.folders.file_states(root)
-            others = [Path(other.path) for other in self.knowledge_base.folders.roots() if other.id != root.id]
-            inner = [path for path in others if relative_to(str(path), root.path) is not None]
-            skip = [*inner, self.knowledge_base.path]
+            skip = skipped(self.knowledge_base, root)
             found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
         outdated = self._outdated(part, states) if renews else frozenset()
         known = {
@@ -168,6 +173,7 @@ class Reader:
         long, where they are no move and no copy; None: they are read here.
         A KeyboardInterrupt commits what was read and goes on its way. The cost is that of the differences.
         """
+        roots = {part.root.id: part.root for part, _ in differences}
         known = {part.root.id: self._known(part.root, difference) for part, difference in differences}
         holds = {part.root.id: self.knowledge_base.folders.holds(part.root) for part, _ in differences}
         left = {
@@ -176,7 +182,11 @@ class Reader:
             for path in difference.vanished
             if path in known[part.root.id]
         }
-        origins = {s.digest: s for s in left.values() if s.digest is not None and s.document_id is not None}
+        origins = {
+            s.digest: s
+            for (root_id, path), s in left.items()
+            if s.digest is not None and s.document_id is not None and not self._is_preferences(roots[root_id], path)
+        }
         todo = [(part, found) for part, difference in differences for found in (*difference.new, *difference.changed)]
         operations: list[Operation] = []
         unsettled: list[tuple[int, str]] = []
@@ -263,7 +273,8 @@ class Reader:
                 return Touch(place, None)
             if not by_name and held is None and self._is_same(state, digest):
                 return Touch(place, digest)
-            origin = origins.get(digest)
+            is_preference = self._is_preferences(root, found.path)
+            origin = None if is_preference else origins.get(digest)
             if origin is not None and origin.document_id is not None and (state is None or state.document_id is None):
                 del origins[digest]
                 return Move(origin.document_id, origin.root_id, origin.path, place, digest)
@@ -272,6 +283,8 @@ class Reader:
                 later(root, found)
                 return None
             document, chunks = copied or self._parsed(data, found.path)
+            if is_preference:
+                chunks = ()  # no evidence: never found, never quoted
         except Unsettled:
             raise
         except IngestError as error:
@@ -309,11 +322,17 @@ class Reader:
         twin = self.knowledge_base.copy_of(digest, parser_for(path.rsplit("/", 1)[-1]))
         if twin is None or made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
             return None
+        if not twin.placements:  # preferences, which elsewhere are a document
+            return None
         return copied(twin)
 
     def _parsed(self, data: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
         document = self._parser.parse(data, name=path.rsplit("/", 1)[-1])
         return document, cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
+
+    def _is_preferences(self, root: Root, path: str) -> bool:
+        """The file at a path below a root holds preferences."""
+        return is_preferences(joined(root.path, path), self.settings.note_folders)
 
     def _is_same(self, state: FileState | None, digest: bytes) -> bool:
         """The document's living text was made of these bytes, by the parser and chunker of now."""
@@ -326,6 +345,32 @@ class Reader:
 def cut(document: Document, embedder: Embedder, *, chunk_tokens: int) -> list[Chunk]:
     """The chunks of a document, measured by what the embedder is given of them."""
     return split(document, count_tokens=lambda text: embedder.count_tokens(as_words(text)), target_tokens=chunk_tokens)
+
+
+def skipped(knowledge_base: KnowledgeBase, root: Root) -> list[Path]:
+    """What a comparison of a root leaves out: folders within it known on their own, and the knowledge base."""
+    others = [other.path for other in knowledge_base.folders.roots() if other.id != root.id]
+    return [Path(path) for path in (*others, str(knowledge_base.path)) if relative_to(path, root.path) is not None]
+
+
+def covered(knowledge_base: KnowledgeBase, root: Root, place: str) -> str | None:
+    """The path below a root that all is read of, "." for itself; None if an absolute path is not of it.
+
+    A folder that holds the knowledge base's own does not read the notes in there, which are a root of their own.
+    """
+    own = str(knowledge_base.path)
+    if not root.is_whole or (relative_to(own, root.path) is not None and relative_to(place, own) is not None):
+        return None
+    return relative_to(place, root.path)
+
+
+def refuse_own(knowledge_base: KnowledgeBase, place: str) -> None:
+    """Raises NoSuchPath if an absolute path is in the knowledge base's own folder, of which only the notes are read."""
+    own = os.path.realpath(knowledge_base.path)
+    relative = relative_to(os.path.realpath(place), own)
+    if relative is not None and relative.split("/")[0] != NOTES:
+        what = "is the knowledge base itself" if relative == "." else "belongs to the knowledge base itself"
+        raise NoSuchPath(f"{place} {what}; name a folder with documents")
 
 
 def rules_of(root: Root) -> Rules:

@@ -67,10 +67,11 @@ def take(session: Session, line: str) -> bool:
     except KeyboardInterrupt:
         if not session.is_terminal:
             raise
-        print("Stopped; what was said is kept. Again: /retry" if session.said else "Stopped.")
+        print("Stopped." if session.answer is None else "Stopped; what was said is kept. To ask again: /retry")
     except (LifelongError, IngestError) as error:
         session.failed = True
-        print(changing.in_chat(f"lifelong: {safe_line(str(error))}"), file=None if session.is_terminal else sys.stderr)
+        said = session.style.filled(changing.in_chat(f"lifelong: {safe_line(str(error))}"))
+        print(said, file=None if session.is_terminal else sys.stderr)
     return True
 
 
@@ -120,7 +121,9 @@ def _at_prompt(session: Session) -> None:
     from rag_lifelong.session.offering import offers
     from rag_lifelong.terminal.prompting import Prompt
 
-    prompt = Prompt(session.assistant.knowledge_base.path, offers=offers(session), source=None, screen=None)
+    assistant = session.assistant
+    folder = assistant.knowledge_base.path if session.keeps and assistant.config.keep_chats else None
+    prompt = Prompt(folder, offers=offers(session), source=None, screen=None)
     print(session.style.dim(session.style.filled(banner(session))))
     if session.talk.turns:
         print(talking.resumed(session))
@@ -155,7 +158,8 @@ _SLASH: dict[str, Callable[[Session, str], None]] = {
     "/model": changing.model,
     "/add": changing.add,
     "/forget": changing.forget,
-    "/undo": changing.undo,
+    "/remember": changing.remember,
+    "/preferences": changing.preferences,
     "/status": changing.status,
     **{f"/{name}": partial(changing.as_typed, name=name) for name in changing.AS_TYPED},
 }

@@ -15,7 +15,6 @@ Rule: the file is the user's: comments and order stay, and it is replaced whole 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
@@ -25,6 +24,7 @@ from typing import Any
 from rag_lifelong.errors import BadSetting
 from rag_lifelong.staleness import AGES, PAST, Rule
 from rag_lifelong.when import span
+from rag_lifelong.whole_files import replace_whole
 
 _SPANS = ("time_to_live", "half_life", "keep_for")
 _CHOICES = {"past": PAST, "age": AGES}
@@ -183,17 +183,7 @@ def _document(path: Path):  # type: ignore[no-untyped-def]  # tomlkit's document
 
 def _replace(path: Path, text: str) -> None:
     """Whole or not at all, also through a crash. Where a link leads stays so, and who may read it."""
-    path = Path(os.path.realpath(path))
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
+        replace_whole(Path(os.path.realpath(path)), text.encode())
     except OSError as error:
         raise BadSetting(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)

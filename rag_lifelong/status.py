@@ -258,6 +258,9 @@ def _searchable(knowledge_base: KnowledgeBase, document_id: int, rule: Rule | No
             f"{found.without_vectors} of {found.passages} passages wait for vectors{why}"
         )
         return PathStatus(place, "waiting", message, ())
+    if not found.passages:
+        message = f"kept since version {found.version}; it has no passages, and is never quoted{why}"
+        return PathStatus(place, "searchable", message, ())
     passages = f"{found.passages} passage{'' if found.passages == 1 else 's'}"
     return PathStatus(place, "searchable", f"searchable since version {found.version}, {passages}{why}", ())
 

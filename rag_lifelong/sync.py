@@ -14,8 +14,8 @@ from typing import Protocol
 from ingest.scan import Rules
 from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.places import joined, relative_to
-from rag_lifelong.reading import Part, Reader, Settings, is_at
+from rag_lifelong.places import joined
+from rag_lifelong.reading import Part, Reader, Settings, covered, is_at, refuse_own
 from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, Version
 
@@ -176,13 +176,12 @@ def _part(knowledge_base: KnowledgeBase, path: Path, rules: Rules | None) -> Par
     absolute = Path(os.path.abspath(path.expanduser()))
     if not absolute.exists():
         raise NoSuchPath(f"no file or folder at {absolute}; check the spelling")
-    if relative_to(str(knowledge_base.path), str(absolute)) == ".":
-        raise NoSuchPath(f"{absolute} is the knowledge base itself; name a folder with documents")
+    refuse_own(knowledge_base, str(absolute))
     is_folder = absolute.is_dir()
     covering = [
         (root, relative)
         for root in knowledge_base.folders.roots()
-        if root.is_whole and (relative := relative_to(str(absolute), root.path)) is not None
+        if (relative := covered(knowledge_base, root, str(absolute))) is not None
     ]
     if covering:
         root, relative = max(covering, key=lambda pair: len(pair[0].path))

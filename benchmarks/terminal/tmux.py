@@ -37,7 +37,9 @@ class Tmux:
         settings = self._folder / "tmux.conf"
         settings.write_text(_SETTINGS, encoding="utf-8")
         columns, rows = self._size
-        self._run("-f", str(settings), "new-session", "-d", "-s", "all", "-n", "none", "-x", str(columns), "-y", str(rows))
+        self._run(
+            "-f", str(settings), "new-session", "-d", "-s", "all", "-n", "none", "-x", str(columns), "-y", str(rows)
+        )
         return self
 
     def __exit__(

@@ -34,7 +34,7 @@ def driven(folder: Path, scenes: Sequence[Scene]) -> list[Block]:
     settle(home)
     with Tmux(folder, environment_of(home), columns=COLUMNS, rows=ROWS) as tmux:
         for window in ("main", "other"):
-            tmux.open(window, SHELL)
+            tmux.open(window, f"cd {home} && {SHELL}")
             tmux.wait(window, lambda lines: lines == ["$"], what="a prompt")
         return [
             Block(one.title, one.says, tuple(line.replace(str(home), HOME) for line in one.lines))

@@ -17,6 +17,7 @@ from ingest.chunk import CHUNKER_VERSION
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Place, Put
 from rag_lifelong.places import joined
+from rag_lifelong.preferences import is_name
 from rag_lifelong.reading import copied, cut, made_by_older
 from rag_lifelong.store import documents, files, revisions, supersessions
 from rag_lifelong.store.revisions import Revision
@@ -112,7 +113,8 @@ def _put(revision: Revision, place: Place, source: KnowledgeBase, chunk_tokens: 
     """Cut anew, unless an older program made the document, whose cuts this one cannot make."""
     document, chunks = copied(revision)
     chunker_version = revision.chunker_version
-    if not made_by_older(revision.parser, revision.parser_version, revision.chunker_version):
+    holds_preferences = is_name(place.path.rsplit("/", 1)[-1]) and not revision.placements
+    if not made_by_older(revision.parser, revision.parser_version, revision.chunker_version) and not holds_preferences:
         chunks = cut(document, source.embedder, chunk_tokens=chunk_tokens)
         chunker_version = CHUNKER_VERSION
     return Put(place, revision.digest, revision.file_changed_at, document, chunks, chunker_version, by_name=False)

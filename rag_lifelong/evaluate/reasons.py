@@ -64,10 +64,11 @@ def _of_sources(connection: Connection, kept: KeptTurn, now: Answer) -> Iterator
         if change is not None:
             yield _lost(connection, source.document_id, before, change)
             continue
-        here = documents.location_of(connection, source.document_id, now.version)
         path = _path_at(connection, source.document_id, now.version)
-        if here is not None and path != before:
-            yield Reason("moved", before, here.born, f"{before} moved to {path} in version {here.born}")
+        if path != before:
+            stays = documents.places_of(connection, source.document_id)
+            born = max(stay.born for stay in stays if stay.born <= now.version)
+            yield Reason("moved", before, born, f"{before} moved to {path} in version {born}")
 
 
 def _lost(connection: Connection, document_id: int, path: str, change: int) -> Reason:

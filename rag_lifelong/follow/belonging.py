@@ -10,7 +10,7 @@ from pathlib import Path
 from ingest.scan import Ignore
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import joined, relative_to
-from rag_lifelong.reading import rules_of
+from rag_lifelong.reading import rules_of, skipped
 from rag_lifelong.store.files import Root
 
 
@@ -26,10 +26,8 @@ class Belonging:
         self._ignores.pop(root.id, None)
 
     def skipped(self, root: Root) -> list[Path]:
-        """What a comparison of the root leaves out: folders within it known on their own, and the knowledge base."""
-        others = [other.path for other in self._base.folders.roots() if other.id != root.id]
-        inner = [Path(path) for path in others if relative_to(path, root.path) is not None]
-        return [*inner, self._base.path]
+        """What a comparison of the root leaves out."""
+        return skipped(self._base, root)
 
     def is_own(self, root: Root, path: str) -> bool:
         """A path below the root is read, going by its name as that of a file."""

@@ -32,13 +32,15 @@ class Leases:
         """All of them, or none: raises FolderFollowed if another process follows one."""
         from filelock import Timeout
 
+        before = len(self._held)
         for root in roots:
             lock = _lock(self._base, root)
             try:
                 lock.acquire(timeout=_PATIENCE_S)
             except Timeout:
                 holder = self._base.folders.leases().get(root.id)
-                self.give_back()
+                for taken, _ in self._held[before:]:
+                    self.give_back(taken)
                 who = "another process" if holder is None else f"process {holder.pid} on {holder.host}"
                 raise FolderFollowed(f"{root.path} is followed already, by {who}; one is enough") from None
             self._held.append((root, lock))

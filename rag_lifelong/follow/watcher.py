@@ -12,17 +12,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Unreadable, is_folder, look, scan
 from ingest.watch import Settling
-from rag_lifelong.errors import LifelongError
+from rag_lifelong.errors import FolderFollowed, LifelongError
 from rag_lifelong.follow.aside import Aside, Done, Key
 from rag_lifelong.follow.belonging import Belonging
 from rag_lifelong.follow.embedding import Embedding
 from rag_lifelong.follow.happenings import Happening, Standing, Teller
-from rag_lifelong.follow.leases import Leases
+from rag_lifelong.follow.leases import Leases, follower_of
 from rag_lifelong.follow.listening import Listening, place_of
 from rag_lifelong.follow.origins import origins_of
 from rag_lifelong.follow.queueing import Queueing
@@ -55,7 +56,7 @@ class Watcher:
         self._base = knowledge_base
         self._roots = {root.id: root for root in roots}
         self._ids = {root.path: root.id for root in roots}
-        self._settings = Settings(settings.max_file_bytes, settings.chunk_tokens, BATCH_S)
+        self._settings = replace(settings, batch_s=BATCH_S)
         self._slow = Aside(knowledge_base, self._settings, name="reading aside", wake=self._woken)
         self._again = Aside(knowledge_base, self._settings, name="reading again", wake=self._woken)
         self._renewal = Renewal(knowledge_base)
@@ -494,6 +495,21 @@ class Watcher:
             del self._roots[root.id], self._sweep_at[root.id]
             for ids in (self._absent, self._to_look_over, self._link_due):
                 ids.discard(root.id)
+        self._take_on_notes()
+
+    def _take_on_notes(self) -> None:
+        """The knowledge base's own notes are followed from the first one on, unless another process does."""
+        root = self._base.folders.notes()
+        if root is None or root.id in self._roots or root.following == "left" or not os.path.isdir(root.path):
+            return
+        if follower_of(self._base, root) is not None:
+            return
+        with suppress(FolderFollowed):  # in this instant
+            self._leases.take([root])
+            self._to_look_over.add(root.id)
+            self._ids = {**self._ids, root.path: root.id}
+            self._sweep_at[root.id] = 0.0
+            self._roots = {**self._roots, root.id: root}
 
     def _look_for_absent(self) -> None:
         for root_id, root in self._roots.items():

@@ -13,7 +13,7 @@ from typing import cast
 
 from rag_lifelong.assistant import Assistant, Narrowing
 from rag_lifelong.conversation import Conversation
-from rag_lifelong.session.naming import narrowed
+from rag_lifelong.session.naming import named_in, narrowed
 from rag_lifelong.session.state import Session
 from rag_lifelong.terminal import render
 from rag_lifelong.terminal.overview import count_of
@@ -37,7 +37,7 @@ def ask(session: Session, question: str) -> None:
         print("What about it? Ask a question beside the name.")
         return
     if scope is not session.scope:
-        print(session.style.dim(f"in {safe_line(', '.join(scope['within']))}"))
+        print(session.style.dim(session.style.filled(f"in {named_in(session.assistant, scope)}")))
     _answered(session, question, session.talk.stream(question, **scope, k=session.k))
 
 
@@ -48,13 +48,22 @@ def ask_again(session: Session) -> None:
 
 def _answered(session: Session, question: str, stream: Iterator[str]) -> None:
     session.question, session.shown, session.answer, session.said, session.hits = question, (), None, "", ()
-    found = _said(session.assistant, session.talk, stream, session.style, hear=session.hear)
-    session.question = found.asked_as or question
-    session.hits = session.assistant.last_hits
-    session.shown = found.nearest if found.refused else found.citations
-    session.answer, session.said = found, found.text
+    try:
+        found = _said(session.assistant, session.talk, stream, session.style, hear=session.hear)
+    except KeyboardInterrupt:
+        _take_in(session, session.talk.last_answer)  # what was kept of it
+        raise
+    _take_in(session, found)
     session.refused |= found.refused
     print()
+
+
+def _take_in(session: Session, found: Answer | None) -> None:
+    session.hits = session.assistant.last_hits
+    if found is not None:
+        session.question = found.asked_as or found.question
+        session.shown = found.nearest if found.refused else found.citations
+        session.answer, session.said = found, found.text
 
 
 def _said(
@@ -81,7 +90,8 @@ def _said(
                     sys.stdout.write(wrapping.feed(safe(piece)))
                     sys.stdout.flush()
         finally:
-            print(wrapping.end())
+            if not is_first:
+                print(wrapping.end())
     found = talk.last_answer
     assert found is not None  # the stream has come to its end
     rest_on(assistant, found, style)

@@ -8,18 +8,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Callable
+from dataclasses import replace
 
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.session.state import Session
-from rag_lifelong.terminal import as_json, overview
+from rag_lifelong.terminal import as_json, overview, remembering
 from rag_lifelong.terminal.commands import COMMANDS, dates_of, forgotten, watched, what_is_kept
+from rag_lifelong.terminal.outcome import Outcome
 from rag_lifelong.terminal.overview import count_of
 from rag_lifelong.terminal.parser import Usage, build_parser, refuse_useless
 from rag_lifelong.terminal.progress import Stopped
 from rag_lifelong.terminal.style import safe_line
 
-AS_TYPED = ("versions", "history", "diff", "rules", "conflicts")  # one command line for both
-_IN_CHAT = re.compile(rf"\blifelong ({'|'.join([*AS_TYPED, 'undo', 'add', 'forget'])})\b")
+AS_TYPED = ("versions", "history", "diff", "rules", "conflicts", "chats", "undo")  # one command line for both
+_IN_CHAT = re.compile(rf"\blifelong ({'|'.join([*AS_TYPED, 'add', 'forget', 'remember'])})\b")
 
 
 def as_of(session: Session, rest: str) -> None:
@@ -97,14 +100,6 @@ def forget(session: Session, rest: str) -> None:
     print(overview.forgotten(version, taken_out).replace("lifelong add", "/add"))
 
 
-def undo(session: Session, rest: str) -> None:
-    """/undo: take back what a command changed last."""
-    plan = session.assistant.undo_plan()
-    done = session.assistant.undo(plan.version.number)
-    print(overview.undo_plan(plan))
-    print(overview.undone(plan, done))
-
-
 def status(session: Session, rest: str) -> None:
     """/status [PATH]: the knowledge base at a glance, or all about one file."""
     paths = paths_in(rest)
@@ -117,18 +112,38 @@ def status(session: Session, rest: str) -> None:
 def as_typed(session: Session, rest: str, *, name: str) -> None:
     """A command as on the command line, options and all."""
     parser = build_parser()
-    try:
+
+    def done() -> Outcome:
         options = parser.parse_args([name, *paths_in(rest)])
         refuse_useless(parser, options)
         outcome = COMMANDS[name](session.assistant, options, session.style)
+        is_json = bool(options.json)
+        return replace(outcome, text=as_json.written(outcome.json).rstrip(), remark="") if is_json else outcome
+
+    _tell(session, done)
+
+
+def remember(session: Session, rest: str) -> None:
+    """/remember TEXT: a note of the user's own."""
+    _tell(session, lambda: remembering.typed(session.assistant, rest, session.style))
+
+
+def preferences(session: Session, rest: str) -> None:
+    """/preferences: the user's standing wishes."""
+    remember(session, "--list")
+
+
+def _tell(session: Session, command: Callable[[], Outcome]) -> None:
+    """Prints what a command gives."""
+    try:
+        outcome = command()
     except (Usage, SystemExit) as leaving:  # said already; SystemExit: after --help
         session.failed |= isinstance(leaving, Usage)
         return
     except Stopped as stopped:
         print(stopped)
         return
-    shown = (as_json.written(outcome.json).rstrip(),) if options.json else (outcome.text, outcome.remark)
-    for text in filter(None, shown):
+    for text in filter(None, (outcome.text, outcome.remark)):
         print(in_chat(text))
 
 
@@ -144,4 +159,4 @@ def paths_in(text: str) -> list[str]:
 
 def in_chat(text: str) -> str:
     """A message that names a command for the shell, for where the same is typed with "/"."""
-    return _IN_CHAT.sub(r"/\1", text)
+    return _IN_CHAT.sub(r"/\1", text.replace("lifelong chat -c", "/resume"))

@@ -61,6 +61,21 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "Asks the last question again in place of its answer; with SPEC by another language model, which then "
                 "stays: /retry transformers:~/models/qwen",
             ),
+            Entry(
+                "/good [NOTE]",
+                "it was right",
+                "Keeps with the question and its answer that this was right, and why. lifelong replay asks such "
+                "questions again and tells what has changed.",
+            ),
+            Entry(
+                "/bad [NOTE]", "it was wrong", "Keeps with the question and its answer that this was wrong, and why."
+            ),
+            Entry(
+                "/save FILE",
+                "this chat, Markdown",
+                "Writes this chat to a new file as Markdown, its citations as footnotes; over an old one: "
+                "/save --force FILE",
+            ),
         ),
     ),
     (
@@ -92,6 +107,13 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "the chat",
         (
+            Entry("/new", "begin another", "Begins another chat; the last one is kept, see /resume."),
+            Entry(
+                "/resume [ID]",
+                "go on with another",
+                "Goes on with a chat that was kept, as /chats numbers them; without ID with the last other one.",
+            ),
+            Entry("/chats", "those kept", "The chats kept; with the options of lifelong chats."),
             Entry(
                 "/edit",
                 "write it in $EDITOR",
@@ -112,6 +134,17 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "out of answers",
                 "Takes documents out of every answer about now; their files stay. /undo takes it back.",
             ),
+            Entry(
+                "/remember TEXT",
+                "keep a note",
+                "Writes TEXT as a dated note, which answers like your other documents. A wish about how answers are to "
+                'be: /remember --always "answer in German"; it speaks to a language model.',
+            ),
+            Entry(
+                "/preferences",
+                "your standing wishes",
+                "The wishes about how answers are to be, numbered; one less: /remember --drop N",
+            ),
         ),
     ),
     (
@@ -126,7 +159,11 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "what is superseded",
                 "What is likely superseded, for you to decide; with the options of lifelong conflicts.",
             ),
-            Entry("/undo", "take back a change", "Takes back what a command changed last. The disk is not touched."),
+            Entry(
+                "/undo [VERSION]",
+                "take back a change",
+                "Takes back what a command changed last, or a version; the disk is not touched. /undo --dry-run tells.",
+            ),
         ),
     ),
 )

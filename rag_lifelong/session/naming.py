@@ -13,10 +13,12 @@ from pathlib import PurePath
 
 from rag_lifelong.assistant import Assistant, Narrowing
 from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.terminal.overview import count_of
 from rag_lifelong.terminal.style import short_path
 
 _NAMED = re.compile(r"""(?<!\S)@(?:"([^"\n]+)"|'([^'\n]+)'|(\S+))""")
 _TRAILING = ".,;:!?)。，？"
+_FEW = 3
 _LIKE_A_PATH = re.compile(r"[/*]|\w\.\w{1,8}$")
 
 
@@ -45,6 +47,14 @@ def narrowed(assistant: Assistant, question: str, scope: Narrowing) -> tuple[str
         return question, scope
     text = re.sub(r"\s+([.,;:!?])", r"\1", text).strip()
     return text.lstrip(_TRAILING).strip(), {**scope, "within": tuple(globs)}
+
+
+def named_in(assistant: Assistant, scope: Narrowing) -> str:
+    """What a scope holds: a few paths, or how many documents."""
+    found: dict[str, None] = {}
+    for glob in scope.get("within", ()):
+        found |= dict.fromkeys(short_path(one.path) for one in assistant.list(glob, as_of=scope.get("as_of")))
+    return ", ".join(found) if len(found) <= _FEW else count_of(len(found), "document")
 
 
 def _glob(assistant: Assistant, name: str, scope: Narrowing) -> str | None:

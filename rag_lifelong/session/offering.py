@@ -33,6 +33,10 @@ def offers(session: Session) -> Offers:
         for number, found in enumerate(session.shown, start=1):
             yield str(number), short_path(found.path)
 
+    def chats() -> Iterator[tuple[str, str]]:
+        for chat in session.assistant.chats():
+            yield str(chat.id), safe_line(chat.title)
+
     def models() -> list[tuple[str, str]]:
         return [("quote", "from your files, without a model"), ("transformers:", "a local folder, or a name")]
 
@@ -45,6 +49,7 @@ def offers(session: Session) -> Offers:
             "/why": numbers,
             "/model": models,
             "/retry": models,
+            "/resume": chats,
             "/help": lambda: [(typed.partition(" ")[0], purpose) for typed, purpose in HELP],
         },
         paths=dict.fromkeys(("/forget", "/status", "/history", "/in"), stored),

@@ -18,11 +18,11 @@ from rag_lifelong.types import Answer, Citation, Hit
 class Session:
     """One chat in the terminal.
 
-    talk: the conversation, kept or not. keeps: whether a chat is kept. is_terminal: somebody sits at it; else lines come
-    through a pipe. scope: what questions are narrowed to.
-    shown: what /open counts in. question: the last asked or searched for. answer: the last, None before the first or
-    after one that was stopped. said: the text of the last answer as far as it came.
-    failed, refused: whether a command failed, and whether the sources did not say, for the exit code of a pipe.
+    talk: the conversation. keeps: whether the next one is kept. is_terminal: somebody sits at it; else lines come
+    through a pipe. scope: what questions are narrowed to. shown: what /open counts in. hits: what the last question was
+    looked for in. question: the last asked or searched for, standing alone. answer: the last, None before the first,
+    or if nothing of it was kept. said: its text, as far as it came. failed, refused: whether a line met an error, and
+    whether the sources did not say, for the exit code of a pipe.
     """
 
     assistant: Assistant

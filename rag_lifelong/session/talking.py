@@ -24,7 +24,7 @@ def retry(session: Session, rest: str) -> None:
         return
     if rest:
         changing.model(session, rest)
-    print(session.style.dim(f"again: {safe_line(session.talk.turns[-1].question)}"))
+    print(session.style.dim(f"again: {in_one_line(session.talk.turns[-1].question)}"))
     ask_again(session)
 
 
@@ -70,7 +70,12 @@ def resumed(session: Session) -> str:
         return "A new chat."
     last = turns[-1]
     told = f"Going on with chat {session.talk.id}: {count_of(len(turns), 'question')}."
-    return f"{told}\n{session.style.dim(f'› {safe_line(last.question)}')}\n{safe(last.answer.text)}"
+    return f"{told}\n{session.style.dim(f'› {in_one_line(last.question)}')}\n{safe(last.answer.text)}"
+
+
+def in_one_line(question: str) -> str:
+    """A question of several lines as one."""
+    return safe_line(" ".join(question.split()))
 
 
 def save(session: Session, rest: str) -> None:

@@ -16,6 +16,8 @@ from rag_lifelong.conflicts import Conflict
 from rag_lifelong.export import Exported
 from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.history import Past
+from rag_lifelong.memory import Remembered
+from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.retraction import Erased, UndoPlan
 from rag_lifelong.rules import spoken
@@ -26,7 +28,18 @@ from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
-from rag_lifelong.types import Answer, ChatSummary, Failure, Finding, Hit, Standing, StoredDocument, Takeover, Turn, Version
+from rag_lifelong.types import (
+    Answer,
+    ChatSummary,
+    Failure,
+    Finding,
+    Hit,
+    Standing,
+    StoredDocument,
+    Takeover,
+    Turn,
+    Version,
+)
 
 Json = dict[str, object]
 
@@ -42,7 +55,6 @@ def answer(found: Answer) -> Json:
     checked = verdict.lag.checked_at
     return {
         "question": found.question,
-        "asked_as": found.asked_as,
         "text": found.text,
         "refused": found.refused,
         "citations": [
@@ -77,6 +89,7 @@ def answer(found: Answer) -> Json:
         "as_of": found.as_of,
         "model": found.model,
         "adapter": found.adapter,
+        "asked_as": found.asked_as,
     }
 
 
@@ -334,6 +347,22 @@ def forgotten(made: Version, paths: Sequence[str]) -> Json:
 def decided(made: Version, settled: Sequence[Conflict]) -> Json:
     """The JSON of `conflicts` with a decision."""
     return {"conflicts": [conflict(one) for one in settled], "made": version(made)}
+
+
+def remembered(found: Remembered) -> Json:
+    """The JSON of `remember`."""
+    return {"text": found.text, "path": found.path, "made": version(found.version)}
+
+
+def preference(found: Preference) -> Json:
+    """One entry of the JSON of `remember --list`."""
+    return {
+        "number": found.number,
+        "text": found.text,
+        "in": list(found.within),
+        "since": None if found.since is None else found.since.isoformat(),
+        "path": found.path,
+    }
 
 
 def erased(found: Erased) -> Json:

@@ -19,7 +19,7 @@ from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, evaluation, holding, overview, render, replaying, talks
+from rag_lifelong.terminal import as_json, evaluation, holding, overview, remembering, render, replaying, talks
 from rag_lifelong.terminal.agreement import ask_first
 from rag_lifelong.terminal.outcome import DONE, ERROR, NOTHING, Command, Outcome
 from rag_lifelong.terminal.parser import Usage, globs_of
@@ -319,6 +319,7 @@ COMMANDS: dict[str, Command] = {
     "status": status,
     "list": listing,
     "show": show,
+    "remember": remembering.remember,
     "forget": forget,
     "versions": versions,
     "check": check,

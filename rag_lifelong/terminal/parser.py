@@ -26,6 +26,7 @@ GROUPS = (
             ("sync", "make the knowledge base equal to the folders, once"),
             ("status", "what is in it, what waits, what failed; or all about one file"),
             ("list", "the documents stored"),
+            ("remember", "keep a note that can be asked for, or how answers are to be"),
             ("show", "a document's stored text, also when its file is gone"),
             ("forget", "take documents out of every answer about now"),
         ),
@@ -82,7 +83,12 @@ EXAMPLES = {
         "lifelong search walrus -k 3 --explain",
         "lifelong search --dated 2026-01-01.. --files retries",
     ),
-    "chat": ("lifelong chat", "lifelong chat -c", "lifelong chat --watch ~/notes", "lifelong chat -m transformers:~/models/qwen"),
+    "chat": (
+        "lifelong chat",
+        "lifelong chat -c",
+        "lifelong chat --watch ~/notes",
+        "lifelong chat -m transformers:~/models/qwen",
+    ),
     "watch": ("lifelong watch ~/notes", "lifelong watch", "lifelong watch --json"),
     "sync": ("lifelong sync", "lifelong sync ~/notes --yes"),
     "status": ("lifelong status", "lifelong status ~/notes/old.md"),
@@ -96,6 +102,13 @@ EXAMPLES = {
         "lifelong show ~/notes/old.md",
         "lifelong show ~/notes/old.md:40",
         "lifelong show old.md --as-of 3",
+    ),
+    "remember": (
+        'lifelong remember "five attempts is final until the audit"',
+        "lifelong remember < minutes.txt",
+        "lifelong remember --always \"give the PEP number\" --in 'peps/*'",
+        "lifelong remember --list",
+        "lifelong remember --drop 2",
     ),
     "forget": (
         "lifelong forget ~/notes/old.md",
@@ -154,7 +167,7 @@ EXAMPLES = {
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember models distill adapters".split())
+LATER = frozenset("models distill adapters".split())
 """Commands that are to come; typing one says so."""
 
 _QUESTIONS = ("ask", "search", "chat")
@@ -184,7 +197,7 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
         ("--in",),
         "GLOB",
         "only documents with such a path, or in such a folder (repeatable)",
-        (*_QUESTIONS, "list", "prune"),
+        (*_QUESTIONS, "list", "prune", "remember"),
     ),
     (
         ("-k",),
@@ -362,6 +375,12 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["list"].add_argument(
         "--stale", action="store_true", help="only documents past their time to live, superseded or retired"
     )
+    made["remember"].add_argument("text", nargs="*", metavar="TEXT", help=piped)
+    made["remember"].add_argument(
+        "--always", action="store_true", help='a preference: how answers are to be, such as "answer in German"'
+    )
+    made["remember"].add_argument("--list", action="store_true", help="the preferences in force, with their numbers")
+    made["remember"].add_argument("--drop", type=_positive, metavar="N", help="preference N goes, as listed")
     made["show"].add_argument("path", metavar="PATH[:LINE]", help="a stored document; from LINE on")
     made["forget"].add_argument("paths", nargs="+", metavar="PATH", help="a document, or a folder: all in it")
     made["forget"].add_argument("--everywhere", action="store_true", help="remove from all versions, for good")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rag_lifelong.terminal.snippet import best_line, highlighted, snippet
-from rag_lifelong.terminal.style import Style, safe_line, short_path
+from rag_lifelong.terminal.style import Style, place, safe_line, short_path
+from rag_lifelong.terminal.wrapping import columns_of
 from rag_lifelong.terms import query_terms, terms
 from rag_lifelong.types import Answer, Citation, Hit, Standing
 
@@ -27,11 +28,10 @@ def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passa
     lines = []
     if found.refused:
         asked = query_terms(found.question)
-        near = [nearest(hit, asked, style) for hit in found.nearest]
-        if len(near) == 1:
-            lines.append(f"Nearest: {near[0]}")
-        elif near:
-            lines.extend(["Nearest:", *(f"  {line}" for line in near)])
+        if len(found.nearest) == 1:
+            lines.append(nearest(found.nearest[0], asked, style, head="Nearest: "))
+        elif found.nearest:
+            lines.extend(["Nearest:", *(nearest(hit, asked, style, head="  ") for hit in found.nearest)])
         elif not has_passages:
             lines.append("Nothing has been read in yet; begin with: lifelong add FOLDER")
     else:
@@ -51,13 +51,17 @@ def citation(found: Citation, style: Style, *, is_quoted: bool) -> str:
     return f"{head}\n{style.dim(style.indented(_in_quotes(snippet(found.quote, (), limit=QUOTE_CHARS))))}"
 
 
-def nearest(found: Hit, asked: Sequence[str], style: Style) -> str:
-    """One line: the place and the words of the line that has most in common with the question."""
+def nearest(found: Hit, asked: Sequence[str], style: Style, *, head: str = "") -> str:
+    """The place, and beside it, or below where there is no room, the line that has most in common with the question."""
     below, words = best_line(found.text, asked)
     line = None if found.line is None else found.line + below
-    where = style.linked_place(found.path, line=line, page=found.page)
-    shown = snippet(words, asked, limit=NEAR_CHARS)
-    return f"{where}{_label(found.label, found.page)}{_why(found.standing)}  {style.dim(_in_quotes(shown))}"
+    rest = f"{_label(found.label, found.page)}{_why(found.standing)}"
+    where = head + style.linked_place(found.path, line=line, page=found.page) + rest
+    shown = _in_quotes(snippet(words, asked, limit=NEAR_CHARS))
+    columns = columns_of(f"{head}{place(found.path, line, found.page)}{rest}  {shown}")
+    if style.width is None or columns < style.width():
+        return f"{where}  {style.dim(shown)}"
+    return f"{where}\n{style.dim(style.indented(shown))}"
 
 
 def verdict(found: Answer, *, as_of_time: datetime | None) -> str:

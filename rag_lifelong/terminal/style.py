@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import textwrap
 from collections.abc import Callable, Mapping
+
+from rag_lifelong.terminal.wrapping import columns_of, folded
 
 # C0 and C1 controls (but tab and newline), line separators, Unicode's direction overrides ("Trojan Source",
 # CVE-2021-42574; the marks that Arabic and Hebrew need pass), and bytes of a file name that are no UTF-8
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
-_NARROWEST = 16  # columns; on a screen that is narrower still, the terminal breaks lines itself
 
 
 def safe(text: str) -> str:
@@ -77,24 +77,15 @@ class Style:
 
     def indented(self, text: str) -> str:
         """One line of text, four columns in; broken between words to the terminal's width."""
-        if self.width is None:
-            return f"    {text}"
-        return textwrap.fill(
-            text,
-            max(_NARROWEST, self.width() - 1),
-            initial_indent="    ",
-            subsequent_indent="    ",
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
+        return f"    {text}" if self.width is None else folded(text, self.width() - 1, indent="    ")
 
     def filled(self, text: str) -> str:
         """Lines of text, each broken between words to the terminal's width."""
         if self.width is None:
             return text
-        width = max(_NARROWEST, self.width() - 1)
+        width = self.width()
         return "\n".join(
-            textwrap.fill(line, width, break_on_hyphens=False, break_long_words=False) for line in text.split("\n")
+            line if columns_of(line) < width else folded(line, width - 1, indent="") for line in text.split("\n")
         )
 
     def linked_place(self, path: str, *, line: int | None, page: int | None) -> str:

@@ -9,7 +9,10 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+NARROWEST = 16  # columns; on a screen that is narrower still, the terminal breaks lines itself
 _TOKEN = re.compile(r"\n|[^\S\n]+|\S+")
+# Scripts without spaces break between any two characters.
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 
 class Wrapping:
@@ -48,16 +51,34 @@ class Wrapping:
             return ""
         before, word, columns = self._spaces, self._word, columns_of(self._word)
         self._spaces, self._word = "", ""
-        if self._column and self._column + len(before) + columns > max(20, self._width() - 1):
-            self._column = columns
+        width = max(NARROWEST, self._width() - 1)
+        if self._column and self._column + len(before) + columns > width:
+            self._column = columns if columns <= width else columns % (width + 1)  # the terminal breaks that
             return "\n" + word
         self._column += len(before) + columns
         return before + word
 
 
+def folded(text: str, columns: int, *, indent: str) -> str:
+    """One line of text broken between words, and between characters of scripts without spaces; each line indented."""
+    room = max(NARROWEST, columns) - columns_of(indent)
+    lines = [""]
+    for word in text.split():
+        gap = " " if lines[-1] else ""
+        for part in _UNSPACED.sub(lambda char: f"\0{char[0]}\0", word).split("\0"):
+            if not part:
+                continue
+            if lines[-1] and columns_of(lines[-1] + gap + part) > room:
+                lines.append(part)
+            else:
+                lines[-1] += gap + part
+            gap = ""
+    return "\n".join(indent + line for line in lines)
+
+
 def columns_of(text: str) -> int:
-    """How many columns a text takes: East Asian wide characters two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    """How many columns a text takes: East Asian wide characters two, marks that combine none."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)
 
 
 def cut(text: str, columns: int) -> str:

@@ -120,9 +120,9 @@ def test_version(run: Run) -> None:
         (["search", "-k", "0", "x"], "lifelong: argument -k: must be a whole number from 1 on, not '0'; see: lifelong search --help\n"),
         (["ask", "--dated", "2026-13-01..", "x"], "lifelong: cannot read --dated '2026-13-01..'; give FROM..TO, such as 2026-01-01..2026-03-31\n"),
         (["ask", ""], "lifelong: the question is empty\n"),
-        (["rules", "--as-of", "3"], "lifelong: rules takes no --as-of, which is for ask, search, chat, list, show; see: lifelong rules --help\n"),
-        (["--in", "a", "conflicts"], "lifelong: conflicts takes no --in, which is for ask, search, chat, list, prune; see: lifelong conflicts --help\n"),
-        (["list", "-k", "3"], "lifelong: list takes no -k, which is for ask, search, chat, versions, conflicts, service, evaluate; see: lifelong list --help\n"),
+        (["rules", "--as-of", "3"], "lifelong: rules takes no --as-of, which is for ask, search, chat, list, show, replay; see: lifelong rules --help\n"),
+        (["--in", "a", "conflicts"], "lifelong: conflicts takes no --in, which is for ask, search, chat, list, prune, remember; see: lifelong conflicts --help\n"),
+        (["list", "-k", "3"], "lifelong: list takes no -k, which is for ask, search, chat, versions, conflicts, chats, service, evaluate, replay; see: lifelong list --help\n"),
         (["evaluate", "--dated", "2026-01-01"], "lifelong: evaluate takes no --dated, which is for ask, search, chat, list; see: lifelong evaluate --help\n"),
         (["list", "--fail"], "lifelong: unrecognized arguments: --fail; see: lifelong --help\n"),
     ],
@@ -231,7 +231,7 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert list(found) == [
-        "question", "text", "refused", "citations", "verdict", "version", "as_of", "model", "adapter",
+        "question", "text", "refused", "citations", "verdict", "version", "as_of", "model", "adapter", "asked_as",
     ]  # fmt: skip
     assert list(found["citations"][0]) == [
         "number", "path", "label", "line", "page", "start", "end", "quote", "version", "document_date",
@@ -328,7 +328,7 @@ def test_status_of_everything_and_of_one_file(run: Run, notes: Path) -> None:
     found = json.loads(run("status", "--json")[1])
     assert list(found) == [
         "kb", "version", "at", "documents", "passages", "without_vectors", "failures", "folders", "embedder", "model",
-        "size_bytes", "is_calibrated", "takeover",
+        "chats", "turns", "size_bytes", "is_calibrated", "takeover",
     ]  # fmt: skip
     assert (found["documents"], found["passages"], found["without_vectors"], found["model"]) == (2, 2, 0, "quote")
     assert run("status", str(notes / "ops/oncall.md"))[1].startswith(

@@ -20,11 +20,12 @@ from prompt_toolkit.output import DummyOutput
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.generate import Message
+from rag_lifelong.prompt_history import HISTORY_FILE
 from rag_lifelong.repl import _SLASH, banner, chat, take
 from rag_lifelong.session.changing import paths_in
 from rag_lifelong.session.guide import ENTRIES, HELP
 from rag_lifelong.session.state import Session
-from rag_lifelong.terminal.prompting import HISTORY_FILE, Offers, Prompt, Words
+from rag_lifelong.terminal.prompting import Offers, Prompt, Words
 from rag_lifelong.terminal.style import Style
 from rag_lifelong.terminal.wrapping import Wrapping
 
@@ -211,9 +212,13 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     session.is_terminal = True
     model = Talker("Ana ", None)
     assistant.use_model(model)
-    assert said(session, capsys, QUESTION) == ["Ana ", "Stopped."]
+    assert said(session, capsys, QUESTION) == ["Ana ", "Stopped; what was said is kept. To ask again: /retry"]
     assert model.is_stopped
+    assert [turn.answer.text for turn in session.talk.turns] == ["Ana [stopped]"]
     assert said(session, capsys, "/open 1") == ["Nothing has been cited yet."]
+    assistant.use_model(Talker(None))
+    assert said(session, capsys, QUESTION) == ["Stopped."]  # before the first word
+    assert len(session.talk.turns) == 1
     assistant.use_model("quote")
     assert said(session, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
 
@@ -235,7 +240,7 @@ def test_the_model_has_stopped_before_the_prompt_is_back(
 
     monkeypatch.setattr("sys.stdout", Screen())
     assert take(session, QUESTION)
-    assert ("\nStopped.", True) in seen
+    assert ("Stopped; what was said is kept. To ask again: /retry", True) in seen
 
 
 @pytest.mark.parametrize("cut", [1, 3, 7, 100])
@@ -244,7 +249,7 @@ def test_an_answer_in_pieces_is_broken_between_words(cut: int) -> None:
     wrapping = Wrapping(lambda: 21)
     pieces = [wrapping.feed(text[i : i + cut]) for i in range(0, len(text), cut)]
     assert "".join([*pieces, wrapping.end()]) == (
-        "alpha beta  gamma\n\n  delta epsilon zeta\neta\nthetathetathetathetatheta\niota 漢字漢字漢字漢\nend"
+        "alpha beta  gamma\n\n  delta epsilon zeta\neta\nthetathetathetathetatheta iota\n漢字漢字漢字漢 end"
     )
     assert Wrapping(None).feed(text) == text
 
@@ -310,7 +315,7 @@ def test_lines_pasted_are_one_question(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("/s", ["/sources", "/search ", "/status"]),
+        ("/s", ["/sources", "/save ", "/search ", "/status"]),
         ("/asof 1", ["/asof 12", "/asof 1"]),
         ("/diff 1 12", ["/diff 1 12"]),
         ("/forget ONC", ["/forget ~/notes/oncall.md"]),
@@ -407,7 +412,7 @@ def test_control_c_stops_the_answer_and_not_the_program(tmp_path: Path, assistan
         terminal.send(QUESTION + "\r")
         terminal.expect_exact("piece3 ")
         terminal.sendintr()
-        terminal.expect_exact("Stopped.")
+        terminal.expect_exact("Stopped; what was said is kept. To ask again: /retry")
         terminal.send("/model\r")
         terminal.expect_exact("model: slow")
         terminal.send("/quit\r")
