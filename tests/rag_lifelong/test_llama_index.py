@@ -196,6 +196,19 @@ def test_many_tasks_at_once_get_each_its_own_answer(assistant: Assistant) -> Non
     assert asyncio.run(ask_all()) == list(ASKED.values()) * 8
 
 
+def test_what_another_asks_meanwhile_changes_nothing(assistant: Assistant) -> None:
+    response = assistant.as_query_engine(streaming=True).query("Who owns the dead-letter queue?")
+    assert isinstance(response, StreamingResponse)
+    pieces = iter(response.response_gen)
+    assert next(pieces).startswith(OWNER)
+    others = assistant.as_query_engine(within=["**/travel.md"]).query("Which class is booked for short trips?")
+    assert [one.node.metadata["file_name"] for one in others.source_nodes] == ["travel.md"]
+    assert list(pieces) == []
+    assert response.source_nodes[0].node.get_content() == OWNER
+    assert response.source_nodes[0].score is not None, "the hits it was looked for in are its own"
+    assert assistant.last_answer is None, "nor is the assistant's own last answer touched"
+
+
 class Waiting:
     """A language model that writes its second piece only when it is told to."""
 
