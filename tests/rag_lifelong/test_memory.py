@@ -249,6 +249,20 @@ def test_of_the_knowledge_bases_own_folder_only_the_notes_are_read(
     assert len(assistant.versions()) == 1
 
 
+def test_a_folder_around_the_knowledge_base_reads_no_notes_in_its_place(assistant: Assistant, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("ocelot")
+    assistant.add(tmp_path)
+    done = assistant.remember("zebra")
+    for _ in range(2):
+        assistant.sync()
+        assert [d.path for d in assistant.documents()] == [str(tmp_path / "a.md"), done.path]
+    assert [root.path for root in assistant.knowledge_base.folders.roots()] == [
+        str(tmp_path),
+        str(Path(done.path).parent),
+    ]
+    assert len(assistant.versions()) == 2
+
+
 def test_notes_in_a_vault_that_is_read_already_are_documents_of_the_vault(kb: Path, tmp_path: Path, now: Clock) -> None:
     vault = tmp_path / "vault"
     (vault / "daily").mkdir(parents=True)
@@ -625,6 +639,12 @@ def test_a_preference_is_no_evidence_and_its_words_elsewhere_are(assistant: Assi
     os.rename(docs / "moved.md", file)
     assistant.sync(may_retire=True)
     assert found(assistant, "zebra") == ["wishes.md"]
+    os.rename(file, kb / "notes" / "renamed.md")
+    assistant.sync(may_retire=True)
+    assert found(assistant, "zebra") == ["renamed.md", "wishes.md"]
+    os.rename(kb / "notes" / "renamed.md", file)
+    assistant.sync(may_retire=True)
+    assert found(assistant, "zebra") == ["wishes.md"]
     report = evaluate(assistant)
     assert report.is_well
 
@@ -639,6 +659,33 @@ def test_preferences_that_take_too_much_leave_the_oldest_out(kb: Path, docs: Pat
         assistant.ask(QUESTION)
         assert [f"wish{i}" in system_of(model) for i in range(6)] == [False, False, False, True, True, True]
         assert "three attempts" in model.read[1].content
+
+
+def test_a_preference_for_a_passage_goes_where_that_is_shown(kb: Path, docs: Path, now: Clock) -> None:
+    (docs / "other.md").write_text("# Other\n\nOcelot was nine experiments on backoff.\n")
+    model = Scribe()
+    with open_assistant(kb, embedder="hash", llm=model, now=now) as assistant:
+        assistant.add(docs)
+        assistant.remember("name the ocelot", always=True, within=["other.md"])
+
+        def least() -> int:
+            """The smallest context with the preference in it; with less room its passage is not shown."""
+            for context in range(660, 1_000, 8):
+                model.context_tokens = context
+                assistant.ask(QUESTION)
+                is_shown = 'place="Other"' in model.read[1].content
+                if "name the ocelot" in system_of(model):
+                    assert is_shown
+                    return context
+            raise AssertionError("it is never shown")
+
+        before = least()
+        model.context_tokens = before - 60
+        assistant.ask(QUESTION)
+        assert ['place="Retries"' in model.read[1].content, 'place="Other"' in model.read[1].content] == [True, False]
+        for i in range(3):
+            assistant.remember(f"be long{i} " + "very " * 20, always=True, within=["elsewhere/*"])
+        assert least() == before, "those that are for none of it take no room"
 
 
 # -- only the user
