@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from rag_lifelong.generate import LanguageModel, Message
+from rag_lifelong.errors import ModelUnusable
+from rag_lifelong.generate import LanguageModel, Message, prompt_tokens
 from rag_lifelong.types import Hit, Standing
 
 SYSTEM = (
@@ -27,7 +28,12 @@ WISHES = (
 )
 _WISHES_SHARE = 4  # one part in so many of the context, at most
 _MARKER = re.compile(r"([ \t]*)\[(\d{1,3})\]")
-_MARGIN_TOKENS = 64  # for the chat template's own tokens
+_APART = "\n\n"
+
+
+def room_for_answer(model: LanguageModel, most: int) -> int:
+    """The tokens that an answer may take: `most`, but of a small context no more than a quarter."""
+    return min(most, model.context_tokens // 4)
 
 
 def build_messages(
@@ -43,26 +49,37 @@ def build_messages(
 
     If not even the best passage fits, its beginning does. told: what was said before; it stands first, as data.
     preferences: the user's own, one line each, oldest first; where they take more than their share, the oldest are
-    left out.
+    left out. Prompt and answer never exceed the context, chat template and all. Raises ModelUnusable where the
+    question alone would.
     """
     system = SYSTEM + _wishes(preferences, model)
     chat = [f"<chat>\n{_fenced(told)}\n</chat>"] if told else []
-    budget = model.context_tokens - answer_tokens - _MARGIN_TOKENS
-    budget -= sum(model.count_tokens(part) for part in (system, question, *chat))
+    allowed = model.context_tokens - answer_tokens
+    budget = allowed - prompt_tokens(model, _messages(system, chat, question))
+    if budget < 0:
+        raise ModelUnusable(
+            f"{model.name} reads {model.context_tokens:,} tokens at most, too few for its instructions and this "
+            "question; ask something shorter, or take another model"
+        )
     shown: list[str] = []
+    room = budget
     for number, hit in enumerate(hits, start=1):
         block = _block(number, hit)
-        if model.count_tokens(block) > budget and not shown:
-            block = _shortened(hit, model, budget)
-        cost = model.count_tokens(block)
-        if not block or cost > budget:
+        if model.count_tokens(_APART + block) > room and not shown:
+            block = _shortened(hit, model, room)
+        cost = model.count_tokens(_APART + block)
+        if not block or cost > room:
             break
-        budget -= cost
+        room -= cost
         shown.append(block)
-    return [
-        Message("system", system),
-        Message("user", "\n\n".join([*chat, *shown, f"Question: {question}"])),
-    ]
+    while shown and (excess := prompt_tokens(model, _messages(system, [*chat, *shown], question)) - allowed) > 0:
+        if len(shown) > 1:  # a whole may be more tokens than its parts
+            shown.pop()
+        else:
+            budget -= excess
+            shorter = _shortened(hits[0], model, budget)
+            shown = [shorter] if shorter else []
+    return _messages(system, [*chat, *shown], question)
 
 
 def kept_markers(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
@@ -92,9 +109,13 @@ def _wishes(preferences: Sequence[str], model: LanguageModel) -> str:
     return ""
 
 
+def _messages(system: str, shown: Sequence[str], question: str) -> list[Message]:
+    return [Message("system", system), Message("user", _APART.join([*shown, f"Question: {question}"]))]
+
+
 def _shortened(hit: Hit, model: LanguageModel, budget: int) -> str:
     """The beginning of the first passage, fenced, within `budget` tokens; "" if that leaves no room for text."""
-    room = budget - model.count_tokens(_block(1, replace(hit, text="")))
+    room = budget - model.count_tokens(_APART + _block(1, replace(hit, text="")))
     length = len(hit.text)
     while room > 0 and length > 0:
         text = hit.text[:length]

@@ -186,6 +186,7 @@ class Answer:
     refused: the sources do not hold the answer; `text` says so and `nearest` shows what is close.
     as_of: the version asked about, None for the present. adapter: its name, None for the base.
     asked_as: the question as the sources were asked, standing alone; None if it was asked as it is.
+    cut: why the text ends early, None if it is whole.
     """
 
     question: str
@@ -198,6 +199,7 @@ class Answer:
     as_of: int | None
     model: str
     adapter: str | None
+    cut: str | None = None
     asked_as: str | None = None
 
 
