@@ -70,4 +70,5 @@ def environment_of(home: Path) -> dict[str, str]:
         "PAGER": "cat",
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
+        "OLLAMA_HOST": "http://127.0.0.1:9",  # where nobody answers, whatever runs on this machine
     }
