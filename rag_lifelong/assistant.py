@@ -37,7 +37,7 @@ from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings, ignored_by, refuse_own
 from rag_lifelong.rerank import Reranker, open_reranker
-from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
@@ -58,7 +58,7 @@ from rag_lifelong.types import (
     Turn,
     Version,
 )
-from rag_lifelong.when import AsOf, moment
+from rag_lifelong.when import AsOf
 
 EVIDENCE = 12  # passages an answer is looked for in
 BATCH_S = 2.0  # of reading between two commits, so that ^C and a crash lose little
@@ -549,7 +549,7 @@ class Assistant:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole."""
-        at = None if as_of is None else moment(as_of, now=self.knowledge_base.now())
+        at = None if as_of is None else self.knowledge_base.moment(as_of)
         yield from self.answering(question, Narrowed(at, tuple(within), dated, k), told="")
 
     def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
@@ -590,13 +590,12 @@ class Assistant:
         """What was said in a conversation, oldest first. Raises NoSuchChat."""
         return tuple(kept.turn for kept in self.knowledge_base.chats.read(chat_id))
 
-    def delete_chat(self, *chat_ids: int) -> bool:
-        """Removes conversations for good, also from the store's free space.
+    def delete_chat(self, *chat_ids: int) -> Deleted:
+        """Removes conversations for good, also from the store's free space, and from what was typed in chats.
 
-        False if a reader stands in the way of the latter: then it is finished at a later opening. Raises NoSuchChat;
-        then none is removed.
+        Raises NoSuchChat; then none is removed.
         """
-        return self.knowledge_base.delete_chats(chat_ids)
+        return retraction.delete_chats(self.knowledge_base, chat_ids)
 
     def export_chat(self, chat_id: int) -> str:
         """A conversation as Markdown, its citations as footnotes. Raises NoSuchChat."""

@@ -23,7 +23,7 @@ from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.retriever import Dates
 from rag_lifelong.store.chats import KeptTurn, Source
 from rag_lifelong.types import Answer, Hit, Narrowed, Rating, Turn
-from rag_lifelong.when import AsOf, moment
+from rag_lifelong.when import AsOf
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Conversation:
         k: int | None = None,
     ) -> Iterator[str]:
         """The answer's text piece by piece; when it has ended, `last_answer` is the whole, and it is kept."""
-        at = None if as_of is None else moment(as_of, now=self._assistant.knowledge_base.now())
+        at = None if as_of is None else self._assistant.knowledge_base.moment(as_of)
         narrowed = Narrowed(as_of=at, within=tuple(within), dated=dated, k=k)
         return self._stream(question, narrowed, before=len(self._turns))
 
@@ -156,7 +156,7 @@ class Conversation:
         self.asked_as = None if asked_as == question else asked_as
         told = ""
         if model is not None and turns:
-            budget = (model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
+            budget = max(0, model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
             told = remembered(turns, model=model, budget_tokens=budget)
         said: list[str] = []
 

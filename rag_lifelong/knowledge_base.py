@@ -40,6 +40,7 @@ from rag_lifelong.vector_sets import Opener, VectorSets
 from rag_lifelong.when import AsOf, moment
 
 _TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
+_FIRST_WITH_CHATS = 5  # the store's format
 _VECTORS_TAKEN = 4_096  # in one transaction
 
 
@@ -266,6 +267,9 @@ class KnowledgeBase:
                 if not chats.delete(connection, chat_id):
                     raise NoSuchChat(f"there is no chat {chat_id}; see: lifelong chats")
             settings.write(connection, _TO_SCRUB, "1")
+        for copy in self.path.glob("lifelong.sqlite3.format-*"):
+            if int(copy.name.rpartition("-")[2]) >= _FIRST_WITH_CHATS:
+                copy.unlink()
         return self._after_loss()
 
     def documents_ever_at(self, path: str) -> tuple[int, ...]:
@@ -319,6 +323,11 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             return tuple(versions.newest(connection, limit))
 
+    def moment(self, as_of: AsOf) -> int | datetime:
+        """The version's number, or the moment, that is meant now. Raises NoSuchVersion for text that is neither."""
+        with self._database.snapshot() as connection:
+            return moment(as_of, now=versions.not_before_newest(connection, self._now()))
+
     def version_number(self, as_of: AsOf | None) -> int:
         """The number of the version meant; the newest for None.
 
@@ -329,7 +338,7 @@ class KnowledgeBase:
             newest = versions.latest_number(connection)
             if as_of is None:
                 return newest
-            wanted = moment(as_of, now=versions.not_before_newest(connection, self._now()))
+            wanted = self.moment(as_of)
             if isinstance(wanted, int):
                 if not 1 <= wanted <= newest:
                     raise NoSuchVersion(f"there is no version {wanted}; the newest is {newest}")

@@ -121,7 +121,9 @@ def _at_prompt(session: Session) -> None:
     from rag_lifelong.session.offering import offers
     from rag_lifelong.terminal.prompting import Prompt
 
-    prompt = Prompt(session.assistant.knowledge_base.path, offers=offers(session), source=None, screen=None)
+    assistant = session.assistant
+    folder = assistant.knowledge_base.path if session.keeps and assistant.config.keep_chats else None
+    prompt = Prompt(folder, offers=offers(session), source=None, screen=None)
     print(session.style.dim(session.style.filled(banner(session))))
     if session.talk.turns:
         print(talking.resumed(session))

@@ -16,6 +16,7 @@ from rag_lifelong.errors import BadSetting, NoSuchPath, NothingToUndo
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Hold, Restore
 from rag_lifelong.places import joined
+from rag_lifelong.prompt_history import forget_typed
 from rag_lifelong.pruning import Limit, Pruning
 from rag_lifelong.reading import is_at
 from rag_lifelong.staleness import Rule
@@ -36,6 +37,16 @@ class Erased:
     documents: int
     version: Version | None
     answers: int
+    is_complete: bool
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What was removed of conversations, for good. turns: questions. is_complete, left: as `Erased`."""
+
+    chats: int
+    turns: int
     is_complete: bool
     left: tuple[str, ...]
 
@@ -106,6 +117,18 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
 def answers_from(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> int:
     """How many answers of conversations `forget_everywhere` would remove. Raises NoSuchPath as that."""
     return knowledge_base.answers_from(_ever_at(knowledge_base, paths))
+
+
+def delete_chats(knowledge_base: KnowledgeBase, chat_ids: Sequence[int]) -> Deleted:
+    """Removes conversations for good, from the store and from what was typed. Raises NoSuchChat; then none is."""
+    chosen = list(dict.fromkeys(chat_ids))
+    asked = [kept.turn.question for chat_id in chosen for kept in knowledge_base.chats.read(chat_id)]
+    is_clean = knowledge_base.delete_chats(chosen)
+    try:
+        forget_typed(knowledge_base.path, asked)
+    except OSError:
+        is_clean = False
+    return Deleted(len(chosen), len(asked), is_complete=is_clean, left=_copies_left(knowledge_base))
 
 
 def _ever_at(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> list[int]:

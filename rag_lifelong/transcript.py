@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from rag_lifelong.types import Citation, Turn
 
 _MARKER = re.compile(r"\[(\d{1,3})\](?![:(])")
-_AT_START = re.compile(r"^(\s*\d*)([#>+.)~|=-])", re.MULTILINE)
+_AT_START = re.compile(r"^(\s*)([#>+~|=-])|^(\s*\d+)([.)])", re.MULTILINE)
 _ANYWHERE = re.compile(r"([\\`*_<\[\]])")
 
 
@@ -27,9 +27,8 @@ def markdown(turns: Sequence[Turn]) -> str:
 def _turn(turn: Turn) -> Iterator[str]:
     yield f"## {turn.number}. {_literal(' '.join(turn.question.split()))}"
     answer = turn.answer
-    details = [f"{turn.at.astimezone():%Y-%m-%d %H:%M}", f"version {answer.version}"]
-    if answer.as_of is not None:
-        details.append("as of then")
+    then = "as of version" if answer.as_of is not None else "version"
+    details = [f"{turn.at.astimezone():%Y-%m-%d %H:%M}", f"{then} {answer.version}"]
     details.append("quoted" if answer.model == "quote" else answer.model)
     if turn.asked_as != turn.question:
         details.append(f"asked as: {turn.asked_as}")
@@ -68,4 +67,4 @@ def _footnote(citation: Citation, turn: int) -> str:
 
 def _literal(text: str) -> str:
     escaped = _ANYWHERE.sub(r"\\\1", text)
-    return _AT_START.sub(lambda found: f"{found[1]}\\{found[2]}", escaped)
+    return _AT_START.sub(lambda found: f"{found[1] or found[3] or ''}\\{found[2] or found[4]}", escaped)

@@ -79,6 +79,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.when",
         "rag_lifelong.service",
         "rag_lifelong.transcript",
+        "rag_lifelong.prompt_history",
         "rag_lifelong.notes",
         "rag_lifelong.preferences",
     ),

@@ -18,7 +18,7 @@ from rag_lifelong.evaluate.metrics import Share
 from rag_lifelong.evaluate.reasons import Reason, reasons
 from rag_lifelong.store.chats import KeptTurn
 from rag_lifelong.types import Answer, Narrowed, Rating
-from rag_lifelong.when import AsOf, moment
+from rag_lifelong.when import AsOf
 
 Tell = Callable[[int, int], None]
 """Called with (questions asked, questions in all)."""
@@ -62,7 +62,7 @@ class Replayed:
 class Replay:
     """All of them, the newest first.
 
-    not_asked: kept questions that stand alone no more, or ask of a version that is not here.
+    not_asked: kept questions whose answer was stopped, that stand alone no more, or that ask of a version not here.
     """
 
     version: int
@@ -96,7 +96,7 @@ def replay(
     """
     base = assistant.knowledge_base
     version = base.version_number(as_of)
-    at = None if as_of is None else moment(as_of, now=base.now())
+    at = None if as_of is None else base.moment(as_of)
     chosen, not_asked = _cases(base.chats.newest_first(), frozenset(ratings))
     chosen = chosen[:newest]
     cases: list[Replayed] = []

@@ -105,7 +105,7 @@ def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: 
             None if is_lost else written(replace(answer, asked_as=None)),  # it has a column of its own
             written(_Hits(hits)),
             to_ms(at) if is_lost else None,
-            int(is_alone or not is_lost),
+            int(kept.is_case and (is_alone or not is_lost)),
         ),
     )
     turn_id = int(cursor.lastrowid or 0)
@@ -114,6 +114,8 @@ def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: 
         [(turn_id, s.document_id, s.revision_id, s.start, s.end, int(s.is_said and not is_lost)) for s in there],
     )
     connection.execute("UPDATE chats SET last_ms = ? WHERE id = ?", (to_ms(turn.at), chat_id))
+    if turn.rating is not None:  # said before it could be kept
+        rate(connection, chat_id, turn.number, turn.rating)
     if not is_lost:
         return turn
     removed = _removed(turn.question, answer.version, answer.model, at)

@@ -221,7 +221,7 @@ CREATE TABLE turns (
     answer     TEXT,               -- JSON of types.Answer; NULL: removed with its source
     hits       TEXT NOT NULL,      -- JSON of the types.Hit it was looked for in, best first, without their text
     removed_ms INTEGER,            -- when the answer was removed
-    is_case    INTEGER NOT NULL,   -- 1: `replay` asks it again; 0: what it carried over is gone, it stands alone no more
+    is_case    INTEGER NOT NULL,   -- 1: `replay` asks it again; 0: it was stopped, or stands alone no more since what it carried over is gone
     UNIQUE (chat_id, number)
 );
 

@@ -14,7 +14,7 @@ from rag_lifelong.export import Exported
 from rag_lifelong.history import Past
 from rag_lifelong.operations import Restore
 from rag_lifelong.pruning import Pruning
-from rag_lifelong.retraction import Erased, UndoPlan
+from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.store.supersessions import CONFIRMED
@@ -212,12 +212,16 @@ def erased(found: Erased) -> str:
     lines = [f"{count_of(found.documents, 'document')} removed from every version, for good. The files stay on disk."]
     if found.answers:
         lines.append(f"{count_of(found.answers, 'answer')} of chats that rested on it went too; the questions stay.")
-    if not found.is_complete:
-        lines.append("Pending: a reader keeps old pages in the store; the rest is done when it is opened next.")
-    lines.extend(
-        f"A copy of a damaged store may still hold it; delete it yourself: {short_path(p)}" for p in found.left
-    )
+    lines.extend(unfinished(found))
     return "\n".join(lines)
+
+
+def unfinished(found: Erased | Deleted) -> Iterator[str]:
+    """What may still be read of what was removed for good, and what ends that."""
+    if not found.is_complete:
+        yield "Pending: a reader keeps old pages in the store; the rest is done when it is opened next."
+    for path in found.left:
+        yield f"A copy of a damaged store may still hold it; delete it yourself: {short_path(path)}"
 
 
 def _turn(before: Past | None, past: Past) -> str:

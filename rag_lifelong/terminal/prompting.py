@@ -16,12 +16,13 @@ from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
-from prompt_toolkit.history import FileHistory
+from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
 
-HISTORY_FILE = "chat-history"
+from rag_lifelong.prompt_history import HISTORY_FILE
+
 MOST = 200  # words offered
 
 
@@ -44,13 +45,14 @@ class Offers:
 class Prompt:
     """Reads lines as they are typed."""
 
-    def __init__(self, folder: Path, *, offers: Offers, source: Input | None, screen: Output | None) -> None:
-        """folder: where the history is kept. source, screen: None for the terminal."""
-        history = folder / HISTORY_FILE
-        history.touch(mode=0o600)
-        history.chmod(0o600)
+    def __init__(self, folder: Path | None, *, offers: Offers, source: Input | None, screen: Output | None) -> None:
+        """folder: where the history is kept, None: nowhere. source, screen: None for the terminal."""
+        if folder is not None:
+            history = folder / HISTORY_FILE
+            history.touch(mode=0o600)
+            history.chmod(0o600)
         self._session: PromptSession[str] = PromptSession(
-            history=FileHistory(str(history)),
+            history=InMemoryHistory() if folder is None else FileHistory(str(history)),
             completer=Words(offers),
             complete_while_typing=False,
             key_bindings=_keys(),

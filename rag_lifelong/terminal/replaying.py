@@ -26,7 +26,8 @@ _TOLD = {
     Fate.REMOVED: "without their answer of then",
 }
 _ORDER = (Fate.REFUSED, Fate.CHANGED, Fate.ANSWERED, Fate.MOVED, Fate.REMOVED)  # the loudest first
-_ANSWER_CHARS = 100
+_ANSWER_CHARS = 88  # with its name, on a line of a hundred
+_ALIKE_CHARS = 24  # shown before what differs
 _REASONS = 3
 
 
@@ -92,7 +93,7 @@ def _lines(found: Replay, style: Style) -> Iterator[str]:
             yield f"kept {name}: {share.count:,} of {share.total:,}   95 %: {low:.0%} to {high:.0%}"
     if found.not_asked:
         count = count_of(found.not_asked, "question")
-        yield style.dim(f"{count} not asked: what they lean on is gone, or their version is not here")
+        yield style.dim(f"{count} not asked: stopped, or what they lean on is gone, or their version")
     for fate in _ORDER:
         for case in found.cases:
             if case.fate is fate:
@@ -105,13 +106,20 @@ def _case(case: Replayed, style: Style) -> Iterator[str]:
     yield f"{style.bold(safe_line(case.asked_as))}"
     yield style.dim(f"  {_TOLD[case.fate]} · chat {case.chat_id}, {case.at.astimezone():%Y-%m-%d}{rated}")
     if case.fate is not Fate.MOVED:
-        yield f"  then: {_short(case.before)}"
-        yield f"  now:  {_short(case.now)}"
+        then, now = _differing(case.before.text, case.now.text)
+        yield f"  then: {then}"
+        yield f"  now:  {now}"
     for reason in case.reasons[:_REASONS]:
         yield f"  {safe_line(reason.message)}"
     if len(case.reasons) > _REASONS:
         yield f"  … and {len(case.reasons) - _REASONS} more: lifelong replay --json"
 
 
-def _short(answer: Answer) -> str:
-    return snippet(answer.text, (), limit=_ANSWER_CHARS)
+def _differing(then: str, now: str) -> tuple[str, str]:
+    """Both on a line each, from shortly before where they differ, if they begin alike for long."""
+    flat = [" ".join(text.split()) for text in (then, now)]
+    alike = next((i for i, (a, b) in enumerate(zip(*flat, strict=False)) if a != b), min(map(len, flat)))
+    begin = flat[0].rfind(" ", 0, alike - _ALIKE_CHARS) + 1 if alike > _ANSWER_CHARS // 2 else 0
+    lead = "…" if begin else ""
+    first, second = (lead + snippet(text[begin:], (), limit=_ANSWER_CHARS) for text in flat)
+    return first, second

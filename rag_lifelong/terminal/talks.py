@@ -18,7 +18,7 @@ from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.terminal import as_json
 from rag_lifelong.terminal.agreement import ask_first
 from rag_lifelong.terminal.outcome import DONE, NOTHING, Outcome
-from rag_lifelong.terminal.overview import ago, count_of
+from rag_lifelong.terminal.overview import ago, count_of, unfinished
 from rag_lifelong.terminal.parser import Usage
 from rag_lifelong.terminal.render import basis
 from rag_lifelong.terminal.style import Style, safe, safe_line, short_path
@@ -114,14 +114,13 @@ def _deleted(assistant: Assistant, options: Namespace) -> Outcome:
     if not options.values:
         raise _misused("say which: lifelong chats delete ID…")
     numbers = list(dict.fromkeys(_number(value) for value in options.values))
-    turns = sum(len(assistant.read_chat(number)) for number in numbers)
+    turns = sum(len(assistant.read_chat(number)) for number in numbers)  # before it asks
     which = f"chat {numbers[0]}" if len(numbers) == 1 else f"{len(numbers):,} chats"
     ask_first(options, f"This removes {which}, {count_of(turns, 'question')} with what was answered, for good")
-    is_complete = assistant.delete_chat(*numbers)
-    text = f"Removed for good: {which}, {count_of(turns, 'question')}."
-    if not is_complete:
-        text += "\nPending: a reader keeps old pages in the store; the rest is done when it is opened next."
-    return Outcome(text, {"chats": numbers, "turns": turns, "complete": is_complete}, DONE, "")
+    done = assistant.delete_chat(*numbers)
+    lines = [f"Removed for good: {which}, {count_of(done.turns, 'question')}.", *unfinished(done)]
+    found = {"chats": numbers, "turns": done.turns, "complete": done.is_complete, "left": list(done.left)}
+    return Outcome("\n".join(lines), found, DONE, "")
 
 
 def _only(options: Namespace, how: str) -> int:

@@ -15,6 +15,7 @@ import pytest
 from rag_lifelong import open_assistant
 from rag_lifelong.cli import main
 from rag_lifelong.terminal.completion import candidates
+from rag_lifelong.terminal.replaying import _differing
 
 QUEUE = "# On call\n\nThe dead-letter queue is owned by Ana Ruiz since March.\n"
 WHO = "Who owns the dead-letter queue?"
@@ -248,3 +249,13 @@ def test_an_export_has_the_chats(run: Run, tmp_path: Path) -> None:
         (1, 1, WHO, False),
         (1, 2, "What is a swallow?", True),
     ]
+
+
+def test_long_answers_that_begin_alike_are_shown_where_they_differ() -> None:
+    alike = "word " * 40
+    assert _differing(f"{alike}three attempts", f"{alike}five attempts") == (
+        "…word word word word word three attempts",
+        "…word word word word word five attempts",
+    )
+    assert _differing("three attempts", "five\nattempts") == ("three attempts", "five attempts")
+    assert _differing(alike + "end", alike.strip())[1].startswith("…word")

@@ -11,6 +11,7 @@ from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import NoSuchChat
 from rag_lifelong.generate import Message
+from rag_lifelong.prompt_history import HISTORY_FILE
 
 FIRST = "# Launch\n\nThe launch code is ZANZIBAR since Monday.\n\nThe launch is led by Ana Ruiz.\n"
 SECOND = "# Launch\n\nThe launch code is MANDALAY since Friday.\n\nThe launch is led by Ana Ruiz.\n"
@@ -180,7 +181,8 @@ def test_a_deleted_chat_leaves_nothing(assistant: Assistant) -> None:
     assistant.chat().ask("Is KEPTMARKER anywhere?")
     markers = ("QUESTIONMARKER", "NOTEMARKER", "RETRIEDMARKER", "KEPTMARKER")
     assert files_hold(assistant, *markers) == list(markers)
-    assert assistant.delete_chat(1)
+    done = assistant.delete_chat(1)
+    assert (done.chats, done.turns, done.is_complete, done.left) == (1, 2, True, ())
     assert files_hold(assistant, *markers) == ["KEPTMARKER"]
     assert [chat.id for chat in assistant.chats()] == [2]
     with pytest.raises(NoSuchChat):
@@ -207,3 +209,52 @@ def test_a_backup_carries_the_chats(tmp_path: Path, assistant: Assistant) -> Non
     restore(tmp_path / "all.lifelong", tmp_path / "back")
     with open_assistant(tmp_path / "back", embedder="hash") as other:
         assert other.read_chat(1) == assistant.read_chat(1)
+
+
+def test_an_answer_that_was_removed_takes_no_later_one_along(assistant: Assistant, notes: Path) -> None:
+    (notes / "third.md").write_text("# Dinner\n\nDinner is served at eight in the canteen.\n")
+    assistant.add(notes)
+    assistant.use_model(Repeating())
+    with assistant.chat() as talk:
+        talk.ask(CODE, within=["launch.md", "other.md"])
+        assistant.forget_everywhere(notes / "launch.md")
+        talk.ask("At what time is dinner served in the canteen?", within=["third.md"])
+    assert [kept.was_told for kept in assistant.knowledge_base.chats.read(1)] == [False, True]
+    assert assistant.forget_everywhere(notes / "other.md").answers == 0
+    assert [turn.removed_at is None for turn in assistant.read_chat(1)] == [False, True]
+
+
+def test_what_was_typed_goes_with_its_chat(assistant: Assistant) -> None:
+    typed = assistant.knowledge_base.path / HISTORY_FILE
+    typed.write_text(
+        "\n# 2026-01-01 10:00:00\n+/status\n"
+        "\n# 2026-01-01 10:00:01\n+Is TYPEDMARKER @launch.md anywhere?\n"
+        "\n# 2026-01-01 10:00:02\n+two lines\n+of one question?\n"
+        "\n# 2026-01-01 10:00:03\n+Is it kept?\n"
+    )
+    with assistant.chat() as talk:
+        talk.ask("Is TYPEDMARKER anywhere?")
+        talk.ask("two lines\nof one question?")
+    assert assistant.delete_chat(1).is_complete
+    assert typed.read_text() == "\n# 2026-01-01 10:00:00\n+/status\n\n# 2026-01-01 10:00:03\n+Is it kept?\n"
+
+
+def test_a_copy_that_a_migration_left_goes_if_it_can_hold_chats(assistant: Assistant) -> None:
+    copies = [assistant.knowledge_base.path / f"lifelong.sqlite3.format-{number}" for number in (4, 5)]
+    for copy in copies:
+        copy.write_bytes(b"")
+    assistant.chat().ask(CODE)
+    assistant.delete_chat(1)
+    assert [copy.exists() for copy in copies] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["launch.md", "other.md"])
+def test_a_model_may_have_taken_from_passages_that_it_does_not_cite(
+    assistant: Assistant, notes: Path, name: str
+) -> None:
+    assistant.use_model(Repeating())
+    found = assistant.chat().ask(CODE)
+    assert len({citation.path for citation in found.citations}) == 1
+    assert "ZANZIBAR" in found.text and "noon" in found.text
+    assert assistant.forget_everywhere(notes / name).answers == 1
+    assert "ZANZIBAR" not in turns_hold(assistant) and "noon" not in turns_hold(assistant)

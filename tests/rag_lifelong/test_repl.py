@@ -20,11 +20,12 @@ from prompt_toolkit.output import DummyOutput
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.generate import Message
+from rag_lifelong.prompt_history import HISTORY_FILE
 from rag_lifelong.repl import _SLASH, banner, chat, take
 from rag_lifelong.session.changing import paths_in
 from rag_lifelong.session.guide import ENTRIES, HELP
 from rag_lifelong.session.state import Session
-from rag_lifelong.terminal.prompting import HISTORY_FILE, Offers, Prompt, Words
+from rag_lifelong.terminal.prompting import Offers, Prompt, Words
 from rag_lifelong.terminal.style import Style
 from rag_lifelong.terminal.wrapping import Wrapping
 
