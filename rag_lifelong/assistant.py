@@ -379,7 +379,6 @@ class Assistant:
         done = memory.remember(base, text, folders=folders, settings=settings, at=base.now())
         with suppress(LifelongError):  # it is kept, and found by words; vectors follow
             base.embed_next(max(1, done.version.passages_born))  # the newest come first
-            base.settle_index()
         return done
 
     def preferences(self) -> tuple[Preference, ...]:
