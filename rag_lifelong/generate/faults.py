@@ -60,7 +60,7 @@ def refused(reply: Reply, server: Server) -> ModelUnusable:
         return ModelUnusable(
             f"Ollama has no model {server.model!r}; get it with: ollama pull {server.model}{_there(server.listed)}"
         )
-    if not is_api(reply):
+    if not is_api(reply) and reply.status < 500:  # in trouble some speak plain text, and what stands before them HTML
         return not_api(server, reply)
     if reply.status == 404:
         return ModelUnusable(f"{url} has no model {server.model!r}: {said}{_there(server.listed)}")
@@ -75,8 +75,11 @@ def refused(reply: Reply, server: Server) -> ModelUnusable:
         hint = "see your account there" if _SPENT.search(said) else f"ask again{when}"
         return ModelUnusable(f"{place} takes no more questions now: {said}; {hint}")
     if reply.status >= 500:
-        return ModelUnusable(f"{place} is in trouble (status {reply.status}: {said}); ask again later, or see its log")
-    return ModelUnusable(f"{server.name} refuses the request (status {reply.status}): {said}")
+        return ModelUnusable(
+            f"{place} is in trouble with {short(server.model)!r} ({said}); does it have that model? see its log, or "
+            "ask again later"
+        )
+    return ModelUnusable(f"{server.name} refuses the request: {said}")
 
 
 def unreachable(error: Exception, server: Server) -> ModelUnusable:
@@ -142,7 +145,8 @@ def short(text: str) -> str:
 
 
 def _said(reply: Reply) -> str:
-    return short(said_in(reply.content) or ("" if _is_html(reply) else reply.text)) or f"status {reply.status}"
+    words = short(said_in(reply.content) or ("" if _is_html(reply) else reply.text))
+    return f"{words} (status {reply.status})" if words else f"status {reply.status}"
 
 
 def _is_html(reply: Reply) -> bool:

@@ -115,7 +115,7 @@ def test_a_model_that_opens_and_does_not_answer_is_no_default(run: Run, tmp_path
     with LoopbackServer({**SERVED, "/v1/chat/completions": as_json({"error": "no such model"}, 404)}) as server:
         code, _, err = run("models", "default", f"openai:m@{server.url}")
     assert code == 1
-    assert "has no model 'm': no such model; there are: m" in err
+    assert "has no model 'm': no such model (status 404); there are: m" in err
     assert not (tmp_path / "kb" / "lifelong.toml").exists()
 
 
