@@ -473,7 +473,9 @@ class CachedEmbedder:
         return np.stack([self._known[digest] for digest in digests])
 
     def embed_query(self, text: str) -> np.ndarray:
-        return np.asarray(self.embed([text])[0])
+        """One that is not known yet is not kept: the file is written whole."""
+        known = self._known.get(blake2b(text.encode(), digest_size=16).hexdigest())
+        return np.asarray(self._embedder.embed_query(text) if known is None else known)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
