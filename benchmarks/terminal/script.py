@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.terminal.steps import SHELL, Paste, Press, Resize, Scene, Step, line
+from benchmarks.terminal.steps import SHELL, Await, Paste, Press, Resize, Scene, Step, line
 
 _MEETING = "~/notes/meetings/2026-02-18.md"
 _RETRIES = '"What did we decide about retries?"'
@@ -59,7 +59,7 @@ _CHAT = Scene(
         line("/sources", "What else it had."),
         line("/good that is right", "What you think of it is kept …"),
         line("/bad", "… the last word counts."),
-        line("what is the threshold for disk usage? @oncall.md", "One document alone."),
+        line("who owns the billing service? @oncall.md", "One document alone."),
         line("what is done? @nowhere.md", "One that is not there."),
         line("/in meetings", "Some documents, from here on."),
         line("Who was present?", ""),
@@ -126,18 +126,18 @@ _FOLLOW = Scene(
     "A folder that is followed",
     (
         line("lifelong folders", "The folders known."),
-        line("lifelong watch ~/notes", "One terminal follows …", window="other", until="nothing is lost"),
+        line("lifelong watch ~/notes", "One terminal follows …", window="other", until="up to date"),
         line(
             "echo 'Mei Chen owns the dead-letter queue since April.' > ~/notes/ops/owners.md",
             "… in another a file is saved …",
         ),
-        Step((), says="… which the first one sees.", window="other", until=r"added .*owners\.md"),
+        Step((Await(r"added .*owners\.md"),), says="… which the first one sees.", window="other", until="up to date"),
         line("lifelong status", "Who follows."),
         line('lifelong ask "Who owns the dead-letter queue since April?"', ""),
         line("mv ~/notes/ops/owners.md ~/notes/ops/who-owns-what.md", "A file that moves is not read again."),
-        Step((), window="other", until=r"moved .*who-owns-what\.md"),
+        Step((Await(r"moved .*who-owns-what\.md"),), window="other", until="up to date"),
         line("rm ~/notes/ops/who-owns-what.md", "One that is deleted answers no more."),
-        Step((), window="other", until=r"removed .*who-owns-what\.md"),
+        Step((Await(r"removed .*who-owns-what\.md"),), window="other", until="up to date"),
         Step((Press("C-c"),), says="^C ends it.", window="other", until=SHELL),
         line("lifelong unfollow ~/notes; lifelong folders", "A folder can be left as it is."),
         line("lifelong sync ~/notes", "Named, it is compared again."),
@@ -165,11 +165,11 @@ _TIME = Scene(
         ),
         line("lifelong conflicts", "It is noticed …"),
         line("lifelong conflicts --supersede ~/notes/ops/oncall.md ~/notes/ops/oncall_v2.md", "… and decided by you."),
-        line('lifelong ask "What is the threshold for disk usage?"', "Answers go by that."),
+        line('lifelong ask "Who owns the billing service?"', "Answers go by that."),
         line("lifelong conflicts --settled", ""),
-        line("lifelong prune --keep-last 1 --dry-run", "Former texts can go, after they were shown."),
+        line("lifelong prune --keep-for 1s --dry-run", "Former texts can go, after they were shown."),
         line(
-            'lifelong prune --keep-last 1; echo "exit code $?"',
+            'lifelong prune --keep-for 1s; echo "exit code $?"',
             "Elsewhere than at a terminal it needs `--yes`; here it asks.",
             until=r"\[y/N\]$",
         ),

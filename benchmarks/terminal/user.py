@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +29,14 @@ sys.exit(main())
 """
 
 
-def driven(folder: Path, scenes: Sequence[Scene]) -> list[Block]:
-    """Drives all scenes in a home folder made in `folder`; gives what was to be seen."""
+def driven(scenes: Sequence[Scene]) -> list[Block]:
+    """Drives all scenes in a home folder of their own; gives what was to be seen."""
+    with tempfile.TemporaryDirectory(prefix="lifelong-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        # a path of this length wherever it runs: lines break by it, and a socket's may not be long
+        return _driven(Path(name), scenes)
+
+
+def _driven(folder: Path, scenes: Sequence[Scene]) -> list[Block]:
     home = folder / "ana"
     settle(home)
     with Tmux(folder, environment_of(home), columns=COLUMNS, rows=ROWS) as tmux:

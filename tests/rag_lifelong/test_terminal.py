@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "terminal.md"
 def test_the_session_in_the_docs_is_what_a_user_sees() -> None:
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed; the tests with pexpect drive a terminal without it")
-    with tempfile.TemporaryDirectory(prefix="lifelong-", ignore_cleanup_errors=True) as folder:  # short: sockets are
-        blocks = driven(Path(folder), SCENES)
+    blocks = driven(SCENES)
     kept = page.read(PAGE.read_text(encoding="utf-8"))
     told = ["\n".join(page.masked(lines)) for lines in kept]
     seen = ["\n".join(page.masked(block.lines)) for block in blocks]
