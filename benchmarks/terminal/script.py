@@ -212,15 +212,25 @@ _ELSEWHERE = Scene(
     "Other terminals, and none",
     (
         line(
-            "printf '%s\\n' 'Who leads the platform team?' /sources '/open 1' 'Who leads the choir?' | lifelong chat --no-save; echo \"exit code $?\"",
+            "printf '%s\\n' 'Who sings in the choir?' 'Who leads the platform team?' '/open 1' | lifelong chat --no-save; echo \"exit code $?\"",
             "Through a pipe each line is a question or a command; the exit code is 4 where the sources did not say.",
         ),
-        line("NO_COLOR=1 TERM=dumb lifelong chat --no-save", "A terminal that can nothing."),
-        line("Who leads the platform team?", ""),
-        Step((Press("C-d"),), until=SHELL, is_shown=False),
-        Step((Resize(40, 60), "lifelong chat --no-save"), says="A narrow one: 40 columns."),
-        line("Who leads the platform team?", ""),
+        Step(
+            (
+                "NO_COLOR=1 TERM=dumb lifelong chat --no-save",
+                Await("^›$"),
+                "Who leads the platform team?",
+                Await("quoted$"),
+                Await("^›$"),
+                Press("C-d"),
+            ),
+            says="A terminal that can nothing.",
+            until=SHELL,
+        ),
+        Step((Resize(40, 90), "lifelong chat --no-save"), says="A narrow one: 40 columns."),
         line("what does the great wall cost?", ""),
+        line("/new", is_shown=False),
+        line("Who leads the platform team?", ""),
         Step((Press("C-d"),), until=SHELL, is_shown=False),
     ),
 )

@@ -15,7 +15,7 @@ from benchmarks.terminal.tmux import Tmux
 
 ROOT = Path(__file__).resolve().parents[2]
 SAVED = datetime(2026, 3, 2, 9, tzinfo=UTC).timestamp()  # when the notes were last changed
-COLUMNS, ROWS = 100, 60  # so many rows that nothing scrolls away
+COLUMNS, ROWS = 100, 90  # so many rows that nothing scrolls away
 HOME = "/home/ana"
 SHELL = "exec env PS1='$ ' bash --norc --noprofile"  # the shell that tmux runs it by would unset PS1
 
