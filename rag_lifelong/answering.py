@@ -97,7 +97,7 @@ def stopped(knowledge_base: KnowledgeBase, asked: Asked, said: str, *, model: La
     """What a model had said when it was stopped, marked so; with the passages that it had cited."""
     text, numbers = kept_markers(said.strip(), len(asked.hits))
     cited = tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
-    return _answer(knowledge_base, asked, f"{text} {STOPPED}", cited, model)
+    return replace(_answer(knowledge_base, asked, f"{text} {STOPPED}", cited, model), cut="stopped")
 
 
 def _messages(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 from benchmarks.terminal import page
@@ -14,9 +13,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "terminal.md"
 
 
 def main() -> int:
+    """Writes the page."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
-    with tempfile.TemporaryDirectory(prefix="lifelong-", ignore_cleanup_errors=True) as folder:
-        blocks = driven(Path(folder), SCENES)
+    blocks = driven(SCENES)
     before = target.read_text(encoding="utf-8") if target.exists() else ""
     target.write_text(page.written(page.kept(blocks, before)), encoding="utf-8")
     print(f"{target}: {len(blocks)} blocks")

@@ -112,9 +112,14 @@ def _done(tmux: Tmux, step: Step) -> list[str]:
         else:
             tmux.wait_for(window, action.pattern)
     is_over = re.compile(step.until)
-    shown = tmux.wait(
-        window, lambda lines: len(lines) > 1 and is_over.search(lines[-1]) is not None, what=repr(step.until)
-    )
+    is_line = any(isinstance(action, str) or action == Press("Enter") for action in step.does)
+
+    def is_done(lines: list[str]) -> bool:
+        """A prompt alone on the screen is the one that the line was typed at."""
+        is_begun = len(lines) > 1 or not is_line or not re.search(READY, "".join(lines))
+        return bool(lines) and is_begun and is_over.search(lines[-1]) is not None
+
+    shown = tmux.wait(window, is_done, what=repr(step.until))
     if re.search(READY, shown[-1]):
         _clear(tmux, window)
         return shown[:-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmarks.terminal.tmux import Tmux
 
 ROOT = Path(__file__).resolve().parents[2]
 SAVED = datetime(2026, 3, 2, 9, tzinfo=UTC).timestamp()  # when the notes were last changed
-COLUMNS, ROWS = 100, 60  # so many rows that nothing scrolls away
+COLUMNS, ROWS = 100, 90  # so many rows that nothing scrolls away
 HOME = "/home/ana"
 SHELL = "exec env PS1='$ ' bash --norc --noprofile"  # the shell that tmux runs it by would unset PS1
 
@@ -28,8 +29,14 @@ sys.exit(main())
 """
 
 
-def driven(folder: Path, scenes: Sequence[Scene]) -> list[Block]:
-    """Drives all scenes in a home folder made in `folder`; gives what was to be seen."""
+def driven(scenes: Sequence[Scene]) -> list[Block]:
+    """Drives all scenes in a home folder of their own; gives what was to be seen."""
+    with tempfile.TemporaryDirectory(prefix="lifelong-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        # a path of this length wherever it runs: lines break by it, and a socket's may not be long
+        return _driven(Path(name), scenes)
+
+
+def _driven(folder: Path, scenes: Sequence[Scene]) -> list[Block]:
     home = folder / "ana"
     settle(home)
     with Tmux(folder, environment_of(home), columns=COLUMNS, rows=ROWS) as tmux:
@@ -70,4 +77,5 @@ def environment_of(home: Path) -> dict[str, str]:
         "PAGER": "cat",
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
+        "OLLAMA_HOST": "http://127.0.0.1:9",  # where nobody answers, whatever runs on this machine
     }

@@ -11,11 +11,12 @@ from rag_lifelong.generate.language_model import (
     estimated_tokens,
     prompt_tokens,
 )
-from rag_lifelong.generate.llama_index import LlamaIndexModel
+from rag_lifelong.generate.llama_index import CHARS_PER_TOKEN, LlamaIndexModel
 from rag_lifelong.generate.local import TransformersModel
 from rag_lifelong.generate.specs import open_model
 
 __all__ = [
+    "CHARS_PER_TOKEN",
     "DEFAULT_MODEL_SETTINGS",
     "CountsPrompts",
     "LanguageModel",

@@ -35,7 +35,7 @@ def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passa
         lines.extend(citation(c, style, is_quoted=_is_in(c.quote, found.text)) for c in found.citations)
     said = verdict(found, as_of_time=as_of_time)
     if said:
-        lines.append(style.dim(said))
+        lines.append(style.dim(style.filled(said)))
     return "\n".join(lines)
 
 
