@@ -55,7 +55,7 @@ def answer(
     preferences: Sequence[Preference] = (),
 ) -> Generator[str, None, Answer]:
     """Yields the text as it comes; gives the whole. model: None quotes. preferences: of the user's, for a model."""
-    evidence = [_evidence(knowledge_base, hit) for hit in asked.hits]
+    evidence = [evidence_of(knowledge_base, hit) for hit in asked.hits]
     quotation = _quotation(knowledge_base, asked.question, evidence)
     if quotation is None:
         yield REFUSAL
@@ -148,10 +148,17 @@ def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[
 
 
 def _quote(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:
-    return quote(question, evidence, statistics=knowledge_base, cosines_tell=knowledge_base.is_calibrated)
+    return quote(
+        question,
+        evidence,
+        statistics=knowledge_base,
+        cosines_tell=knowledge_base.is_calibrated,
+        reader=knowledge_base.reader,
+    )
 
 
-def _evidence(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
+def evidence_of(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
+    """The hit with its document's header."""
     revision = knowledge_base.revision_of(hit)
     end = max((field.end for field in revision.fields if field.end is not None), default=0)
     return Evidence(hit=hit, fields=revision.fields, header=revision.text[:end])

@@ -39,6 +39,7 @@ from rag_lifelong.reading import Settings, ignored_by, refuse_own
 from rag_lifelong.rerank import Reranker, open_reranker
 from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates
+from rag_lifelong.span_reader import open_span_reader
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
 from rag_lifelong.store import backup
@@ -112,6 +113,7 @@ def open_assistant(
         path,
         embedder=chosen,
         reranker=open_reranker(config.reranker if reranker is None else reranker),
+        reader=open_span_reader(cache_dir=path / "cache"),
         create=create or rescued is not None,
         now=now,
         rules=config.rules,

@@ -61,6 +61,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.index",
         "rag_lifelong.word_index",
         "rag_lifelong.embed",
+        "rag_lifelong.span_reader",
         "rag_lifelong.prompt",
         "rag_lifelong.followup",
         "rag_lifelong.compaction",
