@@ -12,10 +12,11 @@ from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong import status
+from rag_lifelong.errors import AnswerCut, ModelUnusable
 from rag_lifelong.generate import LanguageModel, Message
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.preferences import Preference, concerning, worded
-from rag_lifelong.prompt import build_messages, kept_markers
+from rag_lifelong.prompt import build_messages, kept_markers, room_for_answer
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import document_of
 from rag_lifelong.types import Answer, Citation, Hit, Verdict
@@ -59,19 +60,43 @@ def answer(
     if model is None:
         yield quotation.text
         return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
-    messages = _messages(knowledge_base, asked, model, preferences)
+    room = room_for_answer(model, ANSWER_TOKENS)
+    messages = _messages(knowledge_base, asked, model, preferences, answer_tokens=room)
     pieces: list[str] = []
-    for piece in model.stream(messages, max_tokens=ANSWER_TOKENS):
-        pieces.append(piece)
-        yield piece
+    cut = yield from _written(model, messages, pieces, max_tokens=room)
     text, numbers = kept_markers("".join(pieces).strip(), _shown(messages))
     is_refused = not text or text.startswith(REFUSAL.rstrip("."))
     cited = () if is_refused else tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
-    return _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+    found = _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+    return replace(found, cut=cut)
+
+
+def _written(
+    model: LanguageModel, messages: Sequence[Message], pieces: list[str], *, max_tokens: int
+) -> Generator[str, None, str | None]:
+    """Yields the model's text as it comes and keeps it in `pieces`; gives why it ends early, None if it is whole."""
+    stream = model.stream(messages, max_tokens=max_tokens)
+    while True:
+        try:
+            piece = next(stream)
+        except StopIteration as end:
+            cut: str | None = end.value
+            if cut is not None and not pieces:
+                raise ModelUnusable(f"{model.name} wrote no answer within {cut}; ask again, or take another") from None
+            return cut
+        except AnswerCut as broken:  # what there is stands
+            return str(broken)
+        pieces.append(piece)
+        yield piece
 
 
 def _messages(
-    knowledge_base: KnowledgeBase, asked: Asked, model: LanguageModel, preferences: Sequence[Preference]
+    knowledge_base: KnowledgeBase,
+    asked: Asked,
+    model: LanguageModel,
+    preferences: Sequence[Preference],
+    *,
+    answer_tokens: int,
 ) -> list[Message]:
     """The prompt, with the preferences for all answers and those for a passage that is in it."""
     roots = [root.path for root in knowledge_base.folders.roots()] if preferences else []
@@ -81,7 +106,7 @@ def _messages(
             asked.question,
             asked.hits,
             model=model,
-            answer_tokens=ANSWER_TOKENS,
+            answer_tokens=answer_tokens,
             preferences=[worded(one) for one in chosen],
         )
         fitting = concerning(chosen, [hit.path for hit in asked.hits[: _shown(messages)]], roots)

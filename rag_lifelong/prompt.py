@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from rag_lifelong.generate import LanguageModel, Message
+from rag_lifelong.errors import ModelUnusable
+from rag_lifelong.generate import LanguageModel, Message, prompt_tokens
 from rag_lifelong.types import Hit, Standing
 
 SYSTEM = (
@@ -26,7 +27,12 @@ WISHES = (
 )
 _WISHES_SHARE = 4  # one part in so many of the context, at most
 _MARKER = re.compile(r"([ \t]*)\[(\d{1,3})\]")
-_MARGIN_TOKENS = 64  # for the chat template's own tokens
+_APART = "\n\n"
+
+
+def room_for_answer(model: LanguageModel, most: int) -> int:
+    """The tokens that an answer may take: `most`, but of a small context no more than a quarter."""
+    return min(most, model.context_tokens // 4)
 
 
 def build_messages(
@@ -39,26 +45,37 @@ def build_messages(
 ) -> list[Message]:
     """The instructions, then as many passages, best first, as the model's context holds, then the question.
 
-    If not even the best passage fits, its beginning does. preferences: the user's own, one line each, oldest first;
-    where they take more than their share, the oldest are left out.
+    If not even the best passage fits, its beginning does. Prompt and answer never exceed the context, chat template and
+    all. preferences: the user's own, one line each, oldest first; where they take more than their share, or leave no
+    room for the question, the oldest are left out. Raises ModelUnusable where the question alone would.
     """
-    system = SYSTEM + _wishes(preferences, model)
-    budget = model.context_tokens - answer_tokens - _MARGIN_TOKENS
-    budget -= model.count_tokens(system) + model.count_tokens(question)
+    allowed = model.context_tokens - answer_tokens
+    system = SYSTEM + _wishes(preferences, question, model, allowed)
+    budget = allowed - prompt_tokens(model, _messages(system, [], question))
+    if budget < 0:
+        raise ModelUnusable(
+            f"{model.name} reads {model.context_tokens:,} tokens at most, too few for its instructions and this "
+            "question; ask something shorter, or take another model"
+        )
     shown: list[str] = []
+    room = budget
     for number, hit in enumerate(hits, start=1):
         block = _block(number, hit)
-        if model.count_tokens(block) > budget and not shown:
-            block = _shortened(hit, model, budget)
-        cost = model.count_tokens(block)
-        if not block or cost > budget:
+        if model.count_tokens(_APART + block) > room and not shown:
+            block = _shortened(hit, model, room)
+        cost = model.count_tokens(_APART + block)
+        if not block or cost > room:
             break
-        budget -= cost
+        room -= cost
         shown.append(block)
-    return [
-        Message("system", system),
-        Message("user", "\n\n".join([*shown, f"Question: {question}"])),
-    ]
+    while shown and (excess := prompt_tokens(model, _messages(system, shown, question)) - allowed) > 0:
+        if len(shown) > 1:  # a whole may be more tokens than its parts
+            shown.pop()
+        else:
+            budget -= excess
+            shorter = _shortened(hits[0], model, budget)
+            shown = [shorter] if shorter else []
+    return _messages(system, shown, question)
 
 
 def kept_markers(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
@@ -79,18 +96,23 @@ def kept_markers(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
     return _MARKER.sub(renumbered, text), tuple(order)
 
 
-def _wishes(preferences: Sequence[str], model: LanguageModel) -> str:
-    """The preferences, marked as the user's own; "" for none."""
+def _messages(system: str, shown: Sequence[str], question: str) -> list[Message]:
+    return [Message("system", system), Message("user", _APART.join([*shown, f"Question: {question}"]))]
+
+
+def _wishes(preferences: Sequence[str], question: str, model: LanguageModel, allowed: int) -> str:
+    """The preferences, marked as the user's own; "" for none. allowed: tokens of the whole prompt."""
     for first in range(len(preferences)):
         text = WISHES + "".join(f"\n- {line}" for line in preferences[first:])
-        if model.count_tokens(text) <= model.context_tokens // _WISHES_SHARE:
+        is_short = model.count_tokens(text) <= model.context_tokens // _WISHES_SHARE
+        if is_short and prompt_tokens(model, _messages(SYSTEM + text, [], question)) <= allowed:
             return text
     return ""
 
 
 def _shortened(hit: Hit, model: LanguageModel, budget: int) -> str:
     """The beginning of the first passage, fenced, within `budget` tokens; "" if that leaves no room for text."""
-    room = budget - model.count_tokens(_block(1, replace(hit, text="")))
+    room = budget - model.count_tokens(_APART + _block(1, replace(hit, text="")))
     length = len(hit.text)
     while room > 0 and length > 0:
         text = hit.text[:length]

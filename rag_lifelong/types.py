@@ -185,6 +185,7 @@ class Answer:
 
     refused: the sources do not hold the answer; `text` says so and `nearest` shows what is close.
     as_of: the version asked about, None for the present. adapter: its name, None for the base.
+    cut: why the text ends early, None if it is whole.
     """
 
     question: str
@@ -197,6 +198,7 @@ class Answer:
     as_of: int | None
     model: str
     adapter: str | None
+    cut: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.supersession",
         "rag_lifelong.rules",
     ),
-    ("rag_lifelong.staleness", "rag_lifelong.calibration", "rag_lifelong.local_models"),
+    ("rag_lifelong.staleness", "rag_lifelong.calibration", "rag_lifelong.local_models", "rag_lifelong.settings_file"),
     (
         "rag_lifelong.terms",
         "rag_lifelong.when",
@@ -103,7 +103,8 @@ OWNERS = {
         "rag_lifelong.retrieve",
         "rag_lifelong.verify",
     ),
-    "tomlkit": ("rag_lifelong.rules",),
+    "tomlkit": ("rag_lifelong.rules", "rag_lifelong.settings_file"),
+    "keyring": ("rag_lifelong.generate.keys",),
     "faiss": ("rag_lifelong.index",),
     "torch": ("rag_lifelong.embed", "rag_lifelong.generate"),
     "transformers": ("rag_lifelong.local_models", "rag_lifelong.embed", "rag_lifelong.generate"),

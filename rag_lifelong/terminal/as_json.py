@@ -78,6 +78,7 @@ def answer(found: Answer) -> Json:
         "as_of": found.as_of,
         "model": found.model,
         "adapter": found.adapter,
+        "cut": found.cut,
     }
 
 
