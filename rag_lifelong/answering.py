@@ -62,7 +62,8 @@ def answer(
         return _answer(knowledge_base, asked, REFUSAL, (), model, is_refused=True)
     if model is None:
         yield quotation.text
-        return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
+        cited = _quoted(knowledge_base, quotation, evidence)
+        return replace(_answer(knowledge_base, asked, quotation.text, cited, model), short=quotation.short)
     room = room_for_answer(model, ANSWER_TOKENS)
     messages = _messages(knowledge_base, asked, model, preferences, answer_tokens=room)
     pieces: list[str] = []

@@ -68,7 +68,7 @@ def answered(turn: Turn) -> list[str]:
     """The names that the answer gives to a question for one, the likeliest first; none if it was refused."""
     if turn.answer.refused:
         return []
-    short = getattr(turn.answer, "short", None)
+    short = turn.answer.short
     if short and names(f"… {short}"):
         return [mention.text for mention in names(f"… {short}")]
     text = _answer_text(turn)
