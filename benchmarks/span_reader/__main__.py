@@ -30,7 +30,6 @@ MAX_TOKENS = 256  # as the embedder reads
 WINDOW_TOKENS = (112, 192)  # of an example to learn from, drawn at random: passages are cut anyhow, and time is short
 BATCH_TOKENS = 6_144
 MAX_SPAN = 24
-PEPS_TIMES = 2  # in an epoch, of other negatives each time: they are few
 
 
 class LowRank(nn.Module):
@@ -113,7 +112,7 @@ def token_span(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tupl
 
 
 def padded(batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
-    longest = max(len(e.ids) for e in batch)
+    longest = max(rounded_length(e) for e in batch)
     ids = torch.zeros(len(batch), longest, dtype=torch.long)
     mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
     for row, e in enumerate(batch):
@@ -135,15 +134,21 @@ def loss_of(found: Tensor, batch: Sequence[Encoded]) -> Tensor:
 
 
 def batches(examples: Sequence[Encoded], rng: random.Random) -> list[list[Encoded]]:
-    """Examples of like length together, in random order."""
-    order = sorted(examples, key=lambda e: len(e.ids) + rng.random() * 16)
-    found: list[list[Encoded]] = [[]]
-    for e in order:
-        if found[-1] and (len(found[-1]) + 1) * max(len(o.ids) for o in [e, *found[-1]]) > BATCH_TOKENS:
-            found.append([])
-        found[-1].append(e)
+    """Examples of like length together, in random order; of few shapes, since each new one costs a compilation."""
+    rows: dict[int, list[Encoded]] = {}
+    for e in examples:
+        rows.setdefault(rounded_length(e), []).append(e)
+    found = []
+    for length, row in rows.items():
+        rng.shuffle(row)
+        size = BATCH_TOKENS // length
+        found += [row[at : at + size] for at in range(0, len(row), size)]
     rng.shuffle(found)
-    return found
+    return [batch for batch in found if len(batch) > 1]
+
+
+def rounded_length(example: Encoded) -> int:
+    return -(-len(example.ids) // 16) * 16
 
 
 def main() -> None:
@@ -170,7 +175,7 @@ def main() -> None:
     print(f"{sum(p.numel() for p in own):,} weights are trained", flush=True)
     sources = [Source(read_squad(arguments.data / "squad_dev.json", "train"))]
     if arguments.peps:
-        sources += [Source(read_peps("train"))] * PEPS_TIMES
+        sources.append(Source(read_peps("train")))
     checks = checks_of(read_squad(arguments.data / "squad_dev.json", "thresholds"), tokenizer)
     optimizer = torch.optim.AdamW(own, lr=arguments.rate, weight_decay=0.01, betas=(0.9, 0.98))
     steps, total, begun = 0, None, time.monotonic()
