@@ -19,6 +19,10 @@ from rag_lifelong.terms import fold
 
 MAX_LIST_CHARS = 800
 READ = 8  # passages, best first
+AGREEING_MATCH = 0.5  # of the best answer's: a name that stands in a sentence on something else supports nothing
+# Of an answer that is to contradict another: on the articles set aside ...
+DIFFERING_ODDS = 2.0
+DIFFERING_SHARE = 0.3
 DIFFERING_MATCH = 0.8  # of the best answer's share of the question's terms: else it may speak of something else
 _OUTSIDE_WORDS = re.compile(r"^\W+|\W+$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
@@ -87,8 +91,10 @@ def read_spans(
 def agreeing(best: Span, spans: Sequence[Span], evidence: Sequence[Evidence]) -> list[Span]:
     """Other sentences that hold the same answer, the likeliest first; at most MAX_SENTENCES with the best."""
     key, seen, found = best.key(evidence), {best.sentence.text}, []
+    least = AGREEING_MATCH * best.features["match"]
     for span in spans:
-        if span.key(evidence) == key and span.log_odds >= 0 and span.sentence.text not in seen:
+        says_the_same = span.key(evidence) == key and span.features["odds"] >= 0 and span.features["match"] >= least
+        if says_the_same and span.sentence.text not in seen:
             seen.add(span.sentence.text)
             found.append(span)
     return found[: MAX_SENTENCES - 1]
@@ -103,7 +109,11 @@ def differing_from(best: Span, spans: Sequence[Span], evidence: Sequence[Evidenc
     for span in spans:
         key, document_id = span.key(evidence), evidence[span.index].hit.document_id
         is_else = key and all(key not in known and known not in key for known in keys)
-        if document_id in documents or span.log_odds < 0:
+        if (
+            document_id in documents
+            or span.features["odds"] < DIFFERING_ODDS
+            or span.features["share"] < DIFFERING_SHARE
+        ):
             continue
         documents.add(document_id)
         if is_else and span.features["match"] >= DIFFERING_MATCH * max(best.features["match"], DIFFERING_MATCH):
@@ -129,7 +139,16 @@ def span_log_odds(features: Mapping[str, float]) -> float:
     return sum(weight * features.get(name, 1.0) for name, weight in _SPAN.items())
 
 
-_SPAN = {"constant": 0.0, "odds": 1.0, "share": 1.0, "match": 3.0, "cosine": 3.0, "rank": -0.3, "missing_names": -2.0}
+# A logistic regression on the spans of the articles set aside, right or wrong: `python -m benchmarks.refusing --fit`.
+_SPAN = {
+    "constant": -2.34,
+    "odds": 0.19,
+    "share": 1.95,
+    "match": 0.62,
+    "cosine": -0.4,
+    "rank": -1.85,
+    "missing_names": -1.44,
+}
 
 
 def _in(at: int, sentence: Sentence) -> bool:

@@ -108,7 +108,7 @@ def test_showing_one(run: Run, notes: Path) -> None:
     lines = out.splitlines()
     assert lines[0] == f"› {WHO}"
     assert lines[1].endswith(" · rated good: yes")
-    assert lines[2] == "The dead-letter queue is owned by Ana Ruiz since March. [1]"
+    assert lines[2:5] == ["Ana Ruiz", "", '"The dead-letter queue is owned by Ana Ruiz since March." [1]']
     assert f"{notes}/oncall.md:3" in out
 
 
@@ -212,8 +212,8 @@ def test_replay_tells_what_became_of_the_answers(run: Run, notes: Path) -> None:
         "",
         WHO,
         f"  changed · chat 1, {day} · rated good",
-        "  then: The dead-letter queue is owned by Ana Ruiz since March. [1]",
-        "  now:  The dead-letter queue is owned by Bo Lund since March. [1]",
+        "  then: Ana Ruiz",
+        "  now:  Bo Lund",
         f"  {notes}/oncall.md changed in version 2",
     ]
     found = json.loads(run("replay", "--json", "-q")[1])

@@ -194,12 +194,11 @@ def test_an_answer_its_place_and_what_it_rests_on(run: Run, notes: Path) -> None
     today = date.fromtimestamp(os.stat(notes / "ops" / "oncall.md").st_mtime).isoformat()
     lines = out.splitlines()
     assert code == 0
-    assert lines[0] == "The dead-letter queue is owned by Ana Ruiz since March. [1]"
-    assert lines[1] == ""
-    assert lines[2].startswith(f"[1] {notes}/ops/oncall.md:5")
+    assert lines[:4] == ["Ana Ruiz", "", '"The dead-letter queue is owned by Ana Ruiz since March." [1]', ""]
+    assert lines[4].startswith(f"[1] {notes}/ops/oncall.md:5")
     strict = "hash:64 is not calibrated: more is refused"
-    assert lines[3] == f"newest evidence {today} · version 1 · {strict} · everything indexed · quoted"
-    assert len(lines) == 4
+    assert lines[5] == f"newest evidence {today} · version 1 · {strict} · everything indexed · quoted"
+    assert len(lines) == 6
 
 
 def test_that_there_is_no_language_model_is_said_once_and_on_stderr(run: Run, notes: Path) -> None:
