@@ -21,8 +21,9 @@ no language model is set: answers are quotations.
 """
 
 _MASKS: tuple[tuple[str, str], ...] = (
+    (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:[\d.]+\+00:00", "MOMENT"),
     (r"\b(?!2026-0[1-4])20\d\d-\d\d-\d\d\b", "DAY"),  # the samples' own dates are of early 2026
-    (r"\b\d?\d:\d\d(:\d\d)?\b(?!\.)", "TIME"),
+    (r"\b\d?\d:\d\d(:\d\d)?\b", "TIME"),
     (r" · [\d,]+/s", ""),
     (r"\b\d+(\.\d+)? (ms|s|seconds?|minutes?)\b", "SPAN"),
     (r"\bjust now\b", "SPAN ago"),
