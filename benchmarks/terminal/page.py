@@ -15,6 +15,7 @@ HEAD = """\
 # In the terminal
 
 What a user types and sees, taken from a terminal of 100 columns while a script typed: `python -m benchmarks.terminal`.
+A line that the terminal itself has broken is shown whole.
 A test drives the same session again and compares every line; only times, durations, rates, sizes, process ids,
 scores and the dates of the day may differ. `~/notes` is a copy of `samples/`, the embedder is the default one, and
 no language model is set: answers are quotations.
