@@ -55,14 +55,15 @@ def answer(
     preferences: Sequence[Preference] = (),
 ) -> Generator[str, None, Answer]:
     """Yields the text as it comes; gives the whole. model: None quotes. preferences: of the user's, for a model."""
-    evidence = [_evidence(knowledge_base, hit) for hit in asked.hits]
+    evidence = [evidence_of(knowledge_base, hit) for hit in asked.hits]
     quotation = _quotation(knowledge_base, asked.question, evidence)
     if quotation is None:
         yield REFUSAL
         return _answer(knowledge_base, asked, REFUSAL, (), model, is_refused=True)
     if model is None:
         yield quotation.text
-        return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
+        cited = _quoted(knowledge_base, quotation, evidence)
+        return replace(_answer(knowledge_base, asked, quotation.text, cited, model), short=quotation.short)
     room = room_for_answer(model, ANSWER_TOKENS)
     messages = _messages(knowledge_base, asked, model, preferences, answer_tokens=room)
     pieces: list[str] = []
@@ -148,10 +149,17 @@ def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[
 
 
 def _quote(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:
-    return quote(question, evidence, statistics=knowledge_base, cosines_tell=knowledge_base.is_calibrated)
+    return quote(
+        question,
+        evidence,
+        statistics=knowledge_base,
+        cosines_tell=knowledge_base.is_calibrated,
+        reader=knowledge_base.reader,
+    )
 
 
-def _evidence(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
+def evidence_of(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
+    """The hit with its document's header."""
     revision = knowledge_base.revision_of(hit)
     end = max((field.end for field in revision.fields if field.end is not None), default=0)
     return Evidence(hit=hit, fields=revision.fields, header=revision.text[:end])

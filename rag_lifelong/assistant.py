@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from ingest.scan import Rules
 from rag_lifelong import conflicts, memory, restored_notes, retraction, status, sync, verify
@@ -39,6 +39,7 @@ from rag_lifelong.reading import Settings, ignored_by, refuse_own
 from rag_lifelong.rerank import Reranker, open_reranker
 from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates
+from rag_lifelong.span_reader import open_span_reader
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import Folder, PathStatus, RuleInForce, Status, absolute, none_followed, not_stored
 from rag_lifelong.store import backup
@@ -59,6 +60,9 @@ from rag_lifelong.types import (
     Version,
 )
 from rag_lifelong.when import AsOf
+
+if TYPE_CHECKING:
+    from rag_lifelong.llama_index import LifelongChatEngine, LifelongQueryEngine, LifelongRetriever
 
 EVIDENCE = 12  # passages an answer is looked for in
 BATCH_S = 2.0  # of reading between two commits, so that ^C and a crash lose little
@@ -109,6 +113,7 @@ def open_assistant(
         path,
         embedder=chosen,
         reranker=open_reranker(config.reranker if reranker is None else reranker),
+        reader=open_span_reader(cache_dir=path / "cache"),
         create=create or rescued is not None,
         now=now,
         rules=config.rules,
@@ -599,6 +604,50 @@ class Assistant:
     def export_chat(self, chat_id: int) -> str:
         """A conversation as Markdown, its citations as footnotes. Raises NoSuchChat."""
         return markdown(self.read_chat(chat_id))
+
+    # -- for LlamaIndex
+
+    def as_retriever(
+        self,
+        *,
+        k: int | None = None,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+    ) -> LifelongRetriever:
+        """What `search` finds, as a LlamaIndex retriever. Arguments as `search`."""
+        from rag_lifelong.llama_index import LifelongRetriever
+
+        return LifelongRetriever(self, k=k, as_of=as_of, within=within, dated=dated)
+
+    def as_query_engine(
+        self,
+        *,
+        k: int | None = None,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+        streaming: bool = False,
+    ) -> LifelongQueryEngine:
+        """What `ask` answers, as a LlamaIndex query engine. Arguments as `ask`."""
+        from rag_lifelong.llama_index import LifelongQueryEngine
+
+        return LifelongQueryEngine(self, k=k, as_of=as_of, within=within, dated=dated, streaming=streaming)
+
+    def as_chat_engine(
+        self,
+        *,
+        resume: int | Literal["last"] | None = None,
+        keep: bool = True,
+        k: int | None = None,
+        as_of: AsOf | None = None,
+        within: Sequence[str] = (),
+        dated: Dates | None = None,
+    ) -> LifelongChatEngine:
+        """A conversation, as a LlamaIndex chat engine. resume, keep: as `chat`; the others as `ask`."""
+        from rag_lifelong.llama_index import LifelongChatEngine
+
+        return LifelongChatEngine(self, resume=resume, keep=keep, k=k, as_of=as_of, within=within, dated=dated)
 
     # -- what is there
 

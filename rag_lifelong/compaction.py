@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from rag_lifelong.errors import ModelUnusable
 from rag_lifelong.followup.mentions import names, numbered, phrases
-from rag_lifelong.generate import CHARS_PER_TOKEN, LanguageModel, Message
+from rag_lifelong.generate import LanguageModel, Message, estimated_tokens
 from rag_lifelong.questions import marked_terms
 from rag_lifelong.sentences import split_sentences
 from rag_lifelong.terms import terms
@@ -104,7 +104,7 @@ def _fits(
 def _count(text: str, model: LanguageModel | None) -> int:
     if not text:
         return 0
-    return len(text) // CHARS_PER_TOKEN + 1 if model is None else model.count_tokens(text)
+    return estimated_tokens(text) if model is None else model.count_tokens(text)
 
 
 # -- how turns are told

@@ -40,13 +40,13 @@ class Config:
     settle_ms: int
     editor_uri: str
     color: str
-    keep_chats: bool
-    notes_folder: str
     model_device: str
     model_dtype: str
     model_threads: int
     model_context_tokens: int
     model_wait_s: int
+    keep_chats: bool
+    notes_folder: str
     rules: tuple[Rule, ...] = ()
 
 
@@ -60,13 +60,13 @@ DEFAULTS = Config(
     settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
-    keep_chats=True,
-    notes_folder="",
     model_device="auto",
     model_dtype="auto",
     model_threads=0,
     model_context_tokens=0,
     model_wait_s=300,
+    keep_chats=True,
+    notes_folder="",
 )
 
 PURPOSES = {
@@ -80,14 +80,14 @@ PURPOSES = {
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
-    "keep_chats": "what is asked and answered is kept, to go on with and to ask again; `false` keeps nothing",
-    "notes_folder": "where `remember` writes, such as ~/vault/notes; empty for notes/ beside the store",
     "model_device": "where a `transformers:` model runs: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`",
     "model_dtype": "`auto` (as it is stored), `float32`, `bfloat16`, `float16`, or `int8`: its linear layers in eight "
     "bits, on a CPU",
     "model_threads": "CPU threads of a `transformers:` model; 0 for as many as there are cores",
     "model_context_tokens": "tokens a language model reads and writes at most; 0 for what it or its server says",
     "model_wait_s": "seconds a server of language models may take to begin its answer",
+    "keep_chats": "what is asked and answered is kept, to go on with and to ask again; `false` keeps nothing",
+    "notes_folder": "where `remember` writes, such as ~/vault/notes; empty for notes/ beside the store",
 }
 
 _RANGES = {

@@ -55,11 +55,14 @@ class Answering(Protocol):
 class Conversation:
     """What was asked and answered, one after the other; a context manager, which tries once more to keep it."""
 
-    def __init__(self, assistant: Answering, *, chat_id: int | None, keeps: bool) -> None:
-        """chat_id: of a conversation kept, to go on with. keeps: False leaves nothing. Raises NoSuchChat."""
+    def __init__(self, assistant: Answering, *, chat_id: int | None, keeps: bool, before: Sequence[Turn] = ()) -> None:
+        """chat_id: of a conversation kept, to go on with. keeps: False leaves nothing. Raises NoSuchChat.
+
+        before: without `chat_id`, what was said elsewhere, to go on from; it is not kept.
+        """
         self._assistant = assistant
         self._chats = assistant.knowledge_base.chats
-        self._turns: list[KeptTurn] = [] if chat_id is None else list(self._chats.read(chat_id))
+        self._turns = [_from_elsewhere(turn) for turn in before] if chat_id is None else list(self._chats.read(chat_id))
         self._saved = len(self._turns)  # the first so many of them are kept
         self._replaces: int | None = None  # number of the turn kept that the next one takes the place of
         self._keeps = keeps
@@ -216,6 +219,11 @@ class Conversation:
             replace(kept, turn=turn, chat_id=self.id) for kept, turn in zip(waiting, turns, strict=True)
         ]
         self._saved, self._replaces, self._is_told = len(self._turns), None, False
+
+
+def _from_elsewhere(turn: Turn) -> KeptTurn:
+    """A turn of which only what was said is known."""
+    return KeptTurn(turn, None, Narrowed(), (), (), embedder="", program="", was_told=False, is_case=False)
 
 
 def _heard(stream: Generator[str, None, Answer], said: list[str]) -> Generator[str, None, Answer]:

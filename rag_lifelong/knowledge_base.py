@@ -24,6 +24,7 @@ from rag_lifelong.live_words import LiveWords
 from rag_lifelong.operations import Operation, Outcome
 from rag_lifelong.places import joined, matches, relative_to
 from rag_lifelong.pruning import Limit, Pruning
+from rag_lifelong.quote import Reader
 from rag_lifelong.rerank import Reranker
 from rag_lifelong.retriever import Dates, Retriever, documents_matching
 from rag_lifelong.staleness import Rule, rule_for
@@ -66,6 +67,7 @@ class KnowledgeBase:
         *,
         embedder: Embedder | None,
         reranker: Reranker | None = None,
+        reader: Reader | None = None,
         create: bool = True,
         opener: Opener | None = None,
         now: Callable[[], datetime] = utc_now,
@@ -75,13 +77,14 @@ class KnowledgeBase:
 
         embedder: the one wanted; another than it was built with takes over in the background (`vector_sets`). None: the
         one it was built with, for a new one the default. opener: opens an embedder by its SPEC. reranker: reads the
-        best passages of a search again.
+        best passages of a search again. reader: finds the words that answer in them.
         now: the clock that versions are dated by. rules: about the age of documents.
         Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderUnusable,
         EmbedderMismatch.
         """
         self.path = path
         self.reranker = reranker
+        self.reader = reader
         self.rules = tuple(rules)
         self._now = now
         self._database = Database(path, create=create)

@@ -15,12 +15,13 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from sqlite3 import Connection
 from sqlite3 import Error as SqliteError
+from typing import Protocol
 
 import numpy as np
 
 from rag_lifelong.errors import LifelongError
 from rag_lifelong.index import Ids, VectorIndex, files
-from rag_lifelong.store import vectors, versions
+from rag_lifelong.store import versions
 from rag_lifelong.types import Vectors
 
 _RUN = 65_536  # vector ids read at once: about 50 MB of 384 dimensions
@@ -28,6 +29,22 @@ _TEND_AFTER_S = 2.0  # a process that asks once has ended by then, and need not 
 _LOOK_S = 0.1  # between two looks of a thread whether it is to stop
 _HEAD_LIMIT = 2 * _RUN  # a larger head is sealed before more is read: 200 MB
 _AT_ONCE = _HEAD_LIMIT  # vectors that are read while a search waits: 2 s
+
+
+class Source(Protocol):
+    """The vectors that an index is of, in a store that keeps a change log."""
+
+    def last_id(self, connection: Connection) -> int:
+        """The greatest id given so far, or of those there now."""
+
+    def ids(self, connection: Connection) -> Ids:
+        """Every id, ascending; shape (n,)."""
+
+    def count(self, connection: Connection) -> int:
+        """How many there are."""
+
+    def read_run(self, connection: Connection, first_id: int, last_id: int) -> tuple[Ids, Vectors]:
+        """(ids, unit vectors) with ids in [first_id, last_id], ascending; shapes (n,), (n, dim)."""
 
 
 class LiveIndex:
@@ -40,7 +57,7 @@ class LiveIndex:
         self,
         folder: Path,
         *,
-        embedder_id: int,
+        source: Source,
         dim: int,
         fingerprint: str,
         snapshot: Callable[[], AbstractContextManager[Connection]],
@@ -49,7 +66,7 @@ class LiveIndex:
         self.lock = threading.RLock()
         self.is_exact = False
         self._folder = folder
-        self._embedder_id = embedder_id
+        self._source = source
         self._dim = dim
         self._fingerprint = fingerprint
         self._index: VectorIndex | None = None
@@ -98,14 +115,13 @@ class LiveIndex:
         self._index = index
         if is_whole:
             self._stop_filling()
-        elif self._is_filling() or vectors.last_id(connection) - max(self._read_to, index.newest) > _AT_ONCE:
+        elif self._is_filling() or self._source.last_id(connection) - max(self._read_to, index.newest) > _AT_ONCE:
             if not index.newest:  # what is read is of this state, or later
                 index.mark, index.position = versions.mark(connection), position
             self._fill(index)
             return index
         if position > index.position or not self._is_read:  # the head is not on disk, nor does another's reach as far
-            if any(entry.kind == "pruned" for entry in versions.log_after(connection, index.position)):
-                index.keep(vectors.ids(connection, self._embedder_id))
+            self._drop_gone(connection, index)
             self._read_new(connection, index)
             index.mark, index.position = versions.mark(connection), position
             self._is_read = True
@@ -118,13 +134,13 @@ class LiveIndex:
         with self.lock:
             if self._index is None or not self._is_filling():
                 return 0
-            return max(0, vectors.count(connection, self._embedder_id) - len(self._index))
+            return max(0, self._source.count(connection) - len(self._index))
 
     def faults(self, connection: Connection) -> Iterator[str]:
         """How the index differs from the vectors stored, at a snapshot."""
         with self.lock:
             index = self.at(connection, is_whole=True)
-            ids, stored = vectors.read_run(connection, self._embedder_id, 0, vectors.last_id(connection), self._dim)
+            ids, stored = self._source.read_run(connection, 0, self._source.last_id(connection))
             if not np.array_equal(index.ids, ids):
                 yield f"the index holds {len(index)} vectors, the store {len(ids)}"
             elif not np.array_equal(index.vectors(), stored):
@@ -176,11 +192,21 @@ class LiveIndex:
             self._index = None
             self._read_to = 0
 
+    def _drop_gone(self, connection: Connection, index: VectorIndex) -> None:
+        """What was pruned since is found no more: told by id, or whatever the store has no longer."""
+        entries = versions.log_after(connection, index.position)
+        if any(entry.kind == "pruned" for entry in entries):
+            index.keep(self._source.ids(connection))
+            return
+        gone = [np.arange(e.first_id, e.last_id + 1, dtype=np.int64) for e in entries if e.kind == "dropped"]
+        if gone:
+            index.drop(np.unique(np.concatenate(gone)))
+
     def _read_new(self, connection: Connection, index: VectorIndex) -> None:
-        last = vectors.last_id(connection)
+        last = self._source.last_id(connection)
         for first in range(max(self._read_to, index.newest) + 1, last + 1, _RUN):
             until = min(first + _RUN - 1, last)
-            index.add(*vectors.read_run(connection, self._embedder_id, first, until, self._dim))
+            index.add(*self._source.read_run(connection, first, until))
             if until < last:
                 index.tend(self._folder, seal_after=_HEAD_LIMIT)
         self._read_to = max(self._read_to, last)
@@ -200,9 +226,9 @@ class LiveIndex:
             first = max(self._read_to, index.newest) + 1
             try:
                 with self._snapshot() as connection:
-                    last = vectors.last_id(connection)
+                    last = self._source.last_id(connection)
                     until = min(first + _RUN - 1, last)
-                    run = vectors.read_run(connection, self._embedder_id, first, until, self._dim)
+                    run = self._source.read_run(connection, first, until)
             except (LifelongError, SqliteError, ValueError):  # damaged, or closed: whoever asks next is told
                 return
             if last - first < _RUN or not self._add_run(index, first, until, run):

@@ -47,15 +47,18 @@ def build_messages(
 ) -> list[Message]:
     """The instructions, then as many passages, best first, as the model's context holds, then the question.
 
-    If not even the best passage fits, its beginning does. told: what was said before; it stands first, as data.
-    preferences: the user's own, one line each, oldest first; where they take more than their share, the oldest are
-    left out. Prompt and answer never exceed the context, chat template and all. Raises ModelUnusable where the
-    question alone would.
+    If not even the best passage fits, its beginning does. Prompt and answer never exceed the context, chat template and
+    all. told: what was said before; it stands first, as data, and is left out where it leaves no room. preferences: the
+    user's own, one line each, oldest first; where they take more than their share, or leave no room for the question,
+    the oldest are left out. Raises ModelUnusable where the question alone would.
     """
-    system = SYSTEM + _wishes(preferences, model)
-    chat = [f"<chat>\n{_fenced(told)}\n</chat>"] if told else []
     allowed = model.context_tokens - answer_tokens
+    system = SYSTEM + _wishes(preferences, question, model, allowed)
+    chat = [f"<chat>\n{_fenced(told)}\n</chat>"] if told else []
     budget = allowed - prompt_tokens(model, _messages(system, chat, question))
+    if budget < 0 and chat:
+        chat = []
+        budget = allowed - prompt_tokens(model, _messages(system, chat, question))
     if budget < 0:
         raise ModelUnusable(
             f"{model.name} reads {model.context_tokens:,} tokens at most, too few for its instructions and this "
@@ -100,17 +103,18 @@ def kept_markers(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
     return _MARKER.sub(renumbered, text), tuple(order)
 
 
-def _wishes(preferences: Sequence[str], model: LanguageModel) -> str:
-    """The preferences, marked as the user's own; "" for none."""
-    for first in range(len(preferences)):
-        text = WISHES + "".join(f"\n- {line}" for line in preferences[first:])
-        if model.count_tokens(text) <= model.context_tokens // _WISHES_SHARE:
-            return text
-    return ""
-
-
 def _messages(system: str, shown: Sequence[str], question: str) -> list[Message]:
     return [Message("system", system), Message("user", _APART.join([*shown, f"Question: {question}"]))]
+
+
+def _wishes(preferences: Sequence[str], question: str, model: LanguageModel, allowed: int) -> str:
+    """The preferences, marked as the user's own; "" for none. allowed: tokens of the whole prompt."""
+    for first in range(len(preferences)):
+        text = WISHES + "".join(f"\n- {line}" for line in preferences[first:])
+        is_short = model.count_tokens(text) <= model.context_tokens // _WISHES_SHARE
+        if is_short and prompt_tokens(model, _messages(SYSTEM + text, [], question)) <= allowed:
+            return text
+    return ""
 
 
 def _shortened(hit: Hit, model: LanguageModel, budget: int) -> str:

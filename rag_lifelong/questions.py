@@ -42,7 +42,8 @@ class Question:
 
     fields: for each header field asked, the names it may have, best first. content: the terms it is about, without
     the wording of the question itself. residual: those no field wording accounts for. asks_whether: to be answered by
-    yes or no, so that a sentence that only repeats it answers it.
+    yes or no, so that a sentence that only repeats it answers it. asks_several: for a list, as far
+    as the wording tells.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Question:
     residual: tuple[str, ...]
     is_unspaced: bool
     asks_whether: bool
+    asks_several: bool
 
 
 _MARKED = re.compile(r"[\d_A-Z]")
@@ -197,6 +199,11 @@ _WHETHER = re.compile(
     r"^\s*(?:is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had)\b|[吗嗎]|是否|是不是|有没有",
     re.IGNORECASE,
 )
+_SEVERAL = re.compile(
+    r"^\s*(?:please\s+)?(?:list|name|enumerate)\b|^\s*(?:what|which|who) (?:are|were)\b|哪些"
+    r"|\b(?:what|which)\b(?: \w+)? \w+s (?:are|were|do|did|have|can|must|should)\b",
+    re.IGNORECASE,
+)
 # "How much does … cost?" asks for a number; texts rarely say "cost" beside it.
 _COST = re.compile(r"(\bhow much\b.*?)\bcosts?\b", re.IGNORECASE)
 _UNSPACED_PARTICLES = re.compile(
@@ -234,6 +241,7 @@ def take_apart(text: str) -> Question:
         residual=tuple(term for term in content if not fields or term not in _ACCOUNTED),
         is_unspaced=is_unspaced,
         asks_whether=bool(_WHETHER.search(text)),
+        asks_several=bool(_SEVERAL.search(text)),
     )
 
 

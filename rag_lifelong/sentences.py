@@ -6,7 +6,7 @@ Rule: spans are of the source text, markup and all; only what is displayed is cl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _BREAK = re.compile(
@@ -30,6 +30,7 @@ _CODE_LINE = re.compile(
 )
 _LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()]|\([^)]*\))*\)")
 _EMPHASIS = re.compile(r"(?<!\w)(\*\*|__|\*|_)(?=\S)(.+?)(?<=\S)\1(?!\w)")
+_ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])\s")
 _LEAD = re.compile(r"^(?:[-*+•]\s+|\d{1,3}[.)]\s+|#{1,6}\s+|>\s+)")
 
 
@@ -57,6 +58,23 @@ def split_sentences(text: str) -> list[Sentence]:
         at = gap.end()
     found.extend(_pieces(text, at, len(text)))
     return found
+
+
+def is_item(text: str) -> bool:
+    """The sentence is, or begins, an entry of a list."""
+    return bool(_ITEM.match(text))
+
+
+def list_around(sentences: Sequence[Sentence], number: int) -> tuple[Sentence, ...]:
+    """The entries of the list that `sentences[number]` is one of, as they follow one another; none if it is in none."""
+    if not is_item(sentences[number].text):
+        return ()
+    first = last = number
+    while first > 0 and is_item(sentences[first - 1].text):
+        first -= 1
+    while last + 1 < len(sentences) and is_item(sentences[last + 1].text):
+        last += 1
+    return tuple(sentences[first : last + 1])
 
 
 def is_prose(text: str) -> bool:

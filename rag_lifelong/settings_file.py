@@ -6,10 +6,10 @@ Rule: the file is the user's: comments and order stay, and it is replaced whole 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from rag_lifelong.errors import BadSetting
+from rag_lifelong.whole_files import replace_whole
 
 
 def put(path: Path, name: str, value: str) -> None:
@@ -35,17 +35,7 @@ def document(path: Path):  # type: ignore[no-untyped-def]  # tomlkit's document,
 
 def replace(path: Path, text: str) -> None:
     """Whole or not at all, also through a crash. Where a link leads stays so, and who may read it."""
-    path = Path(os.path.realpath(path))
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
+        replace_whole(Path(os.path.realpath(path)), text.encode())
     except OSError as error:
         raise BadSetting(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)

@@ -185,8 +185,9 @@ class Answer:
 
     refused: the sources do not hold the answer; `text` says so and `nearest` shows what is close.
     as_of: the version asked about, None for the present. adapter: its name, None for the base.
-    asked_as: the question as the sources were asked, standing alone; None if it was asked as it is.
     cut: why the text ends early, None if it is whole.
+    asked_as: the question as the sources were asked, standing alone; None if it was asked as it is.
+    short: the fewest words that answer, where they are quoted and known.
     """
 
     question: str
@@ -201,6 +202,7 @@ class Answer:
     adapter: str | None
     cut: str | None = None
     asked_as: str | None = None
+    short: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

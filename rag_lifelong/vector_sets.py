@@ -328,7 +328,7 @@ class VectorSets:
         # its dim as stored: to ask a model for it is to load its weights
         index = LiveIndex(
             self._folder / str(kept.id),
-            embedder_id=kept.id,
+            source=vectors.OfEmbedder(kept.id, kept.dim),
             dim=kept.dim,
             fingerprint=kept.fingerprint,
             snapshot=self._database.snapshot,

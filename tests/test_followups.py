@@ -55,7 +55,10 @@ def test_the_pronoun_is_the_paragraphs_own() -> None:
 
 
 def test_where_two_questions_differ_only_that_is_asked() -> None:
-    assert dialogues._other("Which team stood for the AFC at the game?", "Which team stood for the NFC at the game?") == "NFC"
+    assert (
+        dialogues._other("Which team stood for the AFC at the game?", "Which team stood for the NFC at the game?")
+        == "NFC"
+    )
     assert dialogues._other("Who wrote it?", "When was it written in Rome?") is None
 
 
@@ -69,6 +72,10 @@ def test_peps_in_a_dialogue_are_of_one_half_and_values_are_their_own() -> None:
             if step.gold >= 0:
                 assert half(str(peps[step.gold].number)) == dialogue.half
                 assert step.answers[0] in peps[step.gold].header.values()
-                assert f"PEP {peps[step.gold].number}?" in step.whole or f"Title {peps[step.gold].number}" in step.whole or (
-                    f"PEP {peps[step.gold].number} " in step.whole or f"PEP {peps[step.gold].number}." in step.whole
+                assert (
+                    f"PEP {peps[step.gold].number}?" in step.whole
+                    or f"Title {peps[step.gold].number}" in step.whole
+                    or (
+                        f"PEP {peps[step.gold].number} " in step.whole or f"PEP {peps[step.gold].number}." in step.whole
+                    )
                 )

@@ -1,4 +1,4 @@
-"""The forward pass of a BERT encoder in numpy, mean pooled and of unit length.
+"""The forward pass of a BERT encoder in numpy: a state for each token, or their mean of unit length.
 
 Rule: texts are packed end to end, so nothing is padded, and beyond rounding no vector depends on its
 neighbours in the batch. Measured faster than torch on a CPU, and nothing heavy is imported.
@@ -25,9 +25,9 @@ class Bert:
 
     def __init__(self, tensors: Mapping[str, Floats], *, heads: int, epsilon: float) -> None:
         self._words = tensors["embeddings.word_embeddings.weight"]  # (vocabulary, dim)
-        self._places = (
-            tensors["embeddings.position_embeddings.weight"] + (tensors["embeddings.token_type_embeddings.weight"][0])
-        )
+        first, second = tensors["embeddings.token_type_embeddings.weight"]
+        self._places = tensors["embeddings.position_embeddings.weight"] + first
+        self._second = second - first  # (dim,); added where a token is of the second text of a pair
         self._norm = (tensors["embeddings.LayerNorm.weight"], tensors["embeddings.LayerNorm.bias"])
         self._heads = heads
         self._epsilon = np.float32(epsilon)
@@ -43,9 +43,25 @@ class Bert:
         Memory: about 20 KB per token of all the texts together.
         """
         lengths = [len(ids) for ids in texts]
+        x = self.states(texts, seconds=())
+        starts = np.cumsum([0, *lengths[:-1]])
+        pooled = np.add.reduceat(x, starts, axis=0)  # (n, dim); the mean's divisor cancels in the next line
+        pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+        return pooled
+
+    def states(self, texts: Sequence[Sequence[int]], *, seconds: Sequence[tuple[int, int]]) -> Floats:
+        """A state for each token of all texts, end to end: shape (tokens, dim).
+
+        seconds: (start, end) of the second of a pair in each text; empty if there are no pairs. Memory as of `embed`.
+        """
+        lengths = [len(ids) for ids in texts]
         ids = np.concatenate([np.asarray(ids, dtype=np.intp) for ids in texts])  # (tokens,)
         x: Floats = self._words[ids]  # (tokens, dim)
         x += self._places[np.concatenate([np.arange(length) for length in lengths])]
+        at = 0
+        for length, (start, end) in zip(lengths, seconds, strict=bool(seconds)):
+            x[at + start : at + end] += self._second
+            at += length
         self._normalise(x, *self._norm)
         for layer in self._layers:
             qkv = x @ layer.qkv  # (tokens, 3 × dim)
@@ -61,10 +77,7 @@ class Bert:
             x += layer.outer_bias
             x += attended
             self._normalise(x, *layer.outer_norm)
-        starts = np.cumsum([0, *lengths[:-1]])
-        pooled = np.add.reduceat(x, starts, axis=0)  # (n, dim); the mean's divisor cancels in the next line
-        pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
-        return pooled
+        return x
 
     def _attend(self, qkv: Floats, lengths: Sequence[int]) -> Floats:
         """qkv: (tokens, 3 × dim). Gives (tokens, dim), the heads side by side."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rag_lifelong.embed.bert import Bert
-from rag_lifelong.embed.threads import OneBlasThread
+from rag_lifelong.embed.threads import ONE_BLAS_THREAD
 from rag_lifelong.embed.weights import DIGESTS, find_minilm, read_tensors, verify
 from rag_lifelong.embed.wordpiece import WordPiece
 from rag_lifelong.types import Vector, Vectors
@@ -23,8 +23,6 @@ NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 
 _BATCH_TOKENS = 1_024
 """Tokens per forward pass and thread, about 20 MB. Measured: 512 is 5 % slower, 4,096 is 7 % slower."""
-
-_blas = OneBlasThread()
 
 
 # Of the words of a question, those in several pieces: at most 0.22 in 95 of 100 English ones, in the middle 0.5 to 0.62
@@ -70,7 +68,7 @@ class MiniLM:
         def fill(rows: slice) -> None:
             vectors[rows] = bert.embed(ids[rows])
 
-        with _blas.hold():
+        with ONE_BLAS_THREAD.hold():
             if len(batches) <= 1:
                 for rows in batches:
                     fill(rows)
@@ -83,7 +81,7 @@ class MiniLM:
     def embed_query(self, text: str) -> Vector:
         """Shape (dim,)."""
         ids = self._tokens.ids(text, max_tokens=self.max_tokens)
-        with _blas.hold():
+        with ONE_BLAS_THREAD.hold():
             vector: Vector = self._bert.embed([ids])[0]
         return vector
 

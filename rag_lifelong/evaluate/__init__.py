@@ -1,6 +1,7 @@
 """How well a knowledge base keeps what it was told: measured on itself, without labels and without a model."""
 
 from rag_lifelong.evaluate.asked import Fate, Replay, Replayed, replay
+from rag_lifelong.evaluate.metrics import Share
 from rag_lifelong.evaluate.own import SAMPLES, evaluate
 from rag_lifelong.evaluate.reasons import Reason
 from rag_lifelong.evaluate.report import Difference, Dilution, Equality, Evaluation, Ranks, Retention
@@ -17,6 +18,7 @@ __all__ = [
     "Replay",
     "Replayed",
     "Retention",
+    "Share",
     "evaluate",
     "replay",
 ]

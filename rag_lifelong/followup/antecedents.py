@@ -27,6 +27,7 @@ _WHAT_IS = re.compile(
     re.IGNORECASE,
 )
 _MAX_PHRASE_WORDS = 8
+_AFTER_NUMBER = re.compile(r"^[\s–—:-]+")
 _SUBJECT = re.compile(
     r"^\s*(?i:what|which|when|where|why|how|who|whom)\b[^?]*?\b(?:did|does|do|was|were|is|are|has|had)\s+"
     r"(the [a-z][\w-]+(?: [a-z][\w-]+)??)(?= [a-z]+\b(?:\W|$))"
@@ -42,21 +43,32 @@ def topics(turn: Turn) -> list[Mention]:
     found = numbered(asked)
     if found:
         return found
-    if take_apart(asked).kind is Kind.DOCUMENT and not turn.answer.refused:
-        answered = numbered(_answer_text(turn))
-        if answered:
-            return answered[:1]
+    document = titled(turn)
+    if document is not None:
+        return [document[0]]
     whole = _WHAT_IS.match(asked)
     if whole is not None and len(whole["np"].split()) <= _MAX_PHRASE_WORDS and names(whole["np"]):
         return [Mention(whole["np"], whole.start("np"), whole.end("np"), is_name=True)]
     return list(names(asked)) or sorted(phrases(asked), key=lambda m: -len(m.text))[:1]
 
 
+def titled(turn: Turn) -> tuple[Mention, str] | None:
+    """The document whose title heads the answer, if it was asked for, or by that title: its number, its title."""
+    first = _answer_text(turn)
+    found = numbered(first)
+    if turn.answer.refused or not found or found[0].start:
+        return None
+    title = _AFTER_NUMBER.sub("", turn.answer.text.partition("\n")[0][found[0].end :])
+    title = _MARKER.sub("", title).strip()
+    is_named = len(title) > 2 and title.casefold() in turn.asked_as.casefold()
+    return (found[0], title) if is_named or take_apart(turn.asked_as).kind is Kind.DOCUMENT else None
+
+
 def answered(turn: Turn) -> list[str]:
     """The names that the answer gives to a question for one, the likeliest first; none if it was refused."""
     if turn.answer.refused:
         return []
-    short = getattr(turn.answer, "short", None)
+    short = turn.answer.short
     if short and names(f"… {short}"):
         return [mention.text for mention in names(f"… {short}")]
     text = _answer_text(turn)

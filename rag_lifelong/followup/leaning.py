@@ -82,7 +82,7 @@ _GROUP = frozenset(["they", "them", "their", "theirs", "themselves"])
 _OWNERS = frozenset(["his", "its", "their", "theirs", "hers"])
 _DEMONSTRATIVES = frozenset(["this", "that", "these", "those"])
 _MAX_PUT_IN = 9  # words of "What about …?"
-_FEW = 3  # terms: "And when was Antioch hit?" goes on with what was spoken of
+_FEW = 3  # terms: "And when was Antioch hit?" goes on with what was said, "Who owns the dead-letter queue?" need not
 _TRANSITIVE = frozenset("wrote made built won led ran got took gave about did".split())
 _SPANS = frozenset("year month week day century decade time moment today era period way point".split())
 _BOUNDARIES = frozenset(
@@ -129,7 +129,9 @@ def leaning(question: str) -> Leaning:
     text = _POLITE.sub("", text) if len(text.split()) > 1 else text
     other = _OTHER.match(text)
     if other is not None and len(text.split()) <= _MAX_PUT_IN:
-        return _put_in(next(group for group in other.groups() if group))
+        put = next(group for group in other.groups() if group)
+        if not ASKING.intersection(word.lower for word in words_of(put)):
+            return _put_in(put)
     found = words_of(text)
     if not found:
         return Leaning(Form.ALONE, question)
@@ -147,8 +149,8 @@ def leaning(question: str) -> Leaning:
         return Leaning(Form.ALONE, question)
     if pointers:
         return Leaning(Form.POINTING, text, pointers)
-    is_short = has_lead and len(take_apart(text).content) <= _FEW
-    if is_short or (not names(text) and (has_lead or _is_loose(text, found))):
+    is_short = len(take_apart(text).content) <= _FEW
+    if (has_lead and is_short) or (not names(text) and (has_lead or (is_short and _is_loose(text, found)))):
         return Leaning(Form.LOOSE, text)
     return Leaning(Form.ALONE, question)
 

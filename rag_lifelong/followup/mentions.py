@@ -114,7 +114,8 @@ def names(text: str) -> tuple[Mention, ...]:
 
     for word in words_of(text):
         gap = text[run[-1].end : word.start] if run else ""
-        if run and (re.search(r"[^\s]", gap) and not re.fullmatch(r"\.? | & ", gap)):
+        is_initial = bool(run) and gap == ". " and len(run[-1].text) == 1  # "M. Ward"
+        if gap.strip() and gap != " & " and not is_initial:
             close()
         goes_on = bool(run) and gap.isspace() and (word.text.isdigit() or word.lower in _JOINING)
         if goes_on or _is_marked(word, is_first=_begins(text, word)):

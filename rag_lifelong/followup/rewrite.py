@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from rag_lifelong.followup import unspaced
-from rag_lifelong.followup.antecedents import meant, spoken, topics
+from rag_lifelong.followup.antecedents import meant, spoken, titled, topics
 from rag_lifelong.followup.by_model import by_model
 from rag_lifelong.followup.leaning import Form, Leaning, Role, leaning
 from rag_lifelong.followup.mentions import AUXILIARIES, Mention, names, numbered, phrases, same, words_of
@@ -48,6 +48,8 @@ def by_rules(question: str, turns: Sequence[Turn]) -> str:
             return _put_in(found.text, turns)
         case Form.ASIDE:
             return _aside(found.text, turns) or question
+        case Form.BARE if (done := _DONE.fullmatch(found.text)) and (options := meant(turns, Role.THING)):
+            return f"{done[2].capitalize()} was {options[0]} {done[1].lower()}?"
         case Form.BARE:
             return _asked_again(found.text, turns[-1])
         case Form.POINTING:
@@ -59,6 +61,7 @@ def by_rules(question: str, turns: Sequence[Turn]) -> str:
             return _appended(found.text, carried)
 
 
+_DONE = re.compile(r"(\w+) (when|where|how|why|by whom)", re.IGNORECASE)  # "Created when?"
 _BARE_NUMBER = re.compile(r"(?<![\w.,#-])(?P<before>[A-Za-z]+) (?P<number>\d{1,4})(?=\s*[?.!]*\s*$)")
 _OF_TIME = frozenset("in since until after before from of around to by version python about".split())
 
@@ -194,6 +197,12 @@ def _put_in(text: str, turns: Sequence[Turn]) -> str:
         return former[: theirs_.start()] + ordinal.group() + former[theirs_.end() :]
     mine = numbered(text)
     theirs = numbered(former)
+    document = titled(turns[-1])
+    if document is not None and not theirs:
+        naming = rf"\b(?:the )?(?:\w+ (?:titled |called )?)?{re.escape(document[1])}"
+        named = re.search(naming, former, re.IGNORECASE)
+        if named is not None:
+            theirs = [Mention(document[0].text, named.start(), named.end(), is_name=True)]
     number = re.fullmatch(r"\W*(\d+)\W*", text)
     if theirs and (mine or number):
         put = mine[0].text if mine else re.sub(r"\d+$", number[1] if number else "", theirs[-1].text)

@@ -8,6 +8,7 @@ from rag_lifelong.generate.language_model import (
     LanguageModel,
     Message,
     ModelSettings,
+    estimated_tokens,
     prompt_tokens,
 )
 from rag_lifelong.generate.llama_index import CHARS_PER_TOKEN, LlamaIndexModel
@@ -23,6 +24,7 @@ __all__ = [
     "Message",
     "ModelSettings",
     "TransformersModel",
+    "estimated_tokens",
     "open_model",
     "prompt_tokens",
 ]

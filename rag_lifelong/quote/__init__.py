@@ -5,6 +5,6 @@ sources do not hold is refused, never guessed.
 """
 
 from rag_lifelong.quote.answer import quote
-from rag_lifelong.quote.evidence import Evidence, Quotation, QuotedSpan, TermStatistics
+from rag_lifelong.quote.evidence import Evidence, Quotation, QuotedSpan, Reader, TermStatistics
 
-__all__ = ["Evidence", "Quotation", "QuotedSpan", "TermStatistics", "quote"]
+__all__ = ["Evidence", "Quotation", "QuotedSpan", "Reader", "TermStatistics", "quote"]

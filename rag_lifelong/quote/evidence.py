@@ -5,9 +5,11 @@ Rule: values only; a span is exact characters of a document's text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from rag_lifelong.span_reader import Reading
 from rag_lifelong.types import HeaderField, Hit
 
 
@@ -42,10 +44,14 @@ class QuotedSpan:
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """An answer; marker [n] in `text` points to `spans[n - 1]`."""
+    """An answer; marker [n] in `text` points to `spans[n - 1]`.
+
+    short: the fewest words that answer, None where they are not known.
+    """
 
     text: str
     spans: tuple[QuotedSpan, ...]
+    short: str | None = None
 
 
 class TermStatistics(Protocol):
@@ -56,3 +62,13 @@ class TermStatistics(Protocol):
 
     def passages_with(self, term: str) -> int:
         """In how many of them a term of `terms.terms` stands."""
+
+
+class Reader(Protocol):
+    """Finds the words of passages that answer a question."""
+
+    def reads(self, question: str) -> bool:
+        """Whether the question is in a language that it was taught."""
+
+    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[tuple[Reading, ...]]:
+        """passages: (title, text) each; of each the best spans, the surest first."""

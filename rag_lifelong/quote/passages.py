@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag_lifelong.questions import Kind, Question
-from rag_lifelong.quote.evidence import Evidence, Quotation, QuotedSpan
-from rag_lifelong.quote.support import MAX_LEAD, Matching, Signals, families, passage_terms, place_terms
-from rag_lifelong.sentences import Sentence, is_prose, looks_like_code, shown, split_sentences
+from rag_lifelong.quote.evidence import Evidence
+from rag_lifelong.quote.support import Matching, families, place_terms
+from rag_lifelong.sentences import Sentence, is_prose, looks_like_code, split_sentences
 from rag_lifelong.terms import STOPWORDS, family, fold
 
 MAX_SENTENCES = 3
@@ -54,30 +54,7 @@ def candidates(
     return sorted(found, key=lambda c: (-c.score, c.index, c.sentence.start))
 
 
-def read_signals(
-    asked: Question,
-    evidence: Sequence[Evidence],
-    usable: Sequence[int],
-    ranked: Sequence[Candidate],
-    matching: Matching,
-) -> Signals:
-    """What tells whether the best candidate answers."""
-    best = ranked[0]
-    words = {i: passage_terms(evidence[i]) for i in usable}
-
-    def strength(i: int) -> float:
-        return matching.coverage(words[i]) + (0.0 if asked.is_unspaced else evidence[i].hit.scores.dense or 0.0)
-
-    others = [strength(i) for i in usable if best.sentence.text not in evidence[i].hit.text]
-    return Signals(
-        match=best.match,
-        cosine=None if asked.is_unspaced else evidence[best.index].hit.scores.dense,
-        lead=min(MAX_LEAD, max(map(strength, usable)) - max(others, default=0.0)),
-        missing_names=matching.missing_names(asked.text, words[best.index]),
-    )
-
-
-def quotation(ranked: Sequence[Candidate], evidence: Sequence[Evidence]) -> Quotation:
+def nearly_as_good(ranked: Sequence[Candidate]) -> list[Candidate]:
     """The best sentence, and those nearly as good from wherever they stand, best first."""
     chosen = [ranked[0]]
     for candidate in ranked[1:]:
@@ -85,17 +62,7 @@ def quotation(ranked: Sequence[Candidate], evidence: Sequence[Evidence]) -> Quot
             break
         if all(candidate.sentence.text != other.sentence.text for other in chosen):
             chosen.append(candidate)
-    spans = tuple(
-        QuotedSpan(
-            c.index,
-            evidence[c.index].hit.start + c.sentence.start,
-            evidence[c.index].hit.start + c.sentence.end,
-            c.sentence.text,
-            evidence[c.index].hit.label,
-        )
-        for c in chosen
-    )
-    return Quotation("\n".join(f"{shown(span.text)} [{n}]" for n, span in enumerate(spans, start=1)), spans)
+    return chosen
 
 
 def _of_passage(asked: Question, index: int, evidence: Evidence, matching: Matching) -> list[Candidate]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, fields
 
 from rag_lifelong.quote.evidence import Evidence, TermStatistics
 from rag_lifelong.terms import family, terms
@@ -25,39 +25,34 @@ class Signals:
     match: the share of the question's terms that the best sentence has, see `passages.Candidate`. cosine: of its
     passage, None if unknown or meaningless. lead: by how much that passage is better than the best that does not hold
     the sentence, at most MAX_LEAD. missing_names: the share, by weight, of the question's names and numbers it lacks.
+    Of what the reader found, None without a reader: span: the log odds that it gives the answer chosen; span_match: the
+    match of that answer's sentence; sure: the best log odds of any span; rival: the best of another answer elsewhere.
     """
 
     match: float
     cosine: float | None
     lead: float
     missing_names: float
+    span: float | None = None
+    span_match: float | None = None
+    sure: float | None = None
+    rival: float | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    constant: float
-    match: float
-    cosine: float
-    lead: float
-    missing_names: float
-
-    def log_odds(self, signals: Signals) -> float:
-        return (
-            self.constant
-            + self.match * signals.match
-            + self.cosine * (signals.cosine or 0.0)
-            + self.lead * signals.lead
-            + self.missing_names * signals.missing_names
-        )
+    def features(self) -> dict[str, float | None]:
+        """By name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 # Logistic regressions on 1,800 cases from half of SQuAD's articles: 600 questions with their paragraph, 600 with it
 # left out, 600 on articles left out; the last two count for half. The constants put the border at p = 0.45, where on
 # that half 95 % of other topics, 66 % of the left out and 12 % of the answerable are refused.
-_WITH_COSINES = _Model(constant=-4.92, match=4.87, cosine=4.09, lead=4.28, missing_names=-3.31)
-_WORDS_ALONE = _Model(constant=-3.25, match=5.73, cosine=0.0, lead=4.05, missing_names=-4.12)
+_WITH_COSINES = {"constant": -4.92, "match": 4.87, "cosine": 4.09, "lead": 4.28, "missing_names": -3.31}
+_WORDS_ALONE = {"constant": -3.25, "match": 5.73, "lead": 4.05, "missing_names": -4.12}
 # The same of XQuAD's Chinese half (1,286 cases): 92 % of other topics, 78 % of the left out, 10 % of the answerable.
-_UNSPACED = _Model(constant=-3.23, match=8.64, cosine=0.0, lead=5.40, missing_names=-9.76)
+_UNSPACED = {"constant": -3.23, "match": 8.64, "lead": 5.40, "missing_names": -9.76}
+# With what the reader found; `python -m benchmarks.refusing --data DATA --fit`, on the articles set aside for that.
+_READ = {"constant": -4.0, "match": 1.0, "cosine": 3.0, "span": 0.3}
+_READ_WITHOUT_COSINES = {"constant": -4.0, "match": 1.0, "span": 0.3}
 # A passage on several things has low cosines with each: words alone may decide, if by so much. On the fitting half this
 # moved no share by more than 0.8 points.
 _WORDS_MARGIN = 1.0
@@ -71,12 +66,19 @@ def log_odds(signals: Signals, *, is_unspaced: bool, is_strict: bool) -> float:
     is_strict: the cosines are of an embedder that was not measured.
     """
     if is_unspaced:
-        return _UNSPACED.log_odds(signals)
+        return _weighed(_UNSPACED, signals)
+    if signals.span is not None:
+        return _weighed(_READ_WITHOUT_COSINES if signals.cosine is None else _READ, signals)
     if is_strict:
-        return _WORDS_ALONE.log_odds(signals) - _WORDS_MARGIN
+        return _weighed(_WORDS_ALONE, signals) - _WORDS_MARGIN
     if signals.cosine is None:
-        return _WORDS_ALONE.log_odds(signals)
-    return max(_WITH_COSINES.log_odds(signals), _WORDS_ALONE.log_odds(signals) - _WORDS_MARGIN)
+        return _weighed(_WORDS_ALONE, signals)
+    return max(_weighed(_WITH_COSINES, signals), _weighed(_WORDS_ALONE, signals) - _WORDS_MARGIN)
+
+
+def _weighed(model: Mapping[str, float], signals: Signals) -> float:
+    values = signals.features()
+    return model["constant"] + sum(w * (values[name] or 0.0) for name, w in model.items() if name != "constant")
 
 
 class Matching:

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -31,16 +32,55 @@ APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databas
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file is: how it is told from others, made, and spoken of.
+
+    name: for people. script: the schema's file beside this module. beginning, elsewhere, remedy: what to do where there
+    is none, where another file or nothing can be written there, and where it is damaged.
+    """
+
+    name: str
+    file_name: str
+    application_id: int
+    schema_version: int
+    script: str
+    beginning: str
+    elsewhere: str
+    remedy: str
+
+
+KNOWLEDGE_BASE = Kind(
+    name="knowledge base",
+    file_name=FILE_NAME,
+    application_id=APPLICATION_ID,
+    schema_version=SCHEMA_VERSION,
+    script="schema.sql",
+    beginning="begin with: lifelong add FOLDER",
+    elsewhere="name another folder with --kb",
+    remedy="keep a copy of it and run: lifelong rebuild",
+)
+
+
 class Database:
-    """The knowledge base's SQLite file: a connection for each thread, one writer at a time."""
+    """A SQLite file of one kind: a connection for each thread, one writer at a time."""
 
-    def __init__(self, folder: Path, *, create: bool, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-        """Opens `folder`/lifelong.sqlite3, making or migrating it where needed.
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        create: bool,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        kind: Kind = KNOWLEDGE_BASE,
+    ) -> None:
+        """Opens the file in `folder`, making or migrating it where needed.
 
-        Raises KnowledgeBaseMissing (without `create`), KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull.
+        migrations: of that kind. Raises KnowledgeBaseMissing (without `create`), KnowledgeBaseUnusable,
+        KnowledgeBaseBusy, StorageFull.
         """
         self.folder = folder
-        self.path = folder / FILE_NAME
+        self.kind = kind
+        self.path = folder / kind.file_name
         self._local = threading.local()
         self._write_lock = threading.RLock()
         self._open_lock = threading.Lock()
@@ -48,17 +88,17 @@ class Database:
         self._closed = False
         if not self.path.exists():
             if not create:
-                raise KnowledgeBaseMissing(f"no knowledge base at {folder}; begin with: lifelong add FOLDER")
-            _make_private_folder(folder)
+                raise KnowledgeBaseMissing(f"no {kind.name} at {folder}; {kind.beginning}")
+            _make_private_folder(folder, kind)
         with self._translated():
-            _prepare(self.connection(), self.path, migrations)
+            _prepare(self.connection(), self.path, migrations, kind)
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection; reads outside a snapshot see each the newest commit."""
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if found is None:
             if self._closed:
-                raise ValueError("the knowledge base is closed")
+                raise ValueError(f"the {self.kind.name} is closed")
             found = _connect(self.path)
             self._local.connection = found
             with self._open_lock:
@@ -132,7 +172,7 @@ class Database:
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 return False
-            raise _explained(error, self.folder) from error
+            raise _explained(error, self.folder, self.kind) from error
 
     def damage(self) -> tuple[str, ...]:
         """What SQLite's own integrity check finds wrong; empty if nothing. Reads the whole file."""
@@ -156,7 +196,7 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise _explained(error, self.folder) from error
+            raise _explained(error, self.folder, self.kind) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -171,23 +211,23 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration], kind: Kind) -> None:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-    newest = max([SCHEMA_VERSION, *(number for number, _ in migrations)])
+    newest = max([kind.schema_version, *(number for number, _ in migrations)])
     if tables == 0:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
-        script = resources.files("rag_lifelong.store").joinpath("schema.sql").read_text(encoding="utf-8")
+        script = resources.files("rag_lifelong.store").joinpath(kind.script).read_text(encoding="utf-8")
         # One transaction: a crash leaves an empty file, which the next open fills. A second process may be first.
         connection.executescript(
-            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {APPLICATION_ID};\n"
-            f"PRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
+            f"BEGIN IMMEDIATE;\n{script}\nPRAGMA application_id = {kind.application_id};\n"
+            f"PRAGMA user_version = {kind.schema_version};\nCOMMIT;"
         )
         os.chmod(path, 0o600)
-        version = SCHEMA_VERSION
-    elif int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
-        raise KnowledgeBaseUnusable(f"{path} is not a knowledge base; name another folder with --kb")
+        version = kind.schema_version
+    elif int(connection.execute("PRAGMA application_id").fetchone()[0]) != kind.application_id:
+        raise KnowledgeBaseUnusable(f"{path} is not a {kind.name}; {kind.elsewhere}")
     if version > newest:
         raise KnowledgeBaseUnusable(
             f"{path} was written by a newer rag-lifelong (format {version}, this one reads {newest}); "
@@ -227,26 +267,24 @@ def _copy_aside(connection: sqlite3.Connection, path: Path, version: int) -> Non
     logger.warning("%s has an older format (%d): copied to %s and brought up to date", path, version, kept.name)
 
 
-def _make_private_folder(folder: Path) -> None:
+def _make_private_folder(folder: Path, kind: Kind) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, 0o700)
     except OSError as error:
         raise KnowledgeBaseUnusable(
-            f"cannot make the knowledge base in {folder}: {error.strerror}; name another place with --kb"
+            f"cannot make the {kind.name} in {folder}: {error.strerror}; {kind.elsewhere}"
         ) from error
 
 
-def _explained(error: sqlite3.DatabaseError, folder: Path) -> Exception:
+def _explained(error: sqlite3.DatabaseError, folder: Path, kind: Kind) -> Exception:
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return KnowledgeBaseBusy(f"another process is writing to {folder}; try again when it is done")
     if "full" in reason:
         return StorageFull(f"the disk that holds {folder} is full; nothing was changed: make room and try again")
     if "malformed" in reason or "not a database" in reason or "disk I/O" in reason or "corrupt" in reason:
-        return KnowledgeBaseUnusable(
-            f"{folder / FILE_NAME} is damaged ({reason}); keep a copy of it and run: lifelong rebuild"
-        )
+        return KnowledgeBaseUnusable(f"{folder / kind.file_name} is damaged ({reason}); {kind.remedy}")
     if "readonly" in reason or "unable to open" in reason:
         return KnowledgeBaseUnusable(f"cannot write to {folder} ({reason}); check its permissions and free space")
     return error

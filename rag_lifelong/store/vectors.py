@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,30 @@ from rag_lifelong.types import Vector, Vectors
 
 _STORED = np.dtype("<f2")  # halves the disk; rounding moves a unit vector's cosines by less than 1e-3
 _ROWS = 65_536  # read at once
+
+
+@dataclass(frozen=True, slots=True)
+class OfEmbedder:
+    """The vectors of one embedder, as an index follows them (live_index.Source)."""
+
+    embedder_id: int
+    dim: int
+
+    def last_id(self, connection: sqlite3.Connection) -> int:
+        """As `last_id`: of all embedders."""
+        return last_id(connection)
+
+    def ids(self, connection: sqlite3.Connection) -> Ids:
+        """As `ids`."""
+        return ids(connection, self.embedder_id)
+
+    def count(self, connection: sqlite3.Connection) -> int:
+        """As `count`."""
+        return count(connection, self.embedder_id)
+
+    def read_run(self, connection: sqlite3.Connection, first_id: int, last_id: int) -> tuple[Ids, Vectors]:
+        """As `read_run`."""
+        return read_run(connection, self.embedder_id, first_id, last_id, self.dim)
 
 
 def enqueue(connection: sqlite3.Connection, waiting: Iterable[tuple[bytes, int]]) -> None:

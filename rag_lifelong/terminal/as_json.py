@@ -91,6 +91,7 @@ def answer(found: Answer) -> Json:
         "adapter": found.adapter,
         "cut": found.cut,
         "asked_as": found.asked_as,
+        "short": found.short,
     }
 
 

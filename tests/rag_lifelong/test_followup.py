@@ -43,6 +43,8 @@ def asked(question: str, *said: str | tuple[str, str]) -> str:
         ("PEP 8?", "Who wrote PEP 8?"),
         ("And 8?", "Who wrote PEP 8?"),
         ("The same for PEP 8, please.", "Who wrote PEP 8?"),
+        ("Created when?", "When was PEP 572 created?"),
+        ("And for which Python version is it?", "For which Python version is PEP 572?"),
         ("Who sponsored 8?", "Who sponsored PEP 8?"),
         ("What does that PEP replace?", "What does PEP 572 replace?"),
     ],
@@ -79,6 +81,13 @@ def test_he_is_the_one_who_was_asked_about() -> None:
 def test_a_document_found_by_its_topic_is_what_it_means() -> None:
     said = ("Which PEP is about lazy imports?", "PEP 690 – Lazy Imports [1]")
     assert asked("Who sponsored it?", said) == "Who sponsored PEP 690?"
+
+
+def test_a_document_named_by_its_title_is_known_by_its_number() -> None:
+    said = ("When was the PEP Lazy Imports created?", "PEP 690 – Lazy Imports\nCreated: 29-Apr-2022 [1]")
+    assert asked("Who wrote it?", said) == "Who wrote PEP 690?"
+    assert asked("What about PEP 8?", said) == "When was PEP 8 created?"
+    assert asked("And what about 8?", said) == "When was PEP 8 created?"
 
 
 def test_nothing_is_taken_from_a_refusal() -> None:

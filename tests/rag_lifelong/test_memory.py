@@ -662,7 +662,7 @@ def test_preferences_that_take_too_much_leave_the_oldest_out(kb: Path, docs: Pat
 
 
 def test_a_preference_for_a_passage_goes_where_that_is_shown(kb: Path, docs: Path, now: Clock) -> None:
-    (docs / "other.md").write_text("# Other\n\nOcelot was nine experiments on backoff.\n")
+    (docs / "other.md").write_text("# Other\n\nOcelot was nine experiments on backoff" + ", and more" * 40 + ".\n")
     model = Scribe()
     with open_assistant(kb, embedder="hash", llm=model, now=now) as assistant:
         assistant.add(docs)
@@ -670,7 +670,7 @@ def test_a_preference_for_a_passage_goes_where_that_is_shown(kb: Path, docs: Pat
 
         def least() -> int:
             """The smallest context with the preference in it; with less room its passage is not shown."""
-            for context in range(660, 1_000, 8):
+            for context in range(240, 600, 4):
                 model.context_tokens = context
                 assistant.ask(QUESTION)
                 is_shown = 'place="Other"' in model.read[1].content
@@ -680,7 +680,7 @@ def test_a_preference_for_a_passage_goes_where_that_is_shown(kb: Path, docs: Pat
             raise AssertionError("it is never shown")
 
         before = least()
-        model.context_tokens = before - 60
+        model.context_tokens = before - 100
         assistant.ask(QUESTION)
         assert ['place="Retries"' in model.read[1].content, 'place="Other"' in model.read[1].content] == [True, False]
         for i in range(3):

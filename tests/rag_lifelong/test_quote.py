@@ -62,7 +62,7 @@ PEP = evidence("Text about the walrus.", title="PEP 572 – Assignment Expressio
 
 
 def ask(question: str, *found: Evidence) -> Quotation | None:
-    answer = quote(question, found, statistics=Statistics(), cosines_tell=True)
+    answer = quote(question, found, statistics=Statistics(), cosines_tell=True, reader=None)
     if answer is not None:
         for span in answer.spans:
             source = found[span.evidence_index]

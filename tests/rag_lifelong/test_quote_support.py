@@ -10,7 +10,8 @@ import pytest
 from rag_lifelong.questions import take_apart
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.quote.named import find_named
-from rag_lifelong.quote.passages import candidates, read_signals
+from rag_lifelong.quote.passages import candidates
+from rag_lifelong.quote.signals import read_signals
 from rag_lifelong.quote.support import Matching, Signals, families, log_odds
 from rag_lifelong.types import HeaderField, Hit, Scores
 
@@ -46,7 +47,7 @@ def found(
 
 
 def ask(question: str, *evidence: Evidence) -> Quotation | None:
-    return quote(question, evidence, statistics=Counted(), cosines_tell=True)
+    return quote(question, evidence, statistics=Counted(), cosines_tell=True, reader=None)
 
 
 def text_of(question: str, *evidence: Evidence) -> str | None:
@@ -91,7 +92,7 @@ def signals(question: str, *evidence: Evidence) -> Signals:
     asked = take_apart(question)
     matching = Matching(asked.content, Counted())
     usable = range(len(evidence))
-    return read_signals(asked, evidence, usable, candidates(asked, evidence, usable, matching), matching)
+    return read_signals(asked, evidence, usable, candidates(asked, evidence, usable, matching), matching, ())
 
 
 def test_the_lead_is_over_passages_that_do_not_hold_the_sentence() -> None:
