@@ -15,14 +15,16 @@ HEAD = """\
 # In the terminal
 
 What a user types and sees, taken from a terminal of 100 columns while a script typed: `python -m benchmarks.terminal`.
+A line that the terminal itself has broken is shown whole.
 A test drives the same session again and compares every line; only times, durations, rates, sizes, process ids,
 scores and the dates of the day may differ. `~/notes` is a copy of `samples/`, the embedder is the default one, and
 no language model is set: answers are quotations.
 """
 
 _MASKS: tuple[tuple[str, str], ...] = (
+    (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:[\d.]+\+00:00", "MOMENT"),
     (r"\b(?!2026-0[1-4])20\d\d-\d\d-\d\d\b", "DAY"),  # the samples' own dates are of early 2026
-    (r"\b\d?\d:\d\d(:\d\d)?\b(?!\.)", "TIME"),
+    (r"\b\d?\d:\d\d(:\d\d)?\b", "TIME"),
     (r" · [\d,]+/s", ""),
     (r"\b\d+(\.\d+)? (ms|s|seconds?|minutes?)\b", "SPAN"),
     (r"\bjust now\b", "SPAN ago"),

@@ -75,8 +75,9 @@ class Tmux:
         self._run("resize-window", "-t", f"all:{window}", "-x", str(columns), "-y", str(rows))
 
     def screen(self, window: str) -> list[str]:
-        """The lines shown, without empty ones at the end. What has scrolled away is gone."""
-        lines = self._run("capture-pane", "-p", "-t", f"all:{window}").split("\n")
+        """The lines shown, without empty ones at the end. One that the terminal broke is whole; what has scrolled away
+        is gone."""
+        lines = self._run("capture-pane", "-p", "-J", "-t", f"all:{window}").split("\n")
         while lines and not lines[-1].strip():
             lines.pop()
         return [line.rstrip() for line in lines]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,9 +31,13 @@ sys.exit(main())
 
 def driven(scenes: Sequence[Scene]) -> list[Block]:
     """Drives all scenes in a home folder of their own; gives what was to be seen."""
-    with tempfile.TemporaryDirectory(prefix="lifelong-", dir="/tmp", ignore_cleanup_errors=True) as name:
-        # a path of this length wherever it runs: lines break by it, and a socket's may not be long
-        return _driven(Path(name), scenes)
+    # as long wherever it runs, since lines break by it; short, for the socket; of letters that no Markdown escapes
+    folder = Path("/tmp", f"lifelong-{secrets.token_hex(4)}")
+    folder.mkdir(mode=0o700)
+    try:
+        return _driven(folder, scenes)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _driven(folder: Path, scenes: Sequence[Scene]) -> list[Block]:

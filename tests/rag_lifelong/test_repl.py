@@ -374,7 +374,7 @@ def test_chat_in_a_terminal(terminal: pexpect.spawn, notes: Path) -> None:  # ty
     terminal.expect_exact('"The dead-letter queue is owned by Ana Ruiz since March." [1]')
     link = f"\x1b]8;;file://{notes}/oncall.md#L5\x1b\\{notes}/oncall.md:5\x1b]8;;\x1b\\"
     terminal.expect_exact(f"[1] {link}")
-    terminal.expect_exact("everything indexed · quoted")
+    terminal.expect_exact("indexed · quoted")  # broken between words before that
     terminal.send("/open 1\r")
     terminal.expect_exact(f"+5 {notes}/oncall.md")  # what the editor, here echo, was given
     terminal.send("half a line\x03")

@@ -37,12 +37,16 @@ def test_what_may_differ_from_run_to_run_is_masked_and_nothing_else() -> None:
         "Reading    8/8 files · 11 passages · searchable now                       0:03",
         "as of version 1 (2026-11-25 23:12) · newest evidence 2026-02-18",
         "score 1.000 · meaning 0.747 (cosine) · words 4.79 (BM25)",
+        "as backed up on 2026-11-25 23:55.",
+        '"checked_at": "2026-11-25T23:52:00.507000+00:00",',
         "Ana Ruiz  owns two  spaces.",
     ]
     after = [
         "Reading    8/8 files · 11 passages · searchable now                      0:13",
         "as of version 1 (2027-01-01 00:00) · newest evidence 2026-02-18",
         "score 0.999 · meaning 0.748 (cosine) · words 4.80 (BM25)",
+        "as backed up on 2026-11-26 00:10.",
+        '"checked_at": "2026-11-26T00:07:24.876000+00:00",',
         "Ana Ruiz  owns two  spaces.",
     ]
     assert page.masked(before) == page.masked(after)
