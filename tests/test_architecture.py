@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.standings",
         "rag_lifelong.stored_texts",
     ),
+    ("rag_lifelong.grounding",),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote", "rag_lifelong.live_index"),
     ("rag_lifelong.second_hop",),
     ("rag_lifelong.meaning",),

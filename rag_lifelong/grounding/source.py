@@ -1,0 +1,119 @@
+"""A passage shown to a model, ready to be compared with what it wrote: its sentences, their words, names and values.
+
+Rule: spans are of the passage's text. What is known of it besides (title, label, file name, date) counts as said in
+each of its sentences.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from rag_lifelong.grounding.polarity import Polarity, polarity
+from rag_lifelong.grounding.values import Mention, mentions, values
+from rag_lifelong.sentences import Sentence, is_prose, split_sentences
+from rag_lifelong.terms import STOPWORDS, family, fold, terms
+
+WINDOW = 3  # sentences in a row that may support a statement together
+_NAME = re.compile(r"[^\W\d_]*[A-ZÀ-ÞА-ЯΑ-Ω][\w’'&]*(?:[.-][\w’']+)*")
+_OPENERS = frozenset(
+    "however therefore thus hence also moreover furthermore additionally although though while whereas because since "
+    "when where if as after before during within among between despite unlike like according based overall yes today "
+    "later then there here both each every some many most several other others another such only even still yet so "
+    "given under over per through until upon instead meanwhile currently note see use using".split()
+)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of text and what it says. Each part is read when it is first asked for."""
+
+    text: str
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """Family → term, function words aside."""
+        return {family(term): term for term in reversed(terms(self.text)) if term not in STOPWORDS}
+
+    @cached_property
+    def mentions(self) -> list[Mention]:
+        """Its numbers, dates and times."""
+        return mentions(self.text)
+
+    @cached_property
+    def values(self) -> frozenset[str]:
+        """All that those say."""
+        return values(self.mentions)
+
+    @cached_property
+    def polarity(self) -> Polarity:
+        """What it denies and what it says."""
+        return polarity(self.text)
+
+    @cached_property
+    def initials(self) -> frozenset[str]:
+        """What its capitalised words may be shortened to: National Football League → nfl, nf, fl."""
+        found: set[str] = set()
+        for run in re.findall(r"(?:[A-Z][\w’'-]*(?:\s+(?:of|the|and|for)\s+|[\s-]+)){1,5}[A-Z][\w’'-]*", self.text):
+            first = [word[0].lower() for word in re.split(r"[\s-]+", run) if word[:1].isupper()]
+            found |= {"".join(first[a:b]) for a in range(len(first)) for b in range(a + 2, len(first) + 1)}
+        return frozenset(found)
+
+
+def names(text: str) -> Iterator[frozenset[str]]:
+    """The words with a capital, each as the families of its terms; the first word of the text only if it must be one."""
+    for found in _NAME.finditer(text):
+        word = found.group().removesuffix("'s").removesuffix("’s")
+        is_first = not any(char.isalnum() for char in text[: found.start()])
+        folded = fold(word)
+        if folded in STOPWORDS or folded in _OPENERS or len(word) < 2:
+            continue
+        if is_first and (folded.endswith("ly") or not _goes_on(text[found.end() :], word)):
+            continue
+        parts = frozenset(family(term) for term in terms(word) if term not in STOPWORDS)
+        if parts:
+            yield parts
+
+
+def _goes_on(rest: str, word: str) -> bool:
+    """After the first word of a sentence: another name, or it has capitals inside."""
+    return bool(re.match(r"\s+[A-ZÀ-Þ][\w’'-]", rest)) or not word[1:].islower()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Sentences in a row: characters [start, end) of the passage's text."""
+
+    start: int
+    end: int
+    said: Text
+    sentences: int
+
+
+class Source:
+    """A passage: `text`, and `place`, what else is known of it."""
+
+    def __init__(self, text: str, place: str) -> None:
+        self.text = text
+        self.place = Text(place)
+
+    @cached_property
+    def whole(self) -> Text:
+        """All of it."""
+        return Text(self.text)
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """One, two or three sentences in a row."""
+        pieces = [piece for piece in split_sentences(self.text) if is_prose(piece.text)]
+        return tuple(self._windows(pieces))
+
+    def _windows(self, pieces: list[Sentence]) -> Iterator[Window]:
+        singles = [Text(piece.text) for piece in pieces]
+        for first, piece in enumerate(pieces):
+            yield Window(piece.start, piece.end, singles[first], 1)
+            for last in range(first + 1, min(first + WINDOW, len(pieces))):
+                end = pieces[last].end
+                yield Window(piece.start, end, Text(self.text[piece.start : end]), last - first + 1)
