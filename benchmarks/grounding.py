@@ -101,7 +101,8 @@ def main() -> None:
     arguments = parser.parse_args()
     entries = json.loads((arguments.data / "squad_dev.json").read_text(encoding="utf-8"))
     paragraphs = [
-        Paragraph(e["title"], e["context"], tuple((q["question"], q["answer"]) for q in e["questions"])) for e in entries
+        Paragraph(e["title"], e["context"], tuple((q["question"], q["answer"]) for q in e["questions"]))
+        for e in entries
     ]
     statistics = Counted(paragraphs)
     embed = Embedding(arguments.cache)
@@ -138,7 +139,9 @@ def scored(case: Case, statistics: Counted, embed: Embedding) -> Scored:
         judged=min((each.log_odds for each in with_meaning), default=0.0),
         without_meaning=min((each.log_odds for each in without), default=0.0),
         overlap=sum(word in whole for word in said.words) / max(1, len(said.words)),
-        cosine=max(float(embed(case.statement) @ embed(each.said.text)) for each in source.windows if each.sentences == 1),
+        cosine=max(
+            float(embed(case.statement) @ embed(each.said.text)) for each in source.windows if each.sentences == 1
+        ),
     )
 
 
@@ -154,13 +157,17 @@ def fit(tuning: Sequence[Scored]) -> None:
     truth = np.array([float(each.case.is_supported) for each in usable])
     for name, skipped in (("WORDS_ALONE", ("cosine",)), ("WITH_COSINE", ())):
         names = [field.name for field in fields(Signals) if field.name not in skipped]
-        rows = np.array([[1.0, *(float(getattr(e.signals, n) or 0.0) for n in names)] for e in usable])  # (n, 1 + signals)
+        rows = np.array(
+            [[1.0, *(float(getattr(e.signals, n) or 0.0) for n in names)] for e in usable]
+        )  # (n, 1 + signals)
         found = newton(rows, truth, weights)
         odds = rows @ found
         shift = best_border(odds, truth, weights)
         found[0] -= shift
         said = ", ".join(f"{n}={w:.2f}" for n, w in zip(["constant", *names], found, strict=True))
-        print(f"{name} = Model({said})\n  F1 of unsupported {f1(odds - shift, truth, weights):.4f}; border moved by {shift:.2f}")
+        print(
+            f"{name} = Model({said})\n  F1 of unsupported {f1(odds - shift, truth, weights):.4f}; border moved by {shift:.2f}"
+        )
 
 
 def newton(rows: NDArray[np.float64], truth: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -209,7 +216,12 @@ def report(tuning: Sequence[Scored], reported: Sequence[Scored]) -> None:
 
 
 def value_of(each: Scored, way: str) -> float:
-    return {"judge": each.judged, "without meaning": each.without_meaning, "overlap": each.overlap, "cosine": each.cosine}[way]
+    return {
+        "judge": each.judged,
+        "without meaning": each.without_meaning,
+        "overlap": each.overlap,
+        "cosine": each.cosine,
+    }[way]
 
 
 def share(flags: Sequence[bool]) -> str:

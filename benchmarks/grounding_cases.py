@@ -93,7 +93,7 @@ def _of(paragraph: Paragraph, article: Sequence[Paragraph], rng: random.Random) 
     sentences = [s.text for s in split_sentences(paragraph.text) if 30 < len(s.text) < 400]
     if not sentences or not paragraph.questions:
         return
-    question, answer = rng.choice(paragraph.questions)
+    answer = rng.choice(paragraph.questions)[1]
     gold = next((s for s in sentences if answer in s), sentences[0])
     gold = " ".join(gold.split())
     yield "as it stands", gold
@@ -116,7 +116,11 @@ def _of(paragraph: Paragraph, article: Sequence[Paragraph], rng: random.Random) 
         if other is not None:
             yield "wrong answer", other
     text = " ".join(other.text for other in article)
-    for kind, swapped in (("number swapped", _number_swapped), ("date swapped", _date_swapped), ("name swapped", _name_swapped)):
+    for kind, swapped in (
+        ("number swapped", _number_swapped),
+        ("date swapped", _date_swapped),
+        ("name swapped", _name_swapped),
+    ):
         for sentence in rng.sample(sentences, len(sentences)):
             other = swapped(" ".join(sentence.split()), text, rng)
             if other is not None:
@@ -277,10 +281,14 @@ def _date_swapped(sentence: str, article: str, rng: random.Random) -> str | None
     mine = dated(sentence)
     if not mine:
         return None
-    old, readings, start, end = rng.choice(mine)
+    _, readings, start, end = rng.choice(mine)
     shape = [re.sub(r"\d", "9", reading) for reading in readings]
     others = sorted(
-        {text for text, other, _, _ in dated(article) if not other & readings and [re.sub(r"\d", "9", r) for r in other] == shape}
+        {
+            text
+            for text, other, _, _ in dated(article)
+            if not other & readings and [re.sub(r"\d", "9", r) for r in other] == shape
+        }
     )
     return None if not others else sentence[:start] + rng.choice(others) + sentence[end:]
 
@@ -295,7 +303,9 @@ def _name_swapped(sentence: str, article: str, rng: random.Random) -> str | None
         return None
     one = rng.choice(mine)
     here = set(terms(sentence))
-    others = sorted({m.group() for s in split_sentences(article) for m in _names_in(s.text) if not set(terms(m.group())) & here})
+    others = sorted(
+        {m.group() for s in split_sentences(article) for m in _names_in(s.text) if not set(terms(m.group())) & here}
+    )
     others = [o for o in others if o.count(" ") == one.group().count(" ")] or others
     return None if not others else sentence[: one.start()] + rng.choice(others) + sentence[one.end() :]
 
@@ -318,5 +328,3 @@ def _exchanged(sentence: str, rng: random.Random) -> str | None:
         sentence[: first.start()] + second.group() + sentence[first.end() : second.start()]
         + first.group() + sentence[second.end() :]
     )  # fmt: skip
-
-

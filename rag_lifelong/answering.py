@@ -1,25 +1,31 @@
 """A question and the passages found → an answer with citations and a verdict, piece by piece.
 
 Rule: a language model, if there is one, is asked only where the sources support an answer. A marker that points nowhere
-is dropped. The verdict says what the answer rests on.
+is dropped. What a model wrote stays as it was shown; a sentence that its sources do not support is named beside it, and
+where they support none, what they say is quoted below. The verdict says what the answer rests on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import re
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong import status
+from rag_lifelong.checking import Checked, check
 from rag_lifelong.generate import LanguageModel
+from rag_lifelong.grounding import says_nothing_is_said
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.prompt import build_messages, kept_markers
+from rag_lifelong.markers import Markers
+from rag_lifelong.prompt import build_messages
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import document_of
-from rag_lifelong.types import Answer, Citation, Hit, Verdict
+from rag_lifelong.types import Answer, Citation, Hit, Standing, Verdict
 
 REFUSAL = "Your sources do not say."
+GROUNDLESS = "No sentence of this is supported by your sources. They say:"
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
 
@@ -53,15 +59,50 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
         yield quotation.text
         return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
     messages = build_messages(asked.question, asked.hits, model=model, answer_tokens=ANSWER_TOKENS)
+    shown = sum(message.content.count("<passage number=") for message in messages)  # a fence holds no other
+    markers = Markers(shown)
     pieces: list[str] = []
-    for piece in model.stream(messages, max_tokens=ANSWER_TOKENS):
+    for piece in _renumbered(model.stream(messages, max_tokens=ANSWER_TOKENS), markers):
         pieces.append(piece)
         yield piece
-    shown = sum(message.content.count("<passage number=") for message in messages)  # a fence holds no other
-    text, numbers = kept_markers("".join(pieces).strip(), shown)
-    is_refused = not text or text.startswith(REFUSAL.rstrip("."))
-    cited = () if is_refused else tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
-    return _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+    text = "".join(pieces).strip()
+    if refuses(text):
+        return _answer(knowledge_base, asked, text or REFUSAL, (), model, is_refused=True)
+    checked = check(knowledge_base, text, asked.hits[:shown], markers.numbers)
+    cited = checked.citations
+    if checked.is_groundless:
+        said = f"\n\n{GROUNDLESS}\n{_moved(quotation.text, len(cited))}"
+        cited += _quoted(knowledge_base, quotation, evidence, after=len(cited))
+    else:
+        said = "".join(f" [{citation.number}]" for citation in checked.added)
+        cited += checked.added
+    if said:
+        yield said
+    return _answer(knowledge_base, asked, text + said, cited, model, checked=checked, dropped_markers=markers.dropped)
+
+
+def refuses(text: str) -> bool:
+    """A model's text says only that the sources do not hold the answer, in the words it was told or in others."""
+    return not text or text.startswith(REFUSAL.rstrip(".")) or says_nothing_is_said(text)
+
+
+def _renumbered(pieces: Iterator[str], markers: Markers) -> Iterator[str]:
+    for piece in pieces:
+        kept = markers.feed(piece)
+        if kept:
+            yield kept
+    rest = markers.end()
+    if rest:
+        yield rest
+
+
+def _moved(quoted: str, by: int) -> str:
+    """A quotation whose markers, at the ends of its lines, come after `by` others."""
+
+    def later(found: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda number: str(int(number[0]) + by), found[0])
+
+    return re.sub(r"(?:\[\d+\])+$", later, quoted, flags=re.MULTILINE)
 
 
 def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:
@@ -90,9 +131,12 @@ def _evidence(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
     return Evidence(hit=hit, fields=revision.fields, header=revision.text[:end])
 
 
-def _quoted(knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
+def _quoted(
+    knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Sequence[Evidence], *, after: int = 0
+) -> tuple[Citation, ...]:
+    """Numbered on from `after`."""
     cited = []
-    for number, span in enumerate(quotation.spans, start=1):
+    for number, span in enumerate(quotation.spans, start=after + 1):
         hit = evidence[span.evidence_index].hit
         revision = knowledge_base.revision_of(hit)
         places = Places(document_of(revision))
@@ -114,22 +158,6 @@ def _quoted(knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Seque
     return tuple(cited)
 
 
-def _whole(number: int, hit: Hit) -> Citation:
-    return Citation(
-        number=number,
-        path=hit.path,
-        label=hit.label,
-        line=hit.line,
-        page=hit.page,
-        start=hit.start,
-        end=hit.end,
-        quote=hit.text,
-        version=hit.version,
-        document_date=hit.document_date,
-        standing=hit.standing,
-    )
-
-
 def _answer(
     knowledge_base: KnowledgeBase,
     asked: Asked,
@@ -138,9 +166,18 @@ def _answer(
     model: LanguageModel | None,
     *,
     is_refused: bool = False,
+    checked: Checked | None = None,
+    dropped_markers: int = 0,
 ) -> Answer:
+    """checked: what a model wrote; None for a quotation or a refusal."""
     lag = knowledge_base.lag()
-    dates = [c.document_date for c in citations if c.document_date is not None]
+    rests = [(c.path, c.document_date, c.standing) for c in citations]
+    supporting = rests
+    if checked is not None:
+        supporting = [(hit.path, hit.document_date, hit.standing) for hit in checked.supporting] or rests
+        rests += supporting
+    paths = {path for path, _, _ in rests}
+    seen = {hit.path: hit.standing for hit in asked.hits if hit.path not in paths}
     return Answer(
         question=asked.question,
         text=text,
@@ -148,17 +185,30 @@ def _answer(
         citations=citations,
         nearest=asked.hits[:NEAREST] if is_refused else (),
         verdict=Verdict(
-            newest_evidence=max(dates, default=None),
-            stale=any(c.standing.stale_since is not None for c in citations),
-            superseded=any(c.standing.superseded_by is not None or c.standing.retired is not None for c in citations),
+            newest_evidence=max((date for _, date, _ in supporting if date is not None), default=None),
+            stale=any(_is_stale(standing) for _, _, standing in rests),
+            superseded=any(_is_superseded(standing) for _, _, standing in rests),
             lag=replace(lag, passages=lag.passages + knowledge_base.unread()),
-            supported_share=0.0 if is_refused else 1.0,
+            supported_share=0.0 if is_refused else 1.0 if checked is None else checked.supported_share,
             pruned=0 if asked.as_of is None else knowledge_base.pruned_at(asked.version),
             unwatched=status.is_unwatched(knowledge_base),
             uncalibrated=None if knowledge_base.is_calibrated else knowledge_base.embedder.name,
+            stale_seen=sum(map(_is_stale, seen.values())),
+            superseded_seen=sum(map(_is_superseded, seen.values())),
+            uncited=0 if checked is None else checked.uncited,
+            dropped_markers=dropped_markers,
         ),
         version=asked.version,
         as_of=asked.as_of,
         model=name_of(model),
         adapter=None,
+        unsupported=() if checked is None else checked.unsupported,
     )
+
+
+def _is_stale(standing: Standing) -> bool:
+    return standing.stale_since is not None
+
+
+def _is_superseded(standing: Standing) -> bool:
+    return standing.superseded_by is not None or standing.retired is not None

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.evaluate",),
     ("rag_lifelong.assistant",),
     ("rag_lifelong.retraction", "rag_lifelong.answering", "rag_lifelong.conflicts"),
-    ("rag_lifelong.status",),
+    ("rag_lifelong.status", "rag_lifelong.checking"),
     ("rag_lifelong.follow",),
     ("rag_lifelong.verify", "rag_lifelong.sync", "rag_lifelong.export"),
     ("rag_lifelong.reading",),
@@ -56,6 +56,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "rag_lifelong.generate",
+        "rag_lifelong.fence",
+        "rag_lifelong.markers",
         "rag_lifelong.questions",
         "rag_lifelong.links",
         "rag_lifelong.rerank",

@@ -6,5 +6,6 @@ leave it open. What cannot be found there is named, and nothing else happens to 
 
 from rag_lifelong.grounding.judge import Judged, Place, judge
 from rag_lifelong.grounding.source import Source
+from rag_lifelong.grounding.statements import says_nothing_is_said
 
-__all__ = ["Judged", "Place", "Source", "judge"]
+__all__ = ["Judged", "Place", "Source", "judge", "says_nothing_is_said"]

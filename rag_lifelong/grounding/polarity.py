@@ -16,8 +16,11 @@ from rag_lifelong.terms import STOPWORDS, family, terms
 _REACH = 2  # content words after a negation that it denies
 _TOKEN = re.compile(r"[\w’']+|[.,;:!?()—–]")
 _NEGATIONS = frozenset(
-    "not never no none neither nor without cannot nobody nothing nowhere hardly barely failed fails fail unable refused "
-    "nicht kein keine keinen keiner keinem nie ohne nunca sin ni ningún ninguna ne pas jamais sans aucun aucune".split()
+    (
+        "not never no none neither nor without cannot nobody nothing nowhere hardly barely failed fails fail unable "
+        "refused nicht kein keine keinen keiner keinem nie ohne nunca sin ni ningún ninguna ne pas jamais sans aucun "
+        "aucune"
+    ).split()
 )
 _NOT_SO = frozenset("only just merely necessarily solely".split())  # "not only": no denial
 _OPPOSITES = (
@@ -94,5 +97,3 @@ def _opposites() -> tuple[tuple[str, str], ...]:
 
 def _first(found: Iterator[str]) -> str:
     return next(found, "")
-
-

@@ -63,7 +63,7 @@ class Text:
 
 
 def names(text: str) -> Iterator[frozenset[str]]:
-    """The words with a capital, each as the families of its terms; the first word of the text only if it must be one."""
+    """The words with a capital, each as the families of its terms; the first of the text only if it must be a name."""
     for found in _NAME.finditer(text):
         word = found.group().removesuffix("'s").removesuffix("’s")
         is_first = not any(char.isalnum() for char in text[: found.start()])

@@ -16,15 +16,19 @@ _MARKER = re.compile(r"[ \t]*\[(\d{1,3})\]")
 _LEADING = re.compile(r"(?:[ \t]*\[\d{1,3}\][.,;]?)+")
 _INVISIBLE = re.compile(r"[\u200b-\u200d\u2060\ufeff]")
 _NO_CLAIM = re.compile(
-    r"^\W*(?:in (?:summary|short|conclusion|other words)|to (?:summari[sz]e|sum up)|here (?:is|are)\b|sure|certainly|hello"
-    r"|of course|i hope\b|let me know\b|please\b|thank|you're welcome|sorry|unfortunately,? (?:i|the|your) \w+ do"
+    r"^\W*(?:in (?:summary|short|conclusion|other words)"
+    r"|to (?:summari[sz]e|sum up)|here (?:is|are)\b|sure|hello"
+    r"|certainly|of course|i hope\b|let me know\b|please\b|thank|you're welcome|sorry"
     r"|(?:according to|based on) (?:the|your|these) (?:passages?|sources?|documents?)\W*$"
     r"|the (?:following|answer is|key points|main points))",
     re.IGNORECASE,
 )
 _SAYS_NOTHING_OF = re.compile(
-    r"\b(?:sources?|passages?|documents?|notes?|texts?|they|it)\s+(?:do|does|did)(?:\s+not|n['’]t)\s+"
-    r"(?:say|mention|state|contain|hold|specify|give|tell|include|provide|describe|explain)",
+    r"\b(?:sources?|passages?|documents?|notes?)\s+(?:do|does|did)(?:\s+not|n['’]t)\s+"
+    r"(?:say|mention|state|contain|hold|specify|give|tell|include|provide|describe|explain)"
+    r"|\b(?:is|are) not (?:mentioned|stated|given|specified|described) in (?:the|your|these) "
+    r"(?:sources|passages|documents)"
+    r"|\bI (?:could|can) ?not find\b|\bthere is no information\b",
     re.IGNORECASE,
 )
 _LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]?\W*")
@@ -59,6 +63,12 @@ def split_statements(text: str) -> list[Statement]:
                 continue
         found.append(_statement(text, start, sentence.end, is_heading=sentence.heading_level > 0))
     return found
+
+
+def says_nothing_is_said(text: str) -> bool:
+    """All that an answer says is that the sources do not say it."""
+    found = split_statements(text)
+    return not any(each.needs_support for each in found) and any(_SAYS_NOTHING_OF.search(each.text) for each in found)
 
 
 def _statement(text: str, start: int, end: int, *, is_heading: bool) -> Statement:

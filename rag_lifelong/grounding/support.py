@@ -16,11 +16,25 @@ from rag_lifelong.grounding.polarity import contradictions
 from rag_lifelong.grounding.source import Source, Text, Window, names
 from rag_lifelong.grounding.values import Mention, holds
 from rag_lifelong.quote.evidence import TermStatistics
-from rag_lifelong.terms import fold
+from rag_lifelong.terms import fold, terms
 from rag_lifelong.types import Vector
 
 _PRIOR_PASSAGES = 50  # as in quote/support.py: rarity in a handful of notes says little
 _PRIOR_COUNT = 2.0
+_COMMON_WEIGHT = 0.3  # of a word that says little wherever it stands; a few notes cannot tell by their counts
+_COMMON = frozenset(
+    terms(
+        "more most many much also other others another some any each every both all such same only even still just very "
+        "too than then now here there again ever often always usually generally typically mainly especially particularly "
+        "however therefore thus while although though since because due during after before between among through over "
+        "under within without upon against per via along across around into out up down off further additionally "
+        "including included includes include based according related various several certain specific different "
+        "one ones first second use used uses using make made makes making take taken takes took get gets got give given "
+        "gives become became becomes come comes came go goes went see seen say says said state states stated mention "
+        "mentions mentioned describe describes described call called known like may might must shall would could "
+        "being having doing done well way ways thing things part parts kind kinds number total overall new main"
+    )
+)
 _LONGER = 0.04  # of the score of a window, for each sentence more
 _MOST = 3  # missing names or values that count
 
@@ -31,8 +45,8 @@ class Signals:
 
     words, passage_words: the share of the statement's words, by rarity, in the window and in the passage. rarest: how
     rare the rarest word is that the window lacks, in [0, 1]. names, passage_names, values, passage_values: how many of
-    the statement's names, and numbers or dates, are missing there, 3 at most. denials: words that one of them denies and the
-    other says, 3 at most. cosine: of statement and window, None where it was not asked or does not tell.
+    the statement's names, and numbers or dates, are missing there, 3 at most. denials: words that one of them denies
+    and the other says, 3 at most. cosine: of statement and window, None where it was not asked or does not tell.
     """
 
     words: float
@@ -63,9 +77,10 @@ class Model:
 
     def log_odds(self, signals: Signals) -> float:
         """Of being supported."""
-        return self.constant + sum(
-            getattr(self, field.name) * (getattr(signals, field.name) or 0.0) for field in fields(Signals)
-        )
+        total = self.constant
+        for field in fields(Signals):
+            total += getattr(self, field.name) * (getattr(signals, field.name) or 0.0)
+        return total
 
 
 WORDS_ALONE = Model(
@@ -96,7 +111,8 @@ class Weights:
         """Larger for rarer ones."""
         if term not in self._known:
             count = self._statistics.passages_with(term)
-            self._known[term] = max(0.1, math.log((self._total + 1) / (count + _PRIOR_COUNT)))
+            weight = max(0.1, math.log((self._total + 1) / (count + _PRIOR_COUNT)))
+            self._known[term] = weight * (_COMMON_WEIGHT if term in _COMMON else 1.0)
         return self._known[term]
 
     def share(self, words: Mapping[str, str], found: Set[str]) -> float:

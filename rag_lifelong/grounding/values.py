@@ -51,7 +51,9 @@ _DATES = tuple(
         rf"{_DAY}{_OF}{_MONTH}",
     )
 )
-_TIME = re.compile(r"(?<![\w:.])(\d{1,2})(?::(\d{2}))?(?::\d{2})?\s?([ap])\.?m\b\.?|(?<![\w:.])(\d{1,2}):(\d{2})\b", re.I)
+_TIME = re.compile(
+    r"(?<![\w:.])(\d{1,2})(?::(\d{2}))?(?::\d{2})?\s?([ap])\.?m\b\.?|(?<![\w:.])(\d{1,2}):(\d{2})\b", re.I
+)
 
 _UNITS = {
     word: number
@@ -60,7 +62,9 @@ _UNITS = {
         "seventeen eighteen nineteen".split()
     )
 } | {"dozen": 12}
-_TENS = {word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)}
+_TENS = {
+    word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
+}
 _ORDINALS = {
     word: number
     for number, word in enumerate(
@@ -73,7 +77,8 @@ _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9
 _SUFFIXES = {"k": 10**3, "m": 10**6, "mn": 10**6, "bn": 10**9, "b": 10**9}
 _WORDS = {**_UNITS, **_TENS, **_ORDINALS, **_SCALES}
 _WORD_NUMBER = re.compile(
-    rf"\b(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})s?\b(?:(?:\s+and)?[\s-]+(?:{'|'.join(_WORDS)})s?\b)*", re.I
+    rf"\b(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})s?\b(?:(?:\s+and)?[\s-]+(?:{'|'.join(_WORDS)})s?\b)*",
+    re.I,
 )
 _DIGITS = re.compile(
     r"(?<![\w.,])(?P<digits>\d+(?:[.,'’\u00a0\u202f]\d+)*)"
