@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rag_lifelong.grounding.values import mentions
 from rag_lifelong.sentences import shown, split_sentences
 from rag_lifelong.terms import STOPWORDS, terms
 
@@ -20,7 +21,7 @@ _NO_CLAIM = re.compile(
     r"|to (?:summari[sz]e|sum up)|here (?:is|are)\b|sure|hello"
     r"|certainly|of course|i hope\b|let me know\b|please\b|thank|you're welcome|sorry"
     r"|(?:according to|based on) (?:the|your|these) (?:passages?|sources?|documents?)\W*$"
-    r"|the (?:following|answer is|key points|main points))",
+    r"|the (?:following|key points|main points))",
     re.IGNORECASE,
 )
 _SAYS_NOTHING_OF = re.compile(
@@ -86,7 +87,7 @@ def _says_something(words: str, *, is_heading: bool) -> bool:
         return False
     if _SAYS_NOTHING_OF.search(words):
         return False
-    if any(char.isdigit() for char in words):
+    if any(not mention.is_weak for mention in mentions(words)):
         return True
     if words.rstrip("\"'”’*_ ").endswith(("?", "？")):
         return False

@@ -24,15 +24,16 @@ _PRIOR_COUNT = 2.0
 _COMMON_WEIGHT = 0.3  # of a word that says little wherever it stands; a few notes cannot tell by their counts
 _COMMON = frozenset(
     terms(
-        "more most many much also other others another some any each every both all such same only even still just very "
-        "too than then now here there again ever often always usually generally typically mainly especially particularly "
-        "however therefore thus while although though since because due during after before between among through over "
-        "under within without upon against per via along across around into out up down off further additionally "
-        "including included includes include based according related various several certain specific different "
-        "one ones first second use used uses using make made makes making take taken takes took get gets got give given "
-        "gives become became becomes come comes came go goes went see seen say says said state states stated mention "
-        "mentions mentioned describe describes described call called known like may might must shall would could "
-        "being having doing done well way ways thing things part parts kind kinds number total overall new main"
+        "more most many much also other others another some any each every both all such same only even still "
+        "just very too than then now here there again ever often always usually generally typically mainly "
+        "especially particularly however therefore thus while although though since because due during after "
+        "before between among through over under within without upon against per via along across around into "
+        "out up down off further additionally including included includes include based according related "
+        "various several certain specific different one ones first second use used uses using make made makes "
+        "making take taken takes took get gets got give given gives become became becomes come comes came go "
+        "goes went see seen say says said state states stated mention mentions mentioned describe describes "
+        "described call called known like may might must shall would could being having doing done well way ways "
+        "thing things part parts kind kinds number total overall new main"
     )
 )
 _LONGER = 0.04  # of the score of a window, for each sentence more
