@@ -15,8 +15,8 @@ import argparse
 import json
 import random
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -108,17 +108,21 @@ def main() -> None:
     embed = Embedding(arguments.cache)
     chosen = tuning_titles(paragraph.title for paragraph in paragraphs)
     halves = []
-    for is_tuning in (True, False):
-        half = [paragraph for paragraph in paragraphs if (paragraph.title in chosen) == is_tuning]
-        made = cases(half, rng=random.Random(SEED), most=arguments.most)
-        halves.append([scored(case, statistics, embed) for case in made])
-    embed.keep()
+    try:
+        for is_tuning in (True, False)[: 1 if arguments.fit else 2]:
+            half = [paragraph for paragraph in paragraphs if (paragraph.title in chosen) == is_tuning]
+            made = cases(half, rng=random.Random(SEED), most=arguments.most)
+            halves.append([scored(case, statistics, embed) for case in made])
+    finally:
+        embed.keep()
     if arguments.fit:
         fit(halves[0])
         return
     report(*halves)
     examples(halves[0], arguments.examples)  # of the half that may be looked at
-    print(f"\n{cost(halves[1], statistics):.1f} ms to judge an answer of five sentences, of five passages (mean)")
+    print(
+        f"\n{cost(halves[1], statistics):.1f} ms of CPU to judge an answer of five sentences, of five passages (mean)"
+    )
 
 
 def scored(case: Case, statistics: Counted, embed: Embedding) -> Scored:
@@ -155,6 +159,7 @@ def fit(tuning: Sequence[Scored]) -> None:
     kinds = {True: len(SUPPORTED), False: len(NOT_SUPPORTED)}
     weights = np.array([1 / (counts[e.case.kind] * kinds[e.case.is_supported]) for e in usable]) * len(usable) / 2
     truth = np.array([float(each.case.is_supported) for each in usable])
+    kept: dict[str, NDArray[np.float64]] = {}
     for name, skipped in (("WORDS_ALONE", ("cosine",)), ("WITH_COSINE", ())):
         names = [field.name for field in fields(Signals) if field.name not in skipped]
         rows = np.array(
@@ -168,6 +173,12 @@ def fit(tuning: Sequence[Scored]) -> None:
         print(
             f"{name} = Model({said})\n  F1 of unsupported {f1(odds - shift, truth, weights):.4f}; border moved by {shift:.2f}"
         )
+
+    for low in (-6.0, -4.0, -3.0, -2.0, -1.5, -1.0):  # where to ask for the cosine
+        for high in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0):
+            is_open = (kept["WORDS_ALONE"] > low) & (kept["WORDS_ALONE"] < high)
+            odds = np.where(is_open, kept["WITH_COSINE"], kept["WORDS_ALONE"])
+            print(f"OPEN = ({low}, {high}): F1 {f1(odds, truth, weights):.4f}, asked of {is_open.mean():.0%}")
 
 
 def newton(rows: NDArray[np.float64], truth: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -210,8 +221,8 @@ def report(tuning: Sequence[Scored], reported: Sequence[Scored]) -> None:
         chosen = [i for i, each in enumerate(reported) if each.case.kind == kind]
         cells = [share([flagged[way][i] for i in chosen]) for way in ways]
         print(f"| {kind:<22} | {len(chosen)} | " + " | ".join(cells) + " |")
-    for name, measure in (("precision", precision), ("recall", recall), ("F1", harmonic)):
-        cells = [interval(reported, flagged[way], measure) for way in ways]
+    columns = [intervals(reported, flagged[way]) for way in ways]
+    for name, cells in zip(("precision", "recall", "F1"), zip(*columns, strict=True), strict=True):
         print(f"| {name:<22} | | " + " | ".join(cells) + " |")
 
 
@@ -231,45 +242,38 @@ def share(flags: Sequence[bool]) -> str:
     return f"{100 * found.value:.1f} % ({100 * found.interval[0]:.1f}–{100 * found.interval[1]:.1f})"
 
 
-def rates(reported: Sequence[Scored], flags: Sequence[bool]) -> tuple[float, float]:
-    """The share flagged of what is not supported, and of what is; each kind counting alike."""
-    by_kind: dict[str, list[bool]] = defaultdict(list)
+def counted(reported: Sequence[Scored], flags: Sequence[bool]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How many statements there are, and how many are flagged: (articles, kinds) each."""
+    titles = sorted({each.case.paragraph.title for each in reported})
+    kinds = [*NOT_SUPPORTED, *SUPPORTED]
+    total, flagged = np.zeros((len(titles), len(kinds))), np.zeros((len(titles), len(kinds)))
     for each, flag in zip(reported, flags, strict=True):
-        by_kind[each.case.kind].append(flag)
-    means: Mapping[bool, list[float]] = {True: [], False: []}
-    for kind, found in by_kind.items():
-        if kind not in APART:
-            means[kind in SUPPORTED].append(sum(found) / len(found))
-    return float(np.mean(means[False])), float(np.mean(means[True]))
+        if each.case.kind not in APART:
+            at = titles.index(each.case.paragraph.title), kinds.index(each.case.kind)
+            total[at] += 1
+            flagged[at] += flag
+    return total, flagged
 
 
-def precision(reported: Sequence[Scored], flags: Sequence[bool]) -> float:
-    right, wrong = rates(reported, flags)
-    return right / (right + wrong)
+def measured(total: NDArray[np.float64], flagged: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of "unsupported", each kind counting alike and both classes as large."""
+    shares = flagged.sum(axis=0) / np.maximum(1, total.sum(axis=0))
+    right, wrong = shares[: len(NOT_SUPPORTED)].mean(), shares[len(NOT_SUPPORTED) :].mean()
+    p = right / (right + wrong)
+    return float(p), float(right), float(2 * p * right / (p + right))
 
 
-def recall(reported: Sequence[Scored], flags: Sequence[bool]) -> float:
-    return rates(reported, flags)[0]
-
-
-def harmonic(reported: Sequence[Scored], flags: Sequence[bool]) -> float:
-    p, r = precision(reported, flags), recall(reported, flags)
-    return 2 * p * r / (p + r)
-
-
-def interval(reported: Sequence[Scored], flags: Sequence[bool], measure: object) -> str:
-    assert callable(measure)
-    articles: dict[str, list[int]] = defaultdict(list)
-    for i, each in enumerate(reported):
-        articles[each.case.paragraph.title].append(i)
-    rng = random.Random(SEED)
-    names = sorted(articles)
+def intervals(reported: Sequence[Scored], flags: Sequence[bool]) -> list[str]:
+    """Precision, recall and F1, each with its interval."""
+    total, flagged = counted(reported, flags)
+    rng = np.random.default_rng(SEED)
     drawn = []
     for _ in range(RESAMPLES):
-        chosen = [i for name in rng.choices(names, k=len(names)) for i in articles[name]]
-        drawn.append(measure([reported[i] for i in chosen], [flags[i] for i in chosen]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return f"{measure(reported, flags):.3f} ({low:.3f}–{high:.3f})"
+        chosen = rng.integers(0, len(total), len(total))
+        drawn.append(measured(total[chosen], flagged[chosen]))
+    low, high = np.quantile(np.array(drawn), [0.025, 0.975], axis=0)  # (3,)
+    values = measured(total, flagged)
+    return [f"{value:.3f} ({a:.3f}–{b:.3f})" for value, a, b in zip(values, low, high, strict=True)]
 
 
 def examples(found: Sequence[Scored], most: int) -> None:
@@ -281,7 +285,7 @@ def examples(found: Sequence[Scored], most: int) -> None:
 
 
 def cost(found: Sequence[Scored], statistics: Counted) -> float:
-    """Mean milliseconds for an answer of five sentences of all kinds, each citing another passage; nothing cached."""
+    """Mean milliseconds of CPU for an answer of five sentences of all kinds, each citing another passage; nothing cached."""
     embedder = open_embedder(None, cache_dir=None)
     embedder.embed_query("warm")
     rng = random.Random(SEED)
@@ -290,9 +294,9 @@ def cost(found: Sequence[Scored], statistics: Counted) -> float:
         some = rng.sample(found, 5)
         sources = [Source(each.case.paragraph.text, each.case.paragraph.title) for each in some]
         text = " ".join(f"{each.case.statement} [{i}]" for i, each in enumerate(some, start=1))
-        began = time.perf_counter()
+        began = time.process_time()
         judge(text, sources, statistics=statistics, embed=embedder.embed_query)
-        taken.append((time.perf_counter() - began) * 1_000)
+        taken.append((time.process_time() - began) * 1_000)
     return float(np.mean(taken))
 
 

@@ -190,7 +190,11 @@ def _written_otherwise(sentence: str) -> str | None:
     made = re.sub(r"(?<=\d),(?=\d{3}\b)", "", made)
     made = re.sub(r"(?<=\d) percent\b", "%", made)
     made = re.sub(r"(?<=\d)%", " percent", made) if made == sentence else made
-    made = re.sub(rf"\b({'|'.join(small)})\b(?! (?:hundred|thousand|million|billion))", lambda m: small[m[1]], made)
+    made = re.sub(
+        rf"\b({'|'.join(small)})\b(?![- ](?:\w+ty|hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine)\b)",
+        lambda m: small[m[1]],
+        made,
+    )
     return None if made == sentence else made
 
 

@@ -56,15 +56,15 @@ def check(knowledge_base: KnowledgeBase, text: str, hits: Sequence[Hit], numbers
         statistics=knowledge_base,
         embed=knowledge_base.embedder.embed_query if knowledge_base.is_calibrated else None,
     )
-    citations = tuple(_citation(knowledge_base, n, hit, _span(found, n)) for n, hit in enumerate(cited, start=1))
+    citing = [each for each in found if each.statement.cited]
     without = [each for each in found if not each.statement.cited]
-    helping = [place.number for each in without if each.is_supported for place in each.places]
+    helping = [place.number for each in without for place in each.places if place.supports]
     added = () if cited else tuple(dict.fromkeys(helping))[:MOST_ADDED]
-    supporting = [place.number for each in found if each.is_supported for place in each.places]
+    supporting = [place.number for each in found for place in each.places if place.supports]
     return Checked(
-        citations=citations,
+        citations=tuple(_citation(knowledge_base, n, hit, _span(citing, n)) for n, hit in enumerate(cited, start=1)),
         added=tuple(
-            _citation(knowledge_base, i, sources[n - 1], _span(found, n)) for i, n in enumerate(added, start=1)
+            _citation(knowledge_base, i, sources[n - 1], _span(without, n)) for i, n in enumerate(added, start=1)
         ),
         unsupported=tuple(text[s.start : s.end] for s in (each.statement for each in found if not each.is_supported)),
         claims=len(found),
@@ -80,9 +80,9 @@ def _place(hit: Hit) -> str:
 
 
 def _span(found: Sequence[Judged], number: int) -> tuple[int, int] | None:
-    """From the first to the last sentence of passage `number` that supports one of the text, or comes nearest to it."""
-    places = [(each.is_supported, place) for each in found for place in each.places if place.number == number]
-    chosen = [place for is_supported, place in places if is_supported] or [place for _, place in places]
+    """From the first to the last sentence of passage `number` that supports one of these, or comes nearest to it."""
+    places = [place for each in found for place in each.places if place.number == number]
+    chosen = [place for place in places if place.supports] or places
     return (min(p.start for p in chosen), max(p.end for p in chosen)) if chosen else None
 
 

@@ -19,11 +19,12 @@ from rag_lifelong.types import Vector
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Characters [start, end) of the text of passage `number`, counted from 1."""
+    """Characters [start, end) of the text of passage `number`, from 1. supports: it does, alone or with the others."""
 
     number: int
     start: int
     end: int
+    supports: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,16 @@ def _judged(
         return Judged(statement, False, (), float("-inf"))
     if not numbers:
         best = [max(best, key=lambda each: log_odds(each[2], ask=None))]
-    top = max(odds(found, window.said.text) for _, window, found in best)
+    alone = [odds(found, window.said.text) for _, window, found in best]
+    top = max(alone)
     if top < 0 and len(best) > 1:  # none alone: together?
         together = Text("\n".join(window.said.text for _, window, _ in best))
         cited = [sources[number - 1] for number, _, _ in best]
-        top = max(top, odds(signals(said, together, cited, weights), together.text))
-    places = tuple(Place(number, window.start, window.end) for number, window, _ in best)
+        sentences = [sentence for _, window, _ in best for sentence in window.sentences]
+        jointly = odds(signals(said, together, sentences, cited, weights), together.text)
+        if jointly > top:
+            top, alone = jointly, [jointly] * len(best)
+    places = tuple(
+        Place(number, window.start, window.end, own >= 0) for (number, window, _), own in zip(best, alone, strict=True)
+    )
     return Judged(statement, top >= 0, places, top)

@@ -15,7 +15,7 @@ from rag_lifelong.terms import STOPWORDS, family, terms
 
 _REACH = 2  # content words after a negation that it denies
 _TOKEN = re.compile(r"[\w’']+|[.,;:!?()—–]")
-_NEGATIONS = frozenset(
+NEGATIONS = frozenset(
     (
         "not never no none neither nor without cannot nobody nothing nowhere hardly barely failed fails fail unable "
         "refused nicht kein keine keinen keiner keinem nie ohne nunca sin ni ningún ninguna ne pas jamais sans aucun "
@@ -73,7 +73,7 @@ def contradictions(first: Polarity, second: Polarity) -> int:
 
 
 def _is_negation(token: str, following: str) -> bool:
-    if token in _NEGATIONS:
+    if token in NEGATIONS:
         return following not in _NOT_SO and not (token == "no" and following == ".")
     return token.endswith("n't")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from rag_lifelong.grounding.polarity import Polarity, polarity
+from rag_lifelong.grounding.polarity import NEGATIONS, Polarity, polarity
 from rag_lifelong.grounding.values import Mention, mentions, values
 from rag_lifelong.sentences import Sentence, is_prose, split_sentences
 from rag_lifelong.terms import STOPWORDS, family, fold, terms
@@ -33,9 +33,19 @@ class Text:
     text: str
 
     @cached_property
+    def bare(self) -> str:
+        """The text with spaces where its numbers and dates stand."""
+        bare = list(self.text)
+        for mention in self.mentions:
+            if not mention.is_weak:
+                bare[mention.start : mention.end] = " " * (mention.end - mention.start)
+        return "".join(bare)
+
+    @cached_property
     def words(self) -> dict[str, str]:
-        """Family → term, function words aside."""
-        return {family(term): term for term in reversed(terms(self.text)) if term not in STOPWORDS}
+        """Family → term, without function words, negations, numbers and dates."""
+        left = reversed(terms(self.bare))
+        return {family(term): term for term in left if term not in STOPWORDS and term not in NEGATIONS}
 
     @cached_property
     def mentions(self) -> list[Mention]:
@@ -89,7 +99,15 @@ class Window:
     start: int
     end: int
     said: Text
-    sentences: int
+    sentences: tuple[Text, ...]
+
+    def words(self) -> set[str]:
+        """The families of its terms."""
+        return set().union(*(sentence.words for sentence in self.sentences))
+
+    def values(self) -> set[str]:
+        """All that its numbers and dates say."""
+        return set().union(*(sentence.values for sentence in self.sentences))
 
 
 class Source:
@@ -111,9 +129,9 @@ class Source:
         return tuple(self._windows(pieces))
 
     def _windows(self, pieces: list[Sentence]) -> Iterator[Window]:
-        singles = [Text(piece.text) for piece in pieces]
+        texts = [Text(piece.text) for piece in pieces]
         for first, piece in enumerate(pieces):
-            yield Window(piece.start, piece.end, singles[first], 1)
+            yield Window(piece.start, piece.end, texts[first], (texts[first],))
             for last in range(first + 1, min(first + WINDOW, len(pieces))):
                 end = pieces[last].end
-                yield Window(piece.start, end, Text(self.text[piece.start : end]), last - first + 1)
+                yield Window(piece.start, end, Text(self.text[piece.start : end]), tuple(texts[first : last + 1]))

@@ -36,7 +36,8 @@ _COMMON = frozenset(
         "thing things part parts kind kinds number total overall new main"
     )
 )
-_LONGER = 0.04  # of the score of a window, for each sentence more
+_LONGER = 0.1  # of the score of a window, for each sentence more
+_WITH_VALUES = 0.15  # for all of the statement's numbers and dates
 _MOST = 3  # missing names or values that count
 
 
@@ -44,13 +45,15 @@ _MOST = 3  # missing names or values that count
 class Signals:
     """What tells whether a window of a passage supports a statement.
 
-    words, passage_words: the share of the statement's words, by rarity, in the window and in the passage. rarest: how
+    words, sentence_words, passage_words: the share of the statement's words, by rarity, in the window, in one sentence
+    of it and in the passage. rarest: how
     rare the rarest word is that the window lacks, in [0, 1]. names, passage_names, values, passage_values: how many of
     the statement's names, and numbers or dates, are missing there, 3 at most. denials: words that one of them denies
     and the other says, 3 at most. cosine: of statement and window, None where it was not asked or does not tell.
     """
 
     words: float
+    sentence_words: float
     passage_words: float
     rarest: float
     names: int
@@ -67,6 +70,7 @@ class Model:
 
     constant: float
     words: float
+    sentence_words: float
     passage_words: float
     rarest: float
     names: float
@@ -85,12 +89,12 @@ class Model:
 
 
 WORDS_ALONE = Model(
-    constant=-1.45, words=2.26, passage_words=1.41, rarest=-1.25, names=-1.88, passage_names=-1.33, values=-2.30,
-    passage_values=-1.76, denials=-2.88,
+    constant=-1.45, words=2.26, sentence_words=0.0, passage_words=1.41, rarest=-1.25, names=-1.88, passage_names=-1.33,
+    values=-2.30, passage_values=-1.76, denials=-2.88,
 )  # fmt: skip
 WITH_COSINE = Model(
-    constant=-2.50, words=0.63, passage_words=0.07, rarest=-1.51, names=-1.72, passage_names=-1.45, values=-2.35,
-    passage_values=-1.92, denials=-2.97, cosine=4.23,
+    constant=-2.50, words=0.63, sentence_words=0.0, passage_words=0.07, rarest=-1.51, names=-1.72, passage_names=-1.45,
+    values=-2.35, passage_values=-1.92, denials=-2.97, cosine=4.23,
 )  # fmt: skip
 OPEN = (-4.0, 4.0)  # log odds by words between which the cosine is asked
 
@@ -128,20 +132,22 @@ def best_window(statement: Text, source: Source, weights: Weights) -> tuple[Wind
     best: tuple[float, Window] | None = None
     wanted = _required(statement)
     for window in source.windows:
-        found = window.said.words.keys() | source.place.words.keys()
-        score = weights.share(statement.words, found) - _LONGER * (window.sentences - 1)
+        found = window.words().union(source.place.words)
+        score = weights.share(statement.words, found) - _LONGER * (len(window.sentences) - 1)
         if wanted:
-            said = window.said.values | source.place.values
-            score += 0.3 * sum(holds(mention, said) for mention in wanted) / len(wanted)
+            said = source.place.values.union(window.values())
+            score += _WITH_VALUES * sum(holds(mention, said) for mention in wanted) / len(wanted)
         if best is None or score > best[0]:
             best = score, window
     if best is None:
         return None
-    return best[1], signals(statement, best[1].said, [source], weights)
+    return best[1], signals(statement, best[1].said, best[1].sentences, [source], weights)
 
 
-def signals(statement: Text, window: Text, sources: Sequence[Source], weights: Weights) -> Signals:
-    """Of a statement and a text from one passage, or put together from several."""
+def signals(
+    statement: Text, window: Text, sentences: Sequence[Text], sources: Sequence[Source], weights: Weights
+) -> Signals:
+    """Of a statement and a text from one passage, or put together from several; and the sentences it is made of."""
     none: frozenset[str] = frozenset()
     place = none.union(*(source.place.words for source in sources))
     whole = place.union(*(source.whole.words for source in sources))
@@ -150,10 +156,11 @@ def signals(statement: Text, window: Text, sources: Sequence[Source], weights: W
     place_values = none.union(*(source.place.values for source in sources))
     whole_values = place_values.union(*(source.whole.values for source in sources))
     initials = window.initials.union(*(source.place.initials for source in sources))
-    named = list(names(statement.text))
+    named = list(names(statement.bare))
     wanted = _required(statement)
     return Signals(
         words=weights.share(statement.words, here),
+        sentence_words=max(weights.share(statement.words, place.union(each.words)) for each in sentences),
         passage_words=weights.share(statement.words, whole),
         rarest=max(missing, default=0.0) / weights.most,
         names=_missing_names(named, here | initials),

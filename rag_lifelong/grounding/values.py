@@ -51,6 +51,7 @@ _DATES = tuple(
         rf"{_DAY}{_OF}{_MONTH}",
     )
 )
+_DIGIT = re.compile(r"\d")
 _TIME = re.compile(
     r"(?<![\w:.])(\d{1,2})(?::(\d{2}))?(?::\d{2})?\s?([ap])\.?m\b\.?|(?<![\w:.])(\d{1,2}):(\d{2})\b", re.I
 )
@@ -142,6 +143,8 @@ def holds(mention: Mention, said: frozenset[str]) -> bool:
 
 
 def _dates(text: str) -> Iterator[Mention]:
+    if not _DIGIT.search(text):
+        return
     taken = [False] * len(text)
     for pattern in _DATES:
         for found in pattern.finditer(text):
