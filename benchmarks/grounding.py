@@ -144,7 +144,7 @@ def scored(case: Case, statistics: Counted, embed: Embedding) -> Scored:
         without_meaning=min((each.log_odds for each in without), default=0.0),
         overlap=sum(word in whole for word in said.words) / max(1, len(said.words)),
         cosine=max(
-            float(embed(case.statement) @ embed(each.said.text)) for each in source.windows if each.sentences == 1
+            float(embed(case.statement) @ embed(each.said.text)) for each in source.windows if len(each.sentences) == 1
         ),
     )
 

@@ -8,18 +8,19 @@ where they support none, what they say is quoted below. The verdict says what th
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong import status
 from rag_lifelong.checking import Checked, check
-from rag_lifelong.generate import LanguageModel
+from rag_lifelong.errors import AnswerCut, ModelUnusable
+from rag_lifelong.generate import LanguageModel, Message
 from rag_lifelong.grounding import says_nothing_is_said
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.markers import Markers
-from rag_lifelong.prompt import build_messages
+from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import document_of
 from rag_lifelong.types import Answer, Citation, Hit, Standing, Verdict
@@ -58,17 +59,18 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
     if model is None:
         yield quotation.text
         return _answer(knowledge_base, asked, quotation.text, _quoted(knowledge_base, quotation, evidence), model)
-    messages = build_messages(asked.question, asked.hits, model=model, answer_tokens=ANSWER_TOKENS)
+    room = room_for_answer(model, ANSWER_TOKENS)
+    messages = build_messages(asked.question, asked.hits, model=model, answer_tokens=room)
     shown = sum(message.content.count("<passage number=") for message in messages)  # a fence holds no other
     markers = Markers(shown)
     pieces: list[str] = []
-    for piece in _renumbered(model.stream(messages, max_tokens=ANSWER_TOKENS), markers):
-        pieces.append(piece)
-        yield piece
+    cut = yield from _written(model, messages, markers, pieces, max_tokens=room)
     text = "".join(pieces).strip()
     if refuses(text):
-        return _answer(knowledge_base, asked, text or REFUSAL, (), model, is_refused=True)
-    checked = check(knowledge_base, text, asked.hits[:shown], markers.numbers)
+        found = _answer(knowledge_base, asked, text or REFUSAL, (), model, is_refused=True)
+        return replace(found, cut=cut)
+    whole = text if cut is None else text[: text.rfind(" ") + 1]  # half a word says nothing
+    checked = check(knowledge_base, whole, asked.hits[:shown], markers.numbers)
     cited = checked.citations
     if checked.is_groundless:
         said = f"\n\n{GROUNDLESS}\n{_moved(quotation.text, len(cited))}"
@@ -78,7 +80,8 @@ def answer(knowledge_base: KnowledgeBase, asked: Asked, *, model: LanguageModel 
         cited += checked.added
     if said:
         yield said
-    return _answer(knowledge_base, asked, text + said, cited, model, checked=checked, dropped_markers=markers.dropped)
+    found = _answer(knowledge_base, asked, text + said, cited, model, checked=checked, dropped_markers=markers.dropped)
+    return replace(found, cut=cut)
 
 
 def refuses(text: str) -> bool:
@@ -86,14 +89,34 @@ def refuses(text: str) -> bool:
     return not text or text.startswith(REFUSAL.rstrip(".")) or says_nothing_is_said(text)
 
 
-def _renumbered(pieces: Iterator[str], markers: Markers) -> Iterator[str]:
-    for piece in pieces:
-        kept = markers.feed(piece)
-        if kept:
-            yield kept
+def _written(
+    model: LanguageModel, messages: Sequence[Message], markers: Markers, pieces: list[str], *, max_tokens: int
+) -> Generator[str, None, str | None]:
+    """Yields the model's text as it comes, its markers put right, and keeps it in `pieces`.
+
+    Gives why it ends early, None if it is whole.
+    """
+    stream = model.stream(messages, max_tokens=max_tokens)
+    cut: str | None = None
+    while True:
+        try:
+            piece = markers.feed(next(stream))
+        except StopIteration as end:
+            cut = end.value
+            break
+        except AnswerCut as broken:  # what there is stands
+            cut = str(broken)
+            break
+        if piece:
+            pieces.append(piece)
+            yield piece
     rest = markers.end()
     if rest:
+        pieces.append(rest)
         yield rest
+    if cut is not None and not pieces:
+        raise ModelUnusable(f"{model.name} wrote no answer within {cut}; ask again, or take another")
+    return cut
 
 
 def _moved(quoted: str, by: int) -> str:

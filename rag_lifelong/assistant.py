@@ -18,7 +18,7 @@ from rag_lifelong import conflicts, retraction, status, sync, verify
 from rag_lifelong import rules as rule_file
 from rag_lifelong.answering import Asked, answer, name_of
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
-from rag_lifelong.config import Config, knowledge_base_path, load_config, rules_of
+from rag_lifelong.config import Config, knowledge_base_path, load_config, model_settings, rules_of
 from rag_lifelong.conflicts import Conflict
 from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.errors import BadSetting, NoSuchPath, TargetUnusable
@@ -67,7 +67,7 @@ def open_assistant(
     """Opens an assistant over the knowledge base in the folder `kb`, making it where needed.
 
     kb: a folder; None for LIFELONG_KB, else the user's data folder.
-    llm: None for the setting `model` (quoting unless set), a SPEC such as "transformers:PATH", or a LlamaIndex LLM.
+    llm: None for the setting `model` (quoting unless set), a SPEC such as "ollama:NAME", or a LlamaIndex LLM.
     embedder: a SPEC or an Embedder; None for the setting `embedder`, and without it the one that the knowledge base was
     built with. Another than that takes over: its vectors are made in the background, and until all are there, both
     answer.
@@ -86,7 +86,7 @@ def open_assistant(
         chosen = open_embedder(spec, cache_dir=path / "cache") if spec else None
     else:
         chosen = embedder
-    model = open_model(config.model if llm is None else llm)
+    model = open_model(config.model if llm is None else llm, settings=model_settings(config))
     base = KnowledgeBase(
         path,
         embedder=chosen,
@@ -582,7 +582,7 @@ class Assistant:
 
     def use_model(self, spec: object | None) -> None:
         """Answers with another language model from now on. Raises ModelUnusable, BadSetting."""
-        self._model = open_model(spec)
+        self._model = open_model(spec, settings=model_settings(self.config))
 
     # -- inside
 

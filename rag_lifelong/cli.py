@@ -71,6 +71,8 @@ def _run(words: list[str]) -> int:
         return _completion(options)
     if options.command == "config":
         return _config(options)
+    if options.command == "models":
+        return _models(options)
     if options.command == "service":
         return _service(options)
     if options.command == "restore":
@@ -193,6 +195,14 @@ def _service(options: Namespace) -> int:
     return _told(serve(options), options)
 
 
+def _models(options: Namespace) -> int:
+    from rag_lifelong.terminal.logs import log_to
+    from rag_lifelong.terminal.models import models
+
+    log_to(sys.stderr, is_verbose=bool(options.verbose))
+    return _told(models(options), options)
+
+
 def _told(outcome: Outcome, options: Namespace) -> int:
     from rag_lifelong.terminal import as_json
 
@@ -218,9 +228,10 @@ def _config(options: Namespace) -> int:
         sys.stdout.write(as_json.written([as_json.setting(setting) for setting in found]))
         return DONE
     width = max(len(str(setting.value)) for setting in found)
+    names = max(len(setting.name) for setting in found)
     for setting in found:
         value = safe_line(str(setting.value)) or '""'
-        sys.stdout.write(f"{setting.name:<12}  {value:<{width}}  {short_path(setting.origin)}\n")
+        sys.stdout.write(f"{setting.name:<{names}}  {value:<{width}}  {short_path(setting.origin)}\n")
     here, everywhere = short_path(str(path / FILE_NAME)), short_path(str(user_file()))
     sys.stdout.write(f"To change one: {here}, or for all knowledge bases {everywhere}\n")
     return DONE

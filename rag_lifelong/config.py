@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import BadSetting
 
 if TYPE_CHECKING:
+    from rag_lifelong.generate.language_model import ModelSettings
     from rag_lifelong.staleness import Rule
 
 FILE_NAME = "lifelong.toml"
@@ -39,6 +40,11 @@ class Config:
     settle_ms: int
     editor_uri: str
     color: str
+    model_device: str
+    model_dtype: str
+    model_threads: int
+    model_context_tokens: int
+    model_wait_s: int
     rules: tuple[Rule, ...] = ()
 
 
@@ -52,6 +58,11 @@ DEFAULTS = Config(
     settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
+    model_device="auto",
+    model_dtype="auto",
+    model_threads=0,
+    model_context_tokens=0,
+    model_wait_s=300,
 )
 
 PURPOSES = {
@@ -65,10 +76,28 @@ PURPOSES = {
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
+    "model_device": "where a `transformers:` model runs: `auto` (a GPU where there is one), `cpu`, `cuda` or `mps`",
+    "model_dtype": "`auto` (as it is stored), `float32`, `bfloat16`, `float16`, or `int8`: its linear layers in eight "
+    "bits, on a CPU",
+    "model_threads": "CPU threads of a `transformers:` model; 0 for as many as there are cores",
+    "model_context_tokens": "tokens a language model reads and writes at most; 0 for what it or its server says",
+    "model_wait_s": "seconds a server of language models may take to begin its answer",
 }
 
-_RANGES = {"k": (1, 200), "chunk_tokens": (40, 2_000), "max_file_mb": (1, 10_000), "settle_ms": (0, 60_000)}
-_CHOICES = {"color": ("auto", "always", "never")}
+_RANGES = {
+    "k": (1, 200),
+    "chunk_tokens": (40, 2_000),
+    "max_file_mb": (1, 10_000),
+    "settle_ms": (0, 60_000),
+    "model_threads": (0, 1_024),
+    "model_context_tokens": (0, 10_000_000),
+    "model_wait_s": (1, 86_400),
+}
+_CHOICES = {
+    "color": ("auto", "always", "never"),
+    "model_device": ("auto", "cpu", "cuda", "mps"),
+    "model_dtype": ("auto", "float32", "bfloat16", "float16", "int8"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +145,19 @@ def rules_of(knowledge_base: Path) -> tuple[tuple[Rule, str], ...]:
 
     found = [_read(path) for path in (user_file(), knowledge_base / FILE_NAME)]
     return tuple((rule, str(path)) for path, values in found for rule in rules.parse(values.get("rules", []), path))
+
+
+def model_settings(config: Config) -> ModelSettings:
+    """How language models are loaded and waited for."""
+    from rag_lifelong.generate.language_model import ModelSettings
+
+    return ModelSettings(
+        device=config.model_device,
+        dtype=config.model_dtype,
+        threads=config.model_threads,
+        context_tokens=config.model_context_tokens,
+        wait_s=config.model_wait_s,
+    )
 
 
 def settings_of(knowledge_base: Path) -> tuple[Setting, ...]:

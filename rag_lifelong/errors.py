@@ -9,6 +9,8 @@
     ├── EmbedderUnusable         its weights are missing, or not the ones named
     ├── RerankerUnusable         the cross-encoder is missing, or not one
     ├── ModelUnusable            the language model cannot be loaded or reached
+    │   └── AnswerCut            it broke off in the middle of its answer
+    ├── KeyringUnusable          this system keeps no keys, or its keyring is locked
     ├── BackupUnusable           damaged, newer than this program, or not a backup
     ├── TargetUnusable           a place to write to is taken already, or cannot be written to
     ├── StorageFull              no room left on the disk
@@ -63,6 +65,14 @@ class RerankerUnusable(LifelongError):
 
 class ModelUnusable(LifelongError):
     """The language model cannot be loaded or reached."""
+
+
+class AnswerCut(ModelUnusable):
+    """The language model broke off in the middle of its answer; what came before it stands."""
+
+
+class KeyringUnusable(LifelongError):
+    """This system has no keyring, or it is locked."""
 
 
 class BackupUnusable(LifelongError):

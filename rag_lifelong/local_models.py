@@ -5,8 +5,10 @@ Rule: nothing is downloaded, so nothing hangs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -23,6 +25,41 @@ def model_folder(spec: str, *, family: str) -> Path | None:
         except (OSError, ValueError):  # not there; not even a name
             continue
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A language model in the Hugging Face cache, under its hub name."""
+
+    name: str
+    size_bytes: int
+
+
+def cached_language_models() -> tuple[Cached, ...]:
+    """The models in the Hugging Face cache that write text, by name."""
+    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
+
+    try:
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
+    except CacheNotFound:
+        return ()
+    found = [
+        Cached(repository.repo_id, repository.size_on_disk)
+        for repository in repositories
+        if repository.repo_type == "model" and any(_writes(r.snapshot_path) for r in repository.revisions)
+    ]
+    return tuple(sorted(found, key=lambda model: model.name))
+
+
+def _writes(folder: Path) -> bool:
+    """Whether a model's own settings say that it is a causal language model, and its weights are there."""
+    try:
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kinds = said.get("architectures") or []
+    except (OSError, ValueError, AttributeError):
+        return False
+    is_causal = any(str(kind).endswith(("ForCausalLM", "LMHeadModel")) for kind in kinds)
+    return is_causal and any(folder.glob("*.safetensors"))
 
 
 @contextmanager

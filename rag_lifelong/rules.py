@@ -14,14 +14,13 @@ Rule: the file is the user's: comments and order stay, and it is replaced whole 
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from rag_lifelong import settings_file
 from rag_lifelong.errors import BadSetting
 from rag_lifelong.staleness import AGES, PAST, Rule
 from rag_lifelong.when import span
@@ -45,7 +44,7 @@ def write(path: Path, rule: Rule, *, unset: Collection[str] = ()) -> None:
     """
     import tomlkit
 
-    document = _document(path)
+    document = settings_file.document(path)
     entries = document.setdefault("rules", tomlkit.aot())
     entry = next((entry for entry in entries if entry.get("match") == rule.match), None)
     missing = [name for name in unset if entry is None or name not in entry]
@@ -65,7 +64,7 @@ def write(path: Path, rule: Rule, *, unset: Collection[str] = ()) -> None:
     if entry.keys() == {"match"}:
         drop(path, rule.match)
     else:
-        _replace(path, tomlkit.dumps(document))
+        settings_file.replace(path, tomlkit.dumps(document))
 
 
 def check_effect(rule: Rule, *, unset: Collection[str], own: Sequence[Rule], others: Sequence[Rule]) -> None:
@@ -96,7 +95,7 @@ def drop(path: Path, match: str) -> bool:
     """The entry of a `match` goes; False if there was none. Raises BadSetting."""
     import tomlkit
 
-    document = _document(path)
+    document = settings_file.document(path)
     entries = document.get("rules", [])
     going = [i for i, entry in enumerate(entries) if entry.get("match") == match]
     if not going:
@@ -105,7 +104,7 @@ def drop(path: Path, match: str) -> bool:
         del entries[i]
     if not entries:
         del document["rules"]
-    _replace(path, f"{tomlkit.dumps(document).rstrip()}\n")
+    settings_file.replace(path, f"{tomlkit.dumps(document).rstrip()}\n")
     return True
 
 
@@ -168,32 +167,3 @@ def _length(name: str, value: object, where: str) -> timedelta:
     if not found:
         raise BadSetting(f"{where}: {name} must be longer than nothing")
     return found
-
-
-def _document(path: Path):  # type: ignore[no-untyped-def]  # tomlkit's document, which is a mapping
-    import tomlkit
-
-    try:
-        return tomlkit.parse(path.read_text(encoding="utf-8") if path.exists() else "")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"cannot read {path}: {error}") from error
-    except tomlkit.exceptions.ParseError as error:
-        raise BadSetting(f"{path} is not valid TOML: {error}") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, also through a crash. Where a link leads stays so, and who may read it."""
-    path = Path(os.path.realpath(path))
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
-    except OSError as error:
-        raise BadSetting(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)

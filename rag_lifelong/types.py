@@ -238,6 +238,7 @@ class Answer:
 
     refused: the sources do not hold the answer; `text` says so and `nearest` shows what is close.
     as_of: the version asked about, None for the present. adapter: its name, None for the base.
+    cut: why the text ends early, None if it is whole.
     unsupported: the sentences of a model that the passages they cite do not support, as they stand in `text`.
     """
 
@@ -251,6 +252,7 @@ class Answer:
     as_of: int | None
     model: str
     adapter: str | None
+    cut: str | None = None
     unsupported: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
@@ -266,6 +268,7 @@ class Answer:
             "as_of": self.as_of,
             "model": self.model,
             "adapter": self.adapter,
+            "cut": self.cut,
         }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag_lifelong import __version__
 from rag_lifelong.config import is_knowledge_base, knowledge_base_path
+from rag_lifelong.generate.keys import hidden
 
 FILE_NAME = "crash.log"
 
@@ -21,7 +22,7 @@ def write_log(error: BaseException, words: Sequence[str], *, now: datetime) -> P
     words: the command line.
     """
     text = f"lifelong {__version__} · {now:%Y-%m-%d %H:%M:%S %Z} · {list(words)}\n"
-    text += "".join(traceback.format_exception(error))
+    text = hidden(text + "".join(traceback.format_exception(error)))  # no key gets into a report
     folder = knowledge_base_path(words[words.index("--kb") + 1] if "--kb" in words[:-1] else None)
     if is_knowledge_base(folder):
         try:

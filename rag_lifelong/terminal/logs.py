@@ -8,15 +8,16 @@ from __future__ import annotations
 import logging
 from typing import TextIO
 
+from rag_lifelong.generate.keys import hidden
 from rag_lifelong.terminal.style import safe
 
 
 class SafeFormatter(logging.Formatter):
-    """Messages that cannot drive a terminal."""
+    """Messages that cannot drive a terminal, and hold no key."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One entry, perhaps with a traceback."""
-        return safe(super().format(record))
+        return safe(hidden(super().format(record)))
 
 
 def log_to(stream: TextIO, *, is_verbose: bool) -> None:

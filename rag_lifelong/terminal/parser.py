@@ -52,6 +52,7 @@ GROUPS = (
             ("backup", "the whole knowledge base as one file, also while it is written to"),
             ("restore", "a knowledge base from such a file"),
             ("export", "texts, versions and history as plain files, for other programs"),
+            ("models", "which language model answers, what else there is, and how to get one"),
             ("config", "every setting, its value, and where that comes from"),
             ("service", "keep `lifelong watch` running after login and reboot"),
             ("completion", "completion for bash, zsh or fish"),
@@ -125,6 +126,13 @@ EXAMPLES = {
         "lifelong restore notes.lifelong --force",
     ),
     "export": ("lifelong export ~/export",),
+    "models": (
+        "lifelong models",
+        "lifelong models default ollama:qwen3:4b",
+        "lifelong models default transformers:~/models/qwen",
+        "lifelong models key api.openai.com",
+        "lifelong models default openai:NAME@http://127.0.0.1:8000/v1",
+    ),
     "config": ("lifelong config", "lifelong config --json"),
     "service": (
         "lifelong service install",
@@ -142,7 +150,7 @@ EXAMPLES = {
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("remember chats models distill adapters replay".split())
+LATER = frozenset("remember chats distill adapters replay".split())
 """Commands that are to come; typing one says so."""
 
 _QUESTIONS = ("ask", "search", "chat")
@@ -155,7 +163,12 @@ COMMON: tuple[tuple[tuple[str, ...], str | None, str, tuple[str, ...]], ...] = (
         (),
     ),
     (("--json",), None, "print JSON, for scripts", ()),
-    (("-m", "--model"), "SPEC", "who words the answer: quote, or transformers:PATH_OR_NAME", ()),
+    (
+        ("-m", "--model"),
+        "SPEC",
+        "who words the answer: quote, transformers:PATH_OR_NAME, ollama:NAME, openai:NAME@BASE_URL",
+        (),
+    ),
     (
         ("--as-of",),
         "WHEN",
@@ -364,6 +377,15 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         help="also where a knowledge base is; it is kept beside the new one, under another name",
     )
     made["export"].add_argument("folder", metavar="DIR", help="a new folder, or an empty one")
+    made["models"].add_argument(
+        "action",
+        nargs="?",
+        choices=("default", "key"),
+        help="default: SPEC words the answers from now on, once it has answered; key: keep the key of a server in the "
+        "system's keyring, asked for without echo or read from a pipe",
+    )
+    made["models"].add_argument("words", nargs="*", metavar="SPEC_OR_HOST", help="of default: SPEC; of key: HOST")
+    made["models"].add_argument("--delete", action="store_true", help="take that key out of the keyring")
     made["service"].add_argument(
         "action",
         choices=("install", "status", "logs", "uninstall"),

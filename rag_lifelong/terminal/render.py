@@ -13,10 +13,7 @@ from rag_lifelong.terminal.style import Style, safe_line, short_path
 from rag_lifelong.terms import query_terms, terms
 from rag_lifelong.types import Answer, Citation, Hit, Standing
 
-NO_MODEL_NOTE = (
-    "Quoting from your files, no language model is set. To add one: -m transformers:PATH, "
-    'or model = "…" in lifelong.toml'
-)
+NO_MODEL_NOTE = "Quoting from your files, no language model is set. To add one: lifelong models"
 QUOTE_CHARS = 160
 HIT_CHARS = 300
 NEAR_CHARS = 100
@@ -76,7 +73,7 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
     Of a question refused only what may be the reason: an earlier version, or what cannot be found yet.
     """
     lag = found.verdict.lag
-    parts = []
+    parts = [] if found.cut is None else [f"cut off: {safe_line(found.cut)}"]
     if found.verdict.newest_evidence is not None:
         parts.append(f"newest evidence {found.verdict.newest_evidence.isoformat()}")
     if found.as_of is not None:

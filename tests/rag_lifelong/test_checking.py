@@ -152,6 +152,7 @@ def test_json_has_it_all_and_is_what_the_command_prints(
     assert json.loads(capsys.readouterr().out) == found
     assert list(found) == [
         "question", "text", "refused", "citations", "unsupported", "verdict", "version", "as_of", "model", "adapter",
+        "cut",
     ]  # fmt: skip
     assert set(found["verdict"]) == {  # type: ignore[call-overload]
         "newest_evidence", "stale", "superseded", "stale_seen", "superseded_seen", "lag_files", "lag_passages",

@@ -231,7 +231,7 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert list(found) == [
-        "question", "text", "refused", "citations", "verdict", "version", "as_of", "model", "adapter",
+        "question", "text", "refused", "citations", "verdict", "version", "as_of", "model", "adapter", "cut",
     ]  # fmt: skip
     assert list(found["citations"][0]) == [
         "number", "path", "label", "line", "page", "start", "end", "quote", "version", "document_date",

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from serving import read_whole
+from tiny_model import save_tiny_model
 
 from rag_lifelong import open_assistant
-from rag_lifelong.errors import BadSetting, ModelUnusable
-from rag_lifelong.generate import LlamaIndexModel, Message, TransformersModel, open_model
+from rag_lifelong.errors import AnswerCut, BadSetting, ModelUnusable
+from rag_lifelong.generate import (
+    DEFAULT_MODEL_SETTINGS,
+    LlamaIndexModel,
+    Message,
+    ModelSettings,
+    TransformersModel,
+    open_model,
+    prompt_tokens,
+)  # fmt: skip
 from rag_lifelong.prompt import build_messages
 
 
@@ -73,13 +85,17 @@ def test_a_model_answers_from_fenced_passages_with_citations(tmp_path: Path, not
 
 def test_passages_fill_the_context_and_no_more(tmp_path: Path, notes: Path) -> None:
     model = Scripted("")
-    model.context_tokens = 0
     with open_assistant(tmp_path / "kb", llm=None, embedder="hash") as assistant:
         assistant.add(notes)
         hits = assistant.search("retries")
+    fixed = prompt_tokens(model, build_messages("q", (), model=model, answer_tokens=10))
+    model.context_tokens = fixed + 10
     assert "<passage" not in build_messages("q", hits, model=model, answer_tokens=10)[-1].content
     model.context_tokens = 10_000
     assert "<passage" in build_messages("q", hits, model=model, answer_tokens=10)[-1].content
+    model.context_tokens = fixed + 9
+    with pytest.raises(ModelUnusable, match="too few for its instructions and this question"):
+        build_messages("q", hits, model=model, answer_tokens=10)
 
 
 class Foreign:
@@ -136,56 +152,53 @@ def test_a_foreign_model_is_closed_when_its_reader_stops_or_has_enough() -> None
     assert next(pieces) == "One "
     pieces.close()  # type: ignore[attr-defined]
     assert left.is_closed
-    endless = Foreign(*[("word", "")] * 1_000)
-    assert len("".join(LlamaIndexModel(endless).stream(ASKED, max_tokens=10))) == 40  # four characters a token
-    assert endless.is_closed
+    long = Foreign(*[("word", "")] * 1_000)
+    written = "word" * 10  # four characters a token
+    assert read_whole(LlamaIndexModel(long).stream(ASKED, max_tokens=10)) == (written, "the limit of 10 tokens")
+    assert long.is_closed
 
 
 @pytest.mark.model
 def test_what_a_foreign_model_raises_is_said_in_one_line() -> None:
     model = LlamaIndexModel(Foreign(("One", "One"), error=KeyError("quota")))
-    with pytest.raises(ModelUnusable, match="llama_index:foreign failed while writing: 'quota'"):
+    with pytest.raises(AnswerCut, match="llama_index:foreign failed while writing: 'quota'"):
         list(model.stream(ASKED, max_tokens=100))
+    with pytest.raises(ModelUnusable, match="'quota'") as raised:
+        list(LlamaIndexModel(Foreign(error=KeyError("quota"))).stream(ASKED, max_tokens=100))
+    assert not isinstance(raised.value, AnswerCut)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A causal model of a few thousand weights, with a real tokenizer and chat template."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    words = ["<unk>", "<s>", "</s>", *"question passage answer the a of retries three attempts : . [ ] 1".split()]
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
-    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }} {% endfor %}answer :"
-    tokenizer.save_pretrained(folder)
-    config = LlamaConfig(
-        vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=256, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("tiny"))
 
 
-def digest(model: TransformersModel) -> str:
-    state = model._model.state_dict()
-    return hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()
+def endless(spec: str, settings: ModelSettings = DEFAULT_MODEL_SETTINGS) -> TransformersModel:
+    """It writes until it is stopped."""
+    model = open_model(spec, settings=settings)
+    assert isinstance(model, TransformersModel)
+    model._model.generation_config.eos_token_id = None
+    return model
 
 
 @pytest.mark.model
 def test_a_transformers_model_streams_stops_and_stays_frozen(tiny: Path) -> None:
+    import torch
+
     model = open_model(f"transformers:{tiny}")
     assert isinstance(model, TransformersModel)
-    before = digest(model)
+    before = model.digest()
     assert model.context_tokens == 256
     assert model.count_tokens("three attempts") == 2
     pieces = model.stream([Message("user", "the question")], max_tokens=64)
     next(pieces, None)
     pieces.close()  # type: ignore[attr-defined]  # stops the generation thread, and joins it
     "".join(model.stream([Message("user", "the question")], max_tokens=8))
-    assert digest(model) == before
+    assert model.digest() == before
+    assert open_model(f"transformers:{tiny}").digest() == before  # type: ignore[union-attr]  # of another load
+    with torch.no_grad():
+        model._model.lm_head.weight[0, 0] += 1e-3
+    assert model.digest() != before, "one weight of thousands"
     assert not any(parameter.requires_grad for parameter in model._model.parameters())
 
 
@@ -258,12 +271,128 @@ def test_greedy_pieces_are_what_the_model_generates_at_once(tiny: Path) -> None:
 
 
 @pytest.mark.model
-def test_closing_the_iterator_ends_the_generation_thread(tiny: Path) -> None:
-    model = open_model(f"transformers:{tiny}")
-    assert isinstance(model, TransformersModel)
-    model._model.generation_config.eos_token_id = None  # writes until it is stopped
-    pieces = model.stream(ASKED, max_tokens=100_000)
+def test_closing_the_iterator_ends_the_generation_thread(tmp_path: Path) -> None:
+    model = endless(f"transformers:{save_tiny_model(tmp_path, context_tokens=100_000)}")
+    pieces = model.stream(ASKED, max_tokens=90_000)
     next(pieces)
     assert any(thread.name == "generation" for thread in threading.enumerate())
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     assert not any(thread.name == "generation" for thread in threading.enumerate())
+
+
+@pytest.mark.model
+def test_an_interrupt_ends_a_long_reading_within_a_layer(tiny: Path) -> None:
+    model = endless(f"transformers:{tiny}")
+    read: list[int] = []
+
+    def slow(layer: object, given: object) -> None:  # a prompt that takes long, of which each layer has its part
+        read.append(1)
+        time.sleep(0.5)
+
+    for layer in model._model.model.layers:
+        layer.register_forward_pre_hook(slow)
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(model.stream(ASKED, max_tokens=64))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not any(thread.name == "generation" for thread in threading.enumerate())
+    assert len(read) <= 2, "the layer that was at work, and none of the next step"
+
+
+@pytest.mark.model
+def test_two_texts_at_once_do_not_stop_each_other(tiny: Path) -> None:
+    model = endless(f"transformers:{tiny}")
+    alone = "".join(model.stream(ASKED, max_tokens=100))
+    first, second = model.stream(ASKED, max_tokens=100), model.stream(ASKED, max_tokens=100)
+    text = next(second)
+    next(first)
+    first.close()
+    assert text + "".join(second) == alone
+
+
+@pytest.mark.model
+def test_prompt_and_answer_never_exceed_the_context(tiny: Path) -> None:
+    model = endless(f"transformers:{tiny}")
+    prompt = model.count_prompt(ASKED)
+    assert prompt == len("system : Be brief . user : Why ? answer :".split())
+    _, cut = read_whole(model.stream(ASKED, max_tokens=1_000))
+    assert cut == f"the limit of {256 - prompt} tokens"
+    long = [Message("user", "question " * 252)]
+    assert model.count_prompt(long) == 256  # two words before, two behind
+    with pytest.raises(ModelUnusable, match="reads 256 tokens at most, and was given 256"):
+        list(model.stream(long, max_tokens=1))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("context_tokens", [176, 200, 240, 256])
+def test_the_prompt_of_passages_fits_with_its_template(tiny: Path, context_tokens: int) -> None:
+    from rag_lifelong.types import Hit, Scores
+
+    settings = dataclasses.replace(DEFAULT_MODEL_SETTINGS, context_tokens=context_tokens)
+    model = open_model(f"transformers:{tiny}", settings=settings)
+    assert isinstance(model, TransformersModel)
+    model._tokenizer.chat_template = (  # a wordy one, as some are
+        "{% for m in messages %}{{ 'the answer of the question ' * 3 }}{{ m['role'] }} : {{ m['content'] }} {% endfor %}"
+    )
+    scores = Scores(1.0, 0.5, None)
+    hits = [
+        Hit(1, n, 1, "/a.md", "", "", 1, None, "three attempts . " * n, 0, 1, 1.0, scores, 1, date(2026, 1, 1))
+        for n in range(1, 9)
+    ]  # fmt: skip
+    fewest = model.count_prompt(build_messages("Why?", (), model=model, answer_tokens=0))
+    room = context_tokens - fewest
+    for answer_tokens in range(0, room + 1, 3):
+        messages = build_messages("Why?", hits, model=model, answer_tokens=answer_tokens)
+        assert model.count_prompt(messages) + answer_tokens <= context_tokens
+    assert "<passage" in build_messages("Why?", hits, model=model, answer_tokens=0)[-1].content
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(("dtype", "stored"), [("auto", "float32"), ("bfloat16", "bfloat16"), ("int8", "float32")])
+def test_a_model_is_loaded_as_the_settings_say(tiny: Path, dtype: str, stored: str) -> None:
+    import torch
+
+    settings = dataclasses.replace(DEFAULT_MODEL_SETTINGS, dtype=dtype, device="cpu")
+    model = open_model(f"transformers:{tiny}", settings=settings)
+    assert isinstance(model, TransformersModel)
+    assert model._model.get_input_embeddings().weight.dtype is getattr(torch, stored)
+    is_packed = not isinstance(model._model.lm_head, torch.nn.Linear)
+    assert is_packed == (dtype == "int8")
+    before = model.digest()
+    text = "".join(model.stream(ASKED, max_tokens=12))
+    assert text
+    assert text == "".join(model.stream(ASKED, max_tokens=12))
+    assert model.digest() == before
+    again = open_model(f"transformers:{tiny}", settings=settings)
+    assert isinstance(again, TransformersModel)
+    assert again.digest() == before
+
+
+@pytest.mark.model
+def test_a_device_that_is_not_here_is_told(tiny: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available() and torch.backends.mps.is_available():
+        pytest.skip("both kinds of GPU are here")
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(ModelUnusable, match=f'model_device = "{missing}", which is not here'):
+        open_model(f"transformers:{tiny}", settings=dataclasses.replace(DEFAULT_MODEL_SETTINGS, device=missing))
+
+
+@pytest.mark.model
+def test_threads_are_as_set(tiny: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        open_model(f"transformers:{tiny}", settings=dataclasses.replace(DEFAULT_MODEL_SETTINGS, threads=1))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -7,6 +7,7 @@ from datetime import date
 
 from rag_lifelong.fence import code_of
 from rag_lifelong.generate import Message
+from rag_lifelong.generate.language_model import TEMPLATE_TOKENS
 from rag_lifelong.prompt import SYSTEM, build_messages
 from rag_lifelong.types import Hit, Scores
 
@@ -35,7 +36,7 @@ def hit(text: str, *, title: str = "Retries", label: str = "Decisions") -> Hit:
 
 def sized(passage_chars: int, question: str) -> Counting:
     """A model with room for so many characters of passages beside the rest."""
-    return Counting(len(SYSTEM) + len(question) + 64 + 10 + passage_chars)
+    return Counting(len(SYSTEM) + len(f"Question: {question}") + 2 * TEMPLATE_TOKENS + 10 + passage_chars)
 
 
 def shown(model: Counting, *hits: Hit) -> str:
@@ -61,14 +62,14 @@ def test_passages_are_numbered_and_placed_and_the_question_comes_last() -> None:
 
 
 def test_the_budget_ends_with_the_last_passage_that_fits() -> None:
-    block = '<passage number="1" place="Retries · Decisions" date="2026-01-01" code=0000>\nOne.\n</passage 0000>'
+    block = '<passage number="1" place="Retries · Decisions" date="2026-01-01" code=0000>\nOne.\n</passage 0000>\n\n'
     both = hit("One."), hit("Two.")
     assert shown(sized(2 * len(block), "Why?"), *both).count("<passage") == 2
     assert shown(sized(2 * len(block) - 1, "Why?"), *both).count("<passage") == 1
 
 
 def test_the_best_passage_is_cut_rather_than_left_out() -> None:
-    frame = len('<passage number="1" place="Retries · Decisions" date="2026-01-01" code=0000>\n\n</passage 0000>')
+    frame = len('<passage number="1" place="Retries · Decisions" date="2026-01-01" code=0000>\n\n</passage 0000>\n\n')
     long = hit("0123456789" * 10)
     assert "\n01234\n</passage " in shown(sized(frame + 5, "Why?"), long)
     assert "<passage" not in shown(sized(frame, "Why?"), long)

@@ -162,7 +162,7 @@ def test_mistakes_are_one_line_and_the_conversation_goes_on(
         f"lifelong: no file or folder at {tmp_path}/no 'where; check the spelling"
     ]
     assert said(conversation, capsys, "/model nonsense") == [
-        "lifelong: cannot read model 'nonsense'; use quote or transformers:PATH_OR_NAME"
+        "lifelong: cannot read model 'nonsense'; write quote, transformers:PATH_OR_NAME, ollama:NAME or openai:NAME@BASE_URL"
     ]
     assert said(conversation, capsys, "/model") == ["model: quote"]
     assert [line.split()[0] for line in said(conversation, capsys, "/help")[:-1]] == [

@@ -1,0 +1,173 @@
+"""A causal language model on this machine, by transformers.
+
+Rule: it is frozen; its digest is the same before and after anything it is asked. No code that comes with a model is
+run.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rag_lifelong.errors import ModelUnusable
+from rag_lifelong.generate.language_model import (
+    DEFAULT_CONTEXT_TOKENS,
+    DEFAULT_MODEL_SETTINGS,
+    Message,
+    ModelSettings,
+)
+from rag_lifelong.generate.weights import digest_of, open_weights
+from rag_lifelong.local_models import without_surrogates
+
+
+class _Stopped(Exception):
+    """Nobody reads on."""
+
+
+class TransformersModel:
+    """A causal language model from a local folder or by hub name."""
+
+    def __init__(self, name: str, settings: ModelSettings = DEFAULT_MODEL_SETTINGS) -> None:
+        self.name = f"transformers:{name}"
+        path = os.path.expanduser(name)
+        if name.startswith(("/", "~", ".")) and not os.path.isdir(path):
+            raise ModelUnusable(f"no model folder at {path}; check the path of {self.name}")
+        self._tokenizer, self._model = open_weights(path, self.name, settings)
+        self._model.train(False)
+        self._model.requires_grad_(False)
+        defaults = self._model.generation_config
+        defaults.temperature = defaults.top_p = defaults.top_k = None  # decoding is greedy; silences warnings
+        self._context_tokens = settings.context_tokens
+
+    @property
+    def context_tokens(self) -> int:
+        """From the model's own configuration, and no more than was set."""
+        config = self._model.config.get_text_config()
+        own = int(getattr(config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS)
+        return min(own, self._context_tokens or own)
+
+    def count_tokens(self, text: str) -> int:
+        """Exact, without special tokens."""
+        return len(self._tokenizer.encode(without_surrogates(text), add_special_tokens=False))
+
+    def count_prompt(self, messages: Sequence[Message]) -> int:
+        """Exact, with the chat template and all special tokens."""
+        return int(self._inputs(messages)["input_ids"].shape[1])
+
+    def digest(self) -> str:
+        """SHA-256 of all weights, names and shapes, in hexadecimal."""
+        return digest_of(self._model)
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Generator[str, None, str | None]:
+        """Greedy decoding, piece by piece, in a thread of its own that ends with the iterator.
+
+        Closing it, or ^C, ends the thread within one layer of one step, also while a long prompt is being read.
+        """
+        inputs = self._inputs(messages)
+        length = int(inputs["input_ids"].shape[1])
+        room = self.context_tokens - length
+        if room < 1:
+            raise ModelUnusable(
+                f"{self.name} reads {self.context_tokens:,} tokens at most, and was given {length:,}; ask something "
+                "shorter, or take another model"
+            )
+        return (yield from self._generated(inputs, min(max_tokens, room)))
+
+    def _generated(self, inputs: Any, max_new_tokens: int) -> Generator[str, None, str | None]:
+        import torch
+        from transformers import TextIteratorStreamer
+
+        stopped = threading.Event()
+        failed: list[BaseException] = []
+        ids: list[Any] = []
+        streamer: Any = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
+
+        def run() -> None:
+            try:
+                with torch.inference_mode():
+                    ids.append(
+                        self._model.generate(
+                            input_ids=inputs["input_ids"],
+                            attention_mask=inputs["attention_mask"],
+                            max_new_tokens=max_new_tokens,
+                            do_sample=False,
+                            streamer=streamer,
+                            pad_token_id=self._tokenizer.eos_token_id,
+                        )
+                    )
+            except _Stopped:
+                streamer.end()
+            except BaseException as error:  # handed to the thread that reads
+                failed.append(error)
+                streamer.end()
+
+        thread = threading.Thread(target=run, name="generation", daemon=True)
+        with _stopping(self._model, thread, stopped):
+            thread.start()
+            try:
+                for piece in streamer:
+                    if piece:
+                        yield piece
+            finally:
+                stopped.set()
+                thread.join()
+        if failed:
+            raise ModelUnusable(f"{self.name} failed while writing: {failed[0]}") from failed[0]
+        written = ids[0][0, inputs["input_ids"].shape[1] :].tolist() if ids else []
+        is_whole = len(written) < max_new_tokens or written[-1] in self._ends()
+        return None if is_whole else f"the limit of {max_new_tokens} tokens"
+
+    def _ends(self) -> tuple[int, ...]:
+        """The tokens that end a text."""
+        ends = self._model.generation_config.eos_token_id
+        return () if ends is None else tuple(ends) if isinstance(ends, (list, tuple)) else (ends,)
+
+    def _inputs(self, messages: Sequence[Message]) -> Any:
+        """Token ids and mask, (1, n) each, on the model's device."""
+        prompt, is_whole = self._prompt(messages)
+        inputs = self._tokenizer(without_surrogates(prompt), return_tensors="pt", add_special_tokens=not is_whole)
+        return inputs.to(self._model.device)
+
+    def _prompt(self, messages: Sequence[Message]) -> tuple[str, bool]:
+        """The messages as one text; whether its special tokens are already in it."""
+        from jinja2.exceptions import TemplateError
+
+        if not getattr(self._tokenizer, "chat_template", None):
+            return "\n\n".join(message.content for message in messages) + "\n\nAnswer:", False
+        try:
+            return self._templated(messages), True
+        except TemplateError:  # some templates know no system role
+            whole = "\n\n".join(message.content for message in messages)
+            return self._templated([Message("user", whole)]), True
+
+    def _templated(self, messages: Sequence[Message]) -> str:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        return str(
+            self._tokenizer.apply_chat_template(
+                turns,
+                tokenize=False,
+                add_generation_prompt=True,
+                enable_thinking=False,  # of those that would think aloud first; other templates do not look at it
+            )
+        )
+
+
+@contextmanager
+def _stopping(model: Any, thread: threading.Thread, stopped: threading.Event) -> Iterator[None]:
+    """Before each layer, that thread looks whether anybody reads on."""
+    from torch.nn import ModuleList
+
+    def look(module: object, given: object) -> None:
+        if stopped.is_set() and threading.current_thread() is thread:
+            raise _Stopped
+
+    layers = [layer for module in model.modules() if isinstance(module, ModuleList) for layer in module]
+    hooks = [layer.register_forward_pre_hook(look) for layer in (*layers, model)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
