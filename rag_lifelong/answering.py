@@ -26,7 +26,7 @@ from rag_lifelong.reading import document_of
 from rag_lifelong.types import Answer, Citation, Hit, Standing, Verdict
 
 REFUSAL = "Your sources do not say."
-GROUNDLESS = "No sentence of this is supported by your sources. They say:"
+GROUNDLESS = "No sentence of this is supported by what it cites. Your sources say:"
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
 

@@ -41,8 +41,11 @@ def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passa
 
 
 def unsupported(found: Answer, style: Style) -> list[str]:
-    """The sentences that nothing cited supports, each with "[?]", as it reads in the text above."""
-    if not found.unsupported:
+    """The sentences that nothing cited supports, each with "[?]", as it reads in the text above.
+
+    Where that is all of them, the text itself has said so (`answering.GROUNDLESS`).
+    """
+    if not found.unsupported or found.verdict.supported_share <= 0:
         return []
     lines = [style.bold("Not supported by its sources:")]
     lines += [style.indented(f"[?] {snippet(sentence, (), limit=QUOTE_CHARS)}") for sentence in found.unsupported]

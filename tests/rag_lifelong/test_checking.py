@@ -88,7 +88,7 @@ def test_what_is_not_supported_is_named(tmp_path: Path, notes: Path) -> None:
 def test_where_nothing_is_supported_the_sources_are_quoted_below(tmp_path: Path, notes: Path) -> None:
     found, streamed = asked(tmp_path, notes, "Carl Jung allows 77 of them [1].")
     assert found.text == streamed
-    first, _, quoted = found.text.partition("\n\nNo sentence of this is supported by your sources. They say:\n")
+    first, _, quoted = found.text.partition("\n\nNo sentence of this is supported by what it cites. Your sources say:\n")
     assert first == "Carl Jung allows 77 of them [1]."
     assert quoted.startswith("There are three attempts for retries, then the dead-letter queue. [2]")
     assert [c.number for c in found.citations] == list(range(1, len(found.citations) + 1))
@@ -96,6 +96,9 @@ def test_where_nothing_is_supported_the_sources_are_quoted_below(tmp_path: Path,
     assert found.unsupported == ("Carl Jung allows 77 of them [1].",)
     assert found.verdict.supported_share == 0.0
     assert not found.refused
+    below = render.basis(found, PLAIN, as_of_time=None, has_passages=True)
+    assert "[?]" not in below, "the text itself has said so"
+    assert "1 of 1 sentence not supported" in below
 
 
 def test_an_answer_without_any_marker_gets_those_of_what_supports_it(tmp_path: Path, notes: Path) -> None:

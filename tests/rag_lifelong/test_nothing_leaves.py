@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from serving import LoopbackServer, as_json, streamed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -150,3 +151,33 @@ def test_the_kernel_sees_nothing_leave(tmp_path: Path, notes: Path) -> None:
 def test_nothing_leaves_with_real_weights_and_the_hubs_libraries(tmp_path: Path, notes: Path) -> None:
     code = HUBS + EVERYTHING.replace("EMBEDDER", "None")
     assert run(code, tmp_path, arguments=[str(notes), str(tmp_path)]) == []
+
+
+WITH_A_SERVER = """
+import sys
+from pathlib import Path
+from rag_lifelong import open_assistant
+
+notes, work, spec = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+with open_assistant(work / "kb", llm=spec, embedder="hash") as assistant:
+    assistant.add(notes)
+    answer = assistant.ask("How many attempts are there for retries?")
+    assert answer.model == spec
+    assert answer.unsupported == ("See http://192.0.2.7/x for 99 more [1].",), answer
+    assert assistant.ask("Who is the queen of the moon?").refused
+"""
+
+
+def test_of_all_machines_only_the_server_named_is_contacted(tmp_path: Path, notes: Path) -> None:
+    """Though the documents and the model's answer hold addresses of others."""
+    said = streamed("There are three attempts [1].", " See http://192.0.2.7/x for 99 more [1].")
+    listed = as_json({"object": "list", "data": [{"id": "m", "max_model_len": 8192}]})
+    with LoopbackServer({"/v1/chat/completions": said, "/v1/models": listed}) as server:
+        arguments = [str(notes), str(tmp_path), f"openai:m@{server.url}"]
+        events = run(WITH_A_SERVER, tmp_path, arguments=arguments)
+        asked = [heard for heard in server.heard if heard.path == "/v1/chat/completions"]
+    assert len(asked) == 1, "a question that the sources do not answer is not sent"
+    reached = [event for event in events if event.startswith("socket.connect ")]
+    assert reached and all(f"('127.0.0.1', {server.port})" in event for event in reached)
+    others = [event for event in events if str(server.port) not in event]
+    assert others == []
