@@ -112,7 +112,7 @@ def main() -> None:
         for is_tuning in (True, False)[: 1 if arguments.fit else 2]:
             half = [paragraph for paragraph in paragraphs if (paragraph.title in chosen) == is_tuning]
             made = cases(half, rng=random.Random(SEED), most=arguments.most)
-            halves.append([scored(case, statistics, embed) for case in made])
+            halves.append([scored(case, statistics, embed, judges=not arguments.fit) for case in made])
     finally:
         embed.keep()
     if arguments.fit:
@@ -125,7 +125,8 @@ def main() -> None:
     )
 
 
-def scored(case: Case, statistics: Counted, embed: Embedding) -> Scored:
+def scored(case: Case, statistics: Counted, embed: Embedding, *, judges: bool) -> Scored:
+    """judges: else only the signals, for the fit."""
     source = Source(case.paragraph.text, case.paragraph.title)
     said = Text(case.statement)
     weights = Weights(statistics)
@@ -133,6 +134,8 @@ def scored(case: Case, statistics: Counted, embed: Embedding) -> Scored:
     assert found is not None  # every paragraph has a sentence
     window, signals = found
     full = with_cosine(signals, case.statement, window.said.text, embed)
+    if not judges:
+        return Scored(case, full, 0.0, 0.0, 0.0, 0.0)
     marked = f"{case.statement} [1]"
     with_meaning = judge(marked, [source], statistics=statistics, embed=embed)
     without = judge(marked, [source], statistics=statistics, embed=None)
@@ -169,11 +172,10 @@ def fit(tuning: Sequence[Scored]) -> None:
         odds = rows @ found
         shift = best_border(odds, truth, weights)
         found[0] -= shift
+        kept[name] = odds - shift
         said = ", ".join(f"{n}={w:.2f}" for n, w in zip(["constant", *names], found, strict=True))
-        print(
-            f"{name} = Model({said})\n  F1 of unsupported {f1(odds - shift, truth, weights):.4f}; border moved by {shift:.2f}"
-        )
-
+        print(f"{name} = Model({said})")
+        print(f"  F1 of unsupported {f1(kept[name], truth, weights):.4f}; border moved by {shift:.2f}")
     for low in (-6.0, -4.0, -3.0, -2.0, -1.5, -1.0):  # where to ask for the cosine
         for high in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0):
             is_open = (kept["WORDS_ALONE"] > low) & (kept["WORDS_ALONE"] < high)

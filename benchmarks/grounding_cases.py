@@ -1,6 +1,6 @@
 """Statements that a paragraph supports, and ones that it does not, made by rule from SQuAD's paragraphs and questions.
 
-Supported: the sentence with the answer as it stands; its first phrase put last; passive made active; common words
+Supported: the sentence with the answer as it stands; two sentences joined by "and"; its first phrase put last; passive made active; common words
 replaced by synonyms; shortened; its dates and numbers written otherwise; a question and its answer as a statement.
 Not supported: a number, date or name replaced by another of its kind from the same article; a denial put in or taken
 out; a true sentence of another paragraph; a question with the answer to another of the same kind. Apart from these:
@@ -15,12 +15,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 
 from rag_lifelong.grounding.values import mentions
 from rag_lifelong.sentences import split_sentences
 from rag_lifelong.terms import STOPWORDS, fold, terms
 
-SUPPORTED = ("as it stands", "first phrase last", "passive to active", "synonyms", "shortened", "written otherwise",
+SUPPORTED = ("as it stands", "first phrase last", "passive to active", "synonyms", "shortened", "written otherwise", "two joined",
              "question and answer")  # fmt: skip
 NOT_SUPPORTED = ("number swapped", "date swapped", "name swapped", "denied", "wrong passage", "wrong answer")
 APART = ("names exchanged",)
@@ -135,6 +136,9 @@ def _of(paragraph: Paragraph, article: Sequence[Paragraph], rng: random.Random) 
         theirs = [s.text for s in split_sentences(other.text) if 40 < len(s.text) < 400]
         if theirs:
             yield "wrong passage", " ".join(rng.choice(theirs).split())
+    joined = _joined(sentences)
+    if joined is not None:
+        yield "two joined", joined
     exchanged = _exchanged(gold, rng)
     if exchanged is not None:
         yield "names exchanged", exchanged
@@ -177,6 +181,17 @@ def _with_synonyms(sentence: str) -> str | None:
 def _shortened(sentence: str) -> str | None:
     made = _ASIDE.sub("", sentence)
     return made if len(sentence) > len(made) > 40 else None
+
+
+def _joined(sentences: Sequence[str]) -> str | None:
+    for first, second in pairwise(sentences):
+        if (
+            max(len(first), len(second)) < 160
+            and first.endswith(".")
+            and re.match(r"(?:The|It|He|She|They|In|This|A)\s", second)
+        ):
+            return " ".join(f"{first[:-1]}, and {second[0].lower()}{second[1:]}".split())
+    return None
 
 
 def _written_otherwise(sentence: str) -> str | None:

@@ -40,14 +40,14 @@ def plain(text: str) -> str:
 
 def code_of(texts: Sequence[str]) -> str:
     """Four hexadecimal digits that stand in none of the texts; more only where there is no such code."""
-    whole = "\n".join(texts)
+    whole = "\n".join(texts).lower()
     digest = blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=32)
     for length in range(_CODE_CHARS, 64):
         for turn in range(256):
             again = digest.copy()
             again.update(turn.to_bytes(2, "big"))
             code = again.hexdigest()[:length]
-            if code not in whole.lower():
+            if code not in whole:
                 return code
     raise AssertionError("a text that holds 256 digests of itself")
 

@@ -88,7 +88,9 @@ def test_what_is_not_supported_is_named(tmp_path: Path, notes: Path) -> None:
 def test_where_nothing_is_supported_the_sources_are_quoted_below(tmp_path: Path, notes: Path) -> None:
     found, streamed = asked(tmp_path, notes, "Carl Jung allows 77 of them [1].")
     assert found.text == streamed
-    first, _, quoted = found.text.partition("\n\nNo sentence of this is supported by what it cites. Your sources say:\n")
+    first, _, quoted = found.text.partition(
+        "\n\nNo sentence of this is supported by what it cites. Your sources say:\n"
+    )
     assert first == "Carl Jung allows 77 of them [1]."
     assert quoted.startswith("There are three attempts for retries, then the dead-letter queue. [2]")
     assert [c.number for c in found.citations] == list(range(1, len(found.citations) + 1))
