@@ -76,8 +76,8 @@ def refused(reply: Reply, server: Server) -> ModelUnusable:
         return ModelUnusable(f"{place} takes no more questions now: {said}; {hint}")
     if reply.status >= 500:
         return ModelUnusable(
-            f"{place} is in trouble with {short(server.model)!r} ({said}); does it have that model? see its log, or ask "
-            "again later"
+            f"{place} is in trouble with {short(server.model)!r} ({said}); does it have that model? see its log, or "
+            "ask again later"
         )
     return ModelUnusable(f"{server.name} refuses the request: {said}")
 

@@ -39,11 +39,13 @@ _SHOWN = 8
 
 _GET = """\
 To get one
-  with Ollama (ollama.com)      ollama pull qwen3:4b   then   lifelong models default ollama:qwen3:4b
-  a folder with weights         lifelong models default transformers:FOLDER
-  llama.cpp, vLLM, LM Studio    lifelong models default openai:NAME@http://127.0.0.1:PORT/v1
-  a hosted service              lifelong models key HOST   then   lifelong models default openai:NAME@https://HOST/v1
-For one question only: lifelong ask -m SPEC "…"   Back to quoting: lifelong models default quote"""
+  Ollama (ollama.com)         ollama pull qwen3:4b
+                              lifelong models default ollama:qwen3:4b
+  a folder with weights       lifelong models default transformers:FOLDER
+  llama.cpp, vLLM, LM Studio  lifelong models default openai:NAME@http://127.0.0.1:PORT/v1
+  a hosted service            lifelong models key HOST
+                              lifelong models default openai:NAME@https://HOST/v1
+For one question only: lifelong ask -m SPEC "…"   To quote again: lifelong models default quote"""
 
 
 def models(options: Namespace) -> Outcome:
