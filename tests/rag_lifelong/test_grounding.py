@@ -266,8 +266,8 @@ def test_the_embedder_is_asked_only_where_words_leave_it_open() -> None:
 
     judged("Entirely different things were cooked in 1999 by Zed Omega [1].", PASSAGE, embed=embed)
     assert asked == []
-    judged("The policy permits repeated tries of some sort [1].", PASSAGE, embed=embed)
-    assert asked[0] == "The policy permits repeated tries of some sort."
+    judged("Ana Ruiz and her group adopted the retry policy [1].", PASSAGE, embed=embed)
+    assert asked[0] == "Ana Ruiz and her group adopted the retry policy."
 
 
 def test_nothing_shown_supports_nothing() -> None:
