@@ -37,7 +37,7 @@ from rag_lifelong.evaluate.metrics import Share
 from rag_lifelong.grounding import Source, judge
 from rag_lifelong.grounding.source import Text
 from rag_lifelong.grounding.support import Signals, Weights, best_window, with_cosine
-from rag_lifelong.terms import terms
+from rag_lifelong.terms import family, query_terms, terms
 from rag_lifelong.types import Vector
 
 SEED = 5
@@ -139,13 +139,13 @@ def scored(case: Case, statistics: Counted, embed: Embedding, *, judges: bool) -
     marked = f"{case.statement} [1]"
     with_meaning = judge(marked, [source], statistics=statistics, embed=embed)
     without = judge(marked, [source], statistics=statistics, embed=None)
-    whole = source.whole.words
+    mine, whole = set(map(family, query_terms(case.statement))), set(map(family, terms(case.paragraph.text)))
     return Scored(
         case=case,
         signals=full,
         judged=min((each.log_odds for each in with_meaning), default=0.0),
         without_meaning=min((each.log_odds for each in without), default=0.0),
-        overlap=sum(word in whole for word in said.words) / max(1, len(said.words)),
+        overlap=len(mine & whole) / len(mine),
         cosine=max(
             float(embed(case.statement) @ embed(each.said.text)) for each in source.windows if len(each.sentences) == 1
         ),

@@ -206,7 +206,7 @@ def _written_otherwise(sentence: str) -> str | None:
     made = re.sub(r"(?<=\d) percent\b", "%", made)
     made = re.sub(r"(?<=\d)%", " percent", made) if made == sentence else made
     made = re.sub(
-        rf"\b({'|'.join(small)})\b(?![- ](?:\w+ty|hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine)\b)",
+        rf"(?<!-)\b({'|'.join(small)})\b(?![- ](?:\w+ty|hundred|thousand|million|billion|one|two|three|four|five|six|seven|eight|nine)\b)",
         lambda m: small[m[1]],
         made,
     )

@@ -218,17 +218,17 @@ class Verdict:
             "newest_evidence": _day(self.newest_evidence),
             "stale": self.stale,
             "superseded": self.superseded,
-            "stale_seen": self.stale_seen,
-            "superseded_seen": self.superseded_seen,
             "lag_files": self.lag.files,
             "lag_passages": self.lag.passages,
             "checked_at": None if checked is None else checked.isoformat(),
             "supported_share": self.supported_share,
-            "uncited": self.uncited,
-            "dropped_markers": self.dropped_markers,
             "pruned": self.pruned,
             "unwatched": self.unwatched,
             "uncalibrated": self.uncalibrated,
+            "stale_seen": self.stale_seen,
+            "superseded_seen": self.superseded_seen,
+            "uncited": self.uncited,
+            "dropped_markers": self.dropped_markers,
         }
 
 

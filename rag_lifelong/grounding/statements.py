@@ -15,7 +15,9 @@ from rag_lifelong.terms import STOPWORDS, terms
 
 _MARKER = re.compile(r"[ \t]*\[(\d{1,3})\]")
 _LEADING = re.compile(r"(?:[ \t]*\[\d{1,3}\][.,;]?)+")
-_INVISIBLE = re.compile(r"[\u200b-\u200d\u2060\ufeff]")
+_INVISIBLE = re.compile(  # escape sequences, control characters, and what takes no room
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200d\u2060\ufeff]"
+)
 _NO_CLAIM = re.compile(
     r"^\W*(?:in (?:summary|short|conclusion|other words)"
     r"|to (?:summari[sz]e|sum up)|here (?:is|are)\b|sure|hello"
@@ -77,7 +79,7 @@ def _statement(text: str, start: int, end: int, *, is_heading: bool) -> Statemen
     start += len(piece) - len(piece.lstrip())
     piece = piece.strip()
     cited = tuple(dict.fromkeys(int(number) for number in _MARKER.findall(piece)))
-    words = _INVISIBLE.sub("", shown(_MARKER.sub("", piece)))
+    words = shown(_MARKER.sub("", _INVISIBLE.sub("", piece)))
     return Statement(start, end, words, cited, _says_something(words, is_heading=is_heading))
 
 

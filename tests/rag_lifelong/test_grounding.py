@@ -159,6 +159,12 @@ def test_markers_belong_to_the_sentence_they_follow() -> None:
     assert [text[s.start : s.end] for s in split_statements(text)][2] == "Then the queue. [2] [3]"
 
 
+def test_escapes_and_invisible_characters_are_no_words() -> None:
+    (one,) = split_statements("Ana \x1b[2Jowns\u200b the \x1b]8;;http://x\x07queue\x1b]8;;\x07 [1].")
+    assert one.text == "Ana owns the queue."
+    assert one.cited == (1,)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
