@@ -191,7 +191,12 @@ def test_every_citation_is_in_the_cited_version_of_the_cited_document(
                     cited += 1
                     assert citation.version == number
                     assert texts[citation.path][citation.start : citation.end] == citation.quote
-                    assert citation.quote
+                    within = [
+                        h
+                        for h in hits
+                        if h.path == citation.path and h.start <= citation.start and citation.end <= h.end
+                    ]
+                    assert within, "it is of a passage that was found"
                     assert texts[citation.path].count("\n", 0, citation.start) + 1 == citation.line
     history.base.close()
     assert cited > 20
