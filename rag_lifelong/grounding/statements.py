@@ -35,6 +35,7 @@ _SAYS_NOTHING_OF = re.compile(
     re.IGNORECASE,
 )
 _LIST_NUMBER = re.compile(r"\W*\d{1,3}[.)]?\W*")
+_BARE = frozenset({"yes", "no", "ja", "nein", "sí", "si", "oui", "non"})  # alone it says only what was asked
 _SHORT_WORDS = 8  # a heading, or what ends with ":" or only opens, has no more
 
 
@@ -85,7 +86,7 @@ def _statement(text: str, start: int, end: int, *, is_heading: bool) -> Statemen
 
 def _says_something(words: str, *, is_heading: bool) -> bool:
     content = [term for term in terms(words) if term not in STOPWORDS]
-    if not content or _LIST_NUMBER.fullmatch(words):
+    if not content or set(content) <= _BARE or _LIST_NUMBER.fullmatch(words):
         return False
     if _SAYS_NOTHING_OF.search(words):
         return False

@@ -173,6 +173,7 @@ def test_escapes_and_invisible_characters_are_no_words() -> None:
         ("Is it so?", False),
         ("## Retries", False),
         ("1.", False),
+        ("Yes.", False),
         ("Your sources do not say who owns it.", False),
         ("I hope this helps!", False),
         ("The answer is forty-two.", True),
