@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag_lifelong import open_assistant, rules, staleness
+from rag_lifelong import open_assistant, rules, settings_file, staleness
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.errors import BadSetting, NoSuchConflict, NoSuchPath
 from rag_lifelong.operations import Decide
@@ -262,7 +262,7 @@ def test_a_settings_file_that_cannot_be_written_stays_as_it_was(
     def full(source: object, target: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rules.os, "replace", full)
+    monkeypatch.setattr(settings_file.os, "replace", full)
     with pytest.raises(BadSetting, match="No space"):
         rules.write(file, Rule("a", keep_last=1))
     assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [("lifelong.toml", "k = 9\n")]
