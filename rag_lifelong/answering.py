@@ -1,28 +1,34 @@
 """A question and the passages found → an answer with citations and a verdict, piece by piece.
 
 Rule: a language model, if there is one, is asked only where the sources support an answer. A marker that points nowhere
-is dropped. The verdict says what the answer rests on.
+is dropped. What a model wrote stays as it was shown; a sentence that its sources do not support is named beside it, and
+where they support none, what they say is quoted below. The verdict says what the answer rests on.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong import status
+from rag_lifelong.checking import Checked, check
 from rag_lifelong.errors import AnswerCut, ModelUnusable
 from rag_lifelong.generate import LanguageModel, Message
+from rag_lifelong.grounding import says_nothing_is_said
 from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.markers import Markers
 from rag_lifelong.preferences import Preference, concerning, worded
-from rag_lifelong.prompt import build_messages, kept_markers, room_for_answer
+from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.reading import document_of
-from rag_lifelong.types import Answer, Citation, Hit, Verdict
+from rag_lifelong.types import Answer, Citation, Hit, Standing, Verdict
 
 REFUSAL = "Your sources do not say."
 STOPPED = "[stopped]"
+GROUNDLESS = "No sentence of this is supported by what it cites. Your sources say:"
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
 
@@ -53,8 +59,12 @@ def answer(
     *,
     model: LanguageModel | None,
     preferences: Sequence[Preference] = (),
+    markers: Markers | None = None,
 ) -> Generator[str, None, Answer]:
-    """Yields the text as it comes; gives the whole. model: None quotes. preferences: of the user's, for a model."""
+    """Yields the text as it comes; gives the whole. model: None quotes. preferences: of the user's, for a model.
+
+    markers: fresh ones, for a caller who wants to know what they mean if the answer is stopped.
+    """
     evidence = [evidence_of(knowledge_base, hit) for hit in asked.hits]
     quotation = _quotation(knowledge_base, asked.question, evidence)
     if quotation is None:
@@ -66,39 +76,86 @@ def answer(
         return replace(_answer(knowledge_base, asked, quotation.text, cited, model), short=quotation.short)
     room = room_for_answer(model, ANSWER_TOKENS)
     messages = _messages(knowledge_base, asked, model, preferences, answer_tokens=room)
+    shown = _shown(messages)
+    markers = markers or Markers()
+    markers.begin(shown)
     pieces: list[str] = []
-    cut = yield from _written(model, messages, pieces, max_tokens=room)
-    text, numbers = kept_markers("".join(pieces).strip(), _shown(messages))
-    is_refused = not text or text.startswith(REFUSAL.rstrip("."))
-    cited = () if is_refused else tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
-    found = _answer(knowledge_base, asked, text or REFUSAL, cited, model, is_refused=is_refused)
+    cut = yield from _written(model, messages, markers, pieces, max_tokens=room)
+    text = "".join(pieces).strip()
+    if refuses(text):
+        found = _answer(knowledge_base, asked, text or REFUSAL, (), model, is_refused=True)
+        return replace(found, cut=cut)
+    checked = check(knowledge_base, _whole_words(text, cut), asked.hits[:shown], markers.numbers)
+    cited = checked.citations
+    if checked.is_groundless:
+        said = f"\n\n{GROUNDLESS}\n{_moved(quotation.text, len(cited))}"
+        cited += _quoted(knowledge_base, quotation, evidence, after=len(cited))
+    else:
+        said = "".join(f" [{citation.number}]" for citation in checked.added)
+        cited += checked.added
+    if said:
+        yield said
+    found = _answer(knowledge_base, asked, text + said, cited, model, checked=checked, dropped_markers=markers.dropped)
     return replace(found, cut=cut)
 
 
+def refuses(text: str) -> bool:
+    """A model's text says only that the sources do not hold the answer, in the words it was told or in others."""
+    return not text or text.startswith(REFUSAL.rstrip(".")) or says_nothing_is_said(text)
+
+
 def _written(
-    model: LanguageModel, messages: Sequence[Message], pieces: list[str], *, max_tokens: int
+    model: LanguageModel, messages: Sequence[Message], markers: Markers, pieces: list[str], *, max_tokens: int
 ) -> Generator[str, None, str | None]:
-    """Yields the model's text as it comes and keeps it in `pieces`; gives why it ends early, None if it is whole."""
+    """Yields the model's text as it comes, its markers put right, and keeps it in `pieces`.
+
+    Gives why it ends early, None if it is whole.
+    """
     stream = model.stream(messages, max_tokens=max_tokens)
+    cut: str | None = None
     while True:
         try:
-            piece = next(stream)
+            piece = markers.feed(next(stream))
         except StopIteration as end:
-            cut: str | None = end.value
-            if cut is not None and not pieces:
-                raise ModelUnusable(f"{model.name} wrote no answer within {cut}; ask again, or take another") from None
-            return cut
+            cut = end.value
+            break
         except AnswerCut as broken:  # what there is stands
-            return str(broken)
-        pieces.append(piece)
-        yield piece
+            cut = str(broken)
+            break
+        if piece:
+            pieces.append(piece)
+            yield piece
+    rest = markers.end()
+    if rest:
+        pieces.append(rest)
+        yield rest
+    if cut is not None and not pieces:
+        raise ModelUnusable(f"{model.name} wrote no answer within {cut}; ask again, or take another")
+    return cut
 
 
-def stopped(knowledge_base: KnowledgeBase, asked: Asked, said: str, *, model: LanguageModel) -> Answer:
-    """What a model had said when it was stopped, marked so; with the passages that it had cited."""
-    text, numbers = kept_markers(said.strip(), len(asked.hits))
-    cited = tuple(_whole(i, asked.hits[n - 1]) for i, n in enumerate(numbers, start=1))
-    return replace(_answer(knowledge_base, asked, f"{text} {STOPPED}", cited, model), cut="stopped")
+def _moved(quoted: str, by: int) -> str:
+    """A quotation whose markers, at the ends of its lines, come after `by` others."""
+
+    def later(found: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda number: str(int(number[0]) + by), found[0])
+
+    return re.sub(r"(?:\[\d+\])+$", later, quoted, flags=re.MULTILINE)
+
+
+def stopped(
+    knowledge_base: KnowledgeBase, asked: Asked, said: str, *, model: LanguageModel, markers: Markers
+) -> Answer:
+    """What a model had said when it was stopped, marked so; with what it had cited. markers: as `answer` left them."""
+    text = said.strip()
+    checked = check(knowledge_base, _whole_words(text, "stopped"), asked.hits, markers.numbers)
+    found = _answer(knowledge_base, asked, f"{text} {STOPPED}", checked.citations, model, checked=checked)
+    return replace(found, cut="stopped")
+
+
+def _whole_words(text: str, cut: str | None) -> str:
+    """Half a word at the end of what was cut says nothing."""
+    return text if cut is None else text[: text.rfind(" ") + 1]
 
 
 def _messages(
@@ -165,9 +222,12 @@ def evidence_of(knowledge_base: KnowledgeBase, hit: Hit) -> Evidence:
     return Evidence(hit=hit, fields=revision.fields, header=revision.text[:end])
 
 
-def _quoted(knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
+def _quoted(
+    knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Sequence[Evidence], *, after: int = 0
+) -> tuple[Citation, ...]:
+    """Numbered on from `after`."""
     cited = []
-    for number, span in enumerate(quotation.spans, start=1):
+    for number, span in enumerate(quotation.spans, start=after + 1):
         hit = evidence[span.evidence_index].hit
         revision = knowledge_base.revision_of(hit)
         places = Places(document_of(revision))
@@ -189,22 +249,6 @@ def _quoted(knowledge_base: KnowledgeBase, quotation: Quotation, evidence: Seque
     return tuple(cited)
 
 
-def _whole(number: int, hit: Hit) -> Citation:
-    return Citation(
-        number=number,
-        path=hit.path,
-        label=hit.label,
-        line=hit.line,
-        page=hit.page,
-        start=hit.start,
-        end=hit.end,
-        quote=hit.text,
-        version=hit.version,
-        document_date=hit.document_date,
-        standing=hit.standing,
-    )
-
-
 def _answer(
     knowledge_base: KnowledgeBase,
     asked: Asked,
@@ -213,9 +257,18 @@ def _answer(
     model: LanguageModel | None,
     *,
     is_refused: bool = False,
+    checked: Checked | None = None,
+    dropped_markers: int = 0,
 ) -> Answer:
+    """checked: what a model wrote; None for a quotation or a refusal."""
     lag = knowledge_base.lag()
-    dates = [c.document_date for c in citations if c.document_date is not None]
+    rests = [(c.path, c.document_date, c.standing) for c in citations]
+    supporting = rests
+    if checked is not None:
+        supporting = [(hit.path, hit.document_date, hit.standing) for hit in checked.supporting] or rests
+        rests += supporting
+    paths = {path for path, _, _ in rests}
+    seen = {hit.path: hit.standing for hit in asked.hits if hit.path not in paths}
     return Answer(
         question=asked.question,
         text=text,
@@ -223,17 +276,30 @@ def _answer(
         citations=citations,
         nearest=asked.hits[:NEAREST] if is_refused else (),
         verdict=Verdict(
-            newest_evidence=max(dates, default=None),
-            stale=any(c.standing.stale_since is not None for c in citations),
-            superseded=any(c.standing.superseded_by is not None or c.standing.retired is not None for c in citations),
+            newest_evidence=max((date for _, date, _ in supporting if date is not None), default=None),
+            stale=any(_is_stale(standing) for _, _, standing in rests),
+            superseded=any(_is_superseded(standing) for _, _, standing in rests),
             lag=replace(lag, passages=lag.passages + knowledge_base.unread()),
-            supported_share=0.0 if is_refused else 1.0,
+            supported_share=0.0 if is_refused else 1.0 if checked is None else checked.supported_share,
             pruned=0 if asked.as_of is None else knowledge_base.pruned_at(asked.version),
             unwatched=status.is_unwatched(knowledge_base),
             uncalibrated=None if knowledge_base.is_calibrated else knowledge_base.embedder.name,
+            stale_seen=sum(map(_is_stale, seen.values())),
+            superseded_seen=sum(map(_is_superseded, seen.values())),
+            uncited=0 if checked is None else checked.uncited,
+            dropped_markers=dropped_markers,
         ),
         version=asked.version,
         as_of=asked.as_of,
         model=name_of(model),
         adapter=None,
+        unsupported=() if checked is None else checked.unsupported,
     )
+
+
+def _is_stale(standing: Standing) -> bool:
+    return standing.stale_since is not None
+
+
+def _is_superseded(standing: Standing) -> bool:
+    return standing.superseded_by is not None or standing.retired is not None

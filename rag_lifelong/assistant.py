@@ -30,6 +30,7 @@ from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
+from rag_lifelong.markers import Markers
 from rag_lifelong.memory import Remembered
 from rag_lifelong.note_folder import folders_of, settle
 from rag_lifelong.places import relative_to
@@ -146,6 +147,7 @@ class Assistant:
         self.config = config
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
+        self._markers = Markers()
         self._model = model
         self._note_folders = folders_of(knowledge_base, config.notes_folder)
         with suppress(LifelongError):  # busy, or on a disk that can only be read: it can wait
@@ -565,7 +567,10 @@ class Assistant:
         )
         asked = Asked(question, hits, version=number, as_of=None if narrowed.as_of is None else number, told=told)
         preferences = () if self._model is None else self.preferences()
-        self.last_answer = yield from answer(self.knowledge_base, asked, model=self._model, preferences=preferences)
+        self._markers = Markers()
+        self.last_answer = yield from answer(
+            self.knowledge_base, asked, model=self._model, preferences=preferences, markers=self._markers
+        )
         return self.last_answer
 
     def stopped(self, question: str, narrowed: Narrowed, said: str) -> Answer:
@@ -573,7 +578,7 @@ class Assistant:
         assert self._model is not None  # a quotation is said in one piece
         number = self.knowledge_base.version_number(narrowed.as_of)
         asked = Asked(question, self.last_hits, number, as_of=None if narrowed.as_of is None else number)
-        return stopped(self.knowledge_base, asked, said, model=self._model)
+        return stopped(self.knowledge_base, asked, said, model=self._model, markers=self._markers)
 
     # -- conversations
 

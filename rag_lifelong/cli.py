@@ -111,7 +111,7 @@ def _ask(options: Namespace) -> int:
     with _opened(options, with_model=True) as assistant, assistant.chat(resume, keep=not options.no_save) as talk:
         if options.json:
             found = talk.ask(question, **scope, k=options.k)
-            sys.stdout.write(as_json.written(as_json.answer(found)))
+            sys.stdout.write(as_json.written(found.to_json()))
         else:
             found = say(assistant, talk, question, style=_style(assistant), scope=scope, k=options.k)
             if not options.quiet and not found.refused:

@@ -12,6 +12,9 @@ from datetime import date, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+Json = dict[str, object]
+"""What `json.dumps` takes, and `--json` prints: the keys of the public contract."""
+
 Vector = NDArray[np.float32]
 """One embedding, shape (dim,), float32, unit length."""
 
@@ -80,6 +83,14 @@ class Standing:
         """Nothing speaks against it."""
         return self.stale_since is None and self.superseded_by is None and self.retired is None
 
+    def to_json(self) -> Json:
+        """The keys that every entry of `--json` has that can hold no longer."""
+        return {
+            "stale_since": _day(self.stale_since),
+            "superseded_by": self.superseded_by,
+            "retired": self.retired,
+        }
+
 
 HOLDS = Standing()
 
@@ -133,6 +144,22 @@ class Citation:
     document_date: date | None
     standing: Standing = HOLDS
 
+    def to_json(self) -> Json:
+        """One of the JSON of `ask`. Offsets count characters of the document's text as stored."""
+        return {
+            "number": self.number,
+            "path": self.path,
+            "label": self.label,
+            "line": self.line,
+            "page": self.page,
+            "start": self.start,
+            "end": self.end,
+            "quote": self.quote,
+            "version": self.version,
+            "document_date": _day(self.document_date),
+            **self.standing.to_json(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Lag:
@@ -161,12 +188,14 @@ class Takeover:
 class Verdict:
     """What an answer rests on.
 
-    newest_evidence: date of the newest document cited. stale: one cited is past its time to live. superseded: one cited
-    is superseded, or retired by its own header; the citations say which. supported_share: the share of the
-    answer's sentences that a cited passage supports, 1.0 for quotations.
+    newest_evidence: date of the newest document that supports it. stale: one it rests on is past its time to live.
+    superseded: one it rests on is superseded, or retired by its own header; the citations say which. supported_share:
+    the share of the answer's sentences that their passages support, 1.0 for quotations, 0.0 for a refusal.
     pruned: documents that lived at the version asked about, whose text of then is gone.
     unwatched: folders are followed, and nobody watches one of them now.
     uncalibrated: the embedder, if what its cosines tell was not measured; then more is refused.
+    stale_seen, superseded_seen: documents found for the question, on which the answer does not rest, that hold no
+    longer. uncited: sentences without a marker. dropped_markers: those that pointed to no passage.
     """
 
     newest_evidence: date | None
@@ -177,6 +206,30 @@ class Verdict:
     pruned: int
     unwatched: bool
     uncalibrated: str | None
+    stale_seen: int = 0
+    superseded_seen: int = 0
+    uncited: int = 0
+    dropped_markers: int = 0
+
+    def to_json(self) -> Json:
+        """Of the JSON of `ask`."""
+        checked = self.lag.checked_at
+        return {
+            "newest_evidence": _day(self.newest_evidence),
+            "stale": self.stale,
+            "superseded": self.superseded,
+            "lag_files": self.lag.files,
+            "lag_passages": self.lag.passages,
+            "checked_at": None if checked is None else checked.isoformat(),
+            "supported_share": self.supported_share,
+            "pruned": self.pruned,
+            "unwatched": self.unwatched,
+            "uncalibrated": self.uncalibrated,
+            "stale_seen": self.stale_seen,
+            "superseded_seen": self.superseded_seen,
+            "uncited": self.uncited,
+            "dropped_markers": self.dropped_markers,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +241,7 @@ class Answer:
     cut: why the text ends early, None if it is whole.
     asked_as: the question as the sources were asked, standing alone; None if it was asked as it is.
     short: the fewest words that answer, where they are quoted and known.
+    unsupported: the sentences of a model that the passages they cite do not support, as they stand in `text`.
     """
 
     question: str
@@ -203,6 +257,25 @@ class Answer:
     cut: str | None = None
     asked_as: str | None = None
     short: str | None = None
+    unsupported: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """The JSON of `ask`, as `--json` prints it."""
+        return {
+            "question": self.question,
+            "text": self.text,
+            "refused": self.refused,
+            "citations": [citation.to_json() for citation in self.citations],
+            "unsupported": list(self.unsupported),
+            "verdict": self.verdict.to_json(),
+            "version": self.version,
+            "as_of": self.as_of,
+            "model": self.model,
+            "adapter": self.adapter,
+            "cut": self.cut,
+            "asked_as": self.asked_as,
+            "short": self.short,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,3 +366,7 @@ class Finding:
     is_well: bool
     message: str
     remedy: str
+
+
+def _day(value: date | None) -> str | None:
+    return None if value is None else value.isoformat()

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.llama_index",),
     ("rag_lifelong.conversation",),
     ("rag_lifelong.retraction", "rag_lifelong.answering", "rag_lifelong.conflicts", "rag_lifelong.memory"),
-    ("rag_lifelong.status",),
+    ("rag_lifelong.status", "rag_lifelong.checking"),
     ("rag_lifelong.follow",),
     (
         "rag_lifelong.verify",
@@ -50,6 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.stored_texts",
     ),
     ("rag_lifelong.live_nodes",),
+    ("rag_lifelong.grounding",),
     ("rag_lifelong.changes", "rag_lifelong.retrieve", "rag_lifelong.quote", "rag_lifelong.live_index"),
     ("rag_lifelong.second_hop",),
     ("rag_lifelong.meaning",),
@@ -69,6 +70,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "rag_lifelong.generate",
+        "rag_lifelong.fence",
+        "rag_lifelong.markers",
         "rag_lifelong.questions",
         "rag_lifelong.links",
         "rag_lifelong.rerank",

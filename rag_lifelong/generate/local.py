@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from rag_lifelong.errors import ModelUnusable
@@ -127,9 +128,21 @@ class TransformersModel:
 
     def _inputs(self, messages: Sequence[Message]) -> Any:
         """Token ids and mask, (1, n) each, on the model's device."""
-        prompt, is_whole = self._prompt(messages)
+        prompt, is_whole = self._prompt([Message(each.role, self._plain(each.content)) for each in messages])
         inputs = self._tokenizer(without_surrogates(prompt), return_tensors="pt", add_special_tokens=not is_whole)
         return inputs.to(self._model.device)
+
+    def _plain(self, text: str) -> str:
+        """What stands for more than text to this tokenizer, broken up: only its template may begin and end a turn."""
+        for token in self._borders:
+            text = text.replace(token, f"{token[:1]}\u200b{token[1:]}")
+        return text
+
+    @cached_property
+    def _borders(self) -> tuple[str, ...]:
+        """The tokenizer's special tokens, the longest first."""
+        known = {*self._tokenizer.all_special_tokens, *self._tokenizer.get_added_vocab()}
+        return tuple(sorted((token for token in known if len(token) > 1), key=len, reverse=True))
 
     def _prompt(self, messages: Sequence[Message]) -> tuple[str, bool]:
         """The messages as one text; whether its special tokens are already in it."""

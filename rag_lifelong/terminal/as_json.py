@@ -1,4 +1,4 @@
-"""Answers, hits and states → what `--json` prints: the keys of the public contract.
+"""Hits and states → what `--json` prints: the keys of the public contract.
 
 Rule: one thing has one name in all of it; docs/commands.md lists those.
 """
@@ -29,11 +29,11 @@ from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import terms_held
 from rag_lifelong.terminal.style import json_safe
 from rag_lifelong.types import (
-    Answer,
     ChatSummary,
     Failure,
     Finding,
     Hit,
+    Json,
     Standing,
     StoredDocument,
     Takeover,
@@ -41,58 +41,10 @@ from rag_lifelong.types import (
     Version,
 )
 
-Json = dict[str, object]
-
 
 def written(value: object) -> str:
     """JSON text, readable, ending with a newline; safe to show on a terminal."""
     return json_safe(json.dumps(value, ensure_ascii=False, indent=2)) + "\n"
-
-
-def answer(found: Answer) -> Json:
-    """The JSON of `ask`. Offsets count characters of the document's text as stored."""
-    verdict = found.verdict
-    checked = verdict.lag.checked_at
-    return {
-        "question": found.question,
-        "text": found.text,
-        "refused": found.refused,
-        "citations": [
-            {
-                "number": c.number,
-                "path": c.path,
-                "label": c.label,
-                "line": c.line,
-                "page": c.page,
-                "start": c.start,
-                "end": c.end,
-                "quote": c.quote,
-                "version": c.version,
-                "document_date": _day(c.document_date),
-                **_standing(c.standing),
-            }
-            for c in found.citations
-        ],
-        "verdict": {
-            "newest_evidence": _day(verdict.newest_evidence),
-            "stale": verdict.stale,
-            "superseded": verdict.superseded,
-            "lag_files": verdict.lag.files,
-            "lag_passages": verdict.lag.passages,
-            "checked_at": None if checked is None else checked.isoformat(),
-            "supported_share": verdict.supported_share,
-            "pruned": verdict.pruned,
-            "unwatched": verdict.unwatched,
-            "uncalibrated": verdict.uncalibrated,
-        },
-        "version": found.version,
-        "as_of": found.as_of,
-        "model": found.model,
-        "adapter": found.adapter,
-        "cut": found.cut,
-        "asked_as": found.asked_as,
-        "short": found.short,
-    }
 
 
 def chat(found: ChatSummary) -> Json:
@@ -114,7 +66,7 @@ def turn(found: Turn) -> Json:
         "at": found.at.isoformat(),
         "question": found.question,
         "asked_as": found.asked_as,
-        "answer": None if found.removed_at is not None else answer(found.answer),
+        "answer": None if found.removed_at is not None else found.answer.to_json(),
         "removed_at": None if found.removed_at is None else found.removed_at.isoformat(),
         "rating": None if rating is None else ("good" if rating.is_good else "bad"),
         "note": None if rating is None else rating.note,
@@ -134,7 +86,7 @@ def hit(found: Hit, *, asked: Sequence[str] | None) -> Json:
         "score": found.score,
         "version": found.version,
         "document_date": _day(found.document_date),
-        **_standing(found.standing),
+        **found.standing.to_json(),
     }
     if asked is not None:
         scores = found.scores
@@ -146,14 +98,6 @@ def hit(found: Hit, *, asked: Sequence[str] | None) -> Json:
         }
         entry["terms"] = terms_held(found, asked)
     return entry
-
-
-def _standing(found: Standing) -> Json:
-    return {
-        "stale_since": _day(found.stale_since),
-        "superseded_by": found.superseded_by,
-        "retired": found.retired,
-    }
 
 
 def rule(found: RuleInForce) -> Json:
@@ -184,7 +128,7 @@ def document(found: StoredDocument, standing: Standing) -> Json:
         "passages": found.passages,
         "without_vectors": found.without_vectors,
         "size_bytes": found.size_bytes,
-        **_standing(standing),
+        **standing.to_json(),
     }
 
 

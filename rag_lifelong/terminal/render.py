@@ -21,8 +21,9 @@ NEAR_CHARS = 100
 
 
 def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passages: bool) -> str:
-    """What stands below the text: the citations, or what is nearest to a question refused; then the verdict."""
-    lines = []
+    """What stands below the text: what of it is not supported; the citations, or what is nearest to a question refused;
+    then the verdict."""
+    lines = unsupported(found, style)
     if found.refused:
         asked = query_terms(found.question)
         if len(found.nearest) == 1:
@@ -37,6 +38,18 @@ def basis(found: Answer, style: Style, *, as_of_time: datetime | None, has_passa
     if said:
         lines.append(style.dim(style.filled(said)))
     return "\n".join(lines)
+
+
+def unsupported(found: Answer, style: Style) -> list[str]:
+    """The sentences that nothing cited supports, each with "[?]", as it reads in the text above.
+
+    Where that is all of them, the text itself has said so (`answering.GROUNDLESS`).
+    """
+    if not found.unsupported or found.verdict.supported_share <= 0:
+        return []
+    lines = [style.bold("Not supported by its sources:")]
+    lines += [style.indented(f"[?] {snippet(sentence, (), limit=QUOTE_CHARS)}") for sentence in found.unsupported]
+    return [*lines, ""]
 
 
 def citation(found: Citation, style: Style, *, is_quoted: bool) -> str:
@@ -75,6 +88,8 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
         parts.append(f"as of version {found.as_of}{when}")
     elif not found.refused:
         parts.append(f"version {found.version}")
+    if found.unsupported:
+        parts.append(_share_unsupported(found))
     if found.verdict.superseded:
         parts.append("rests on what is superseded")
     if found.verdict.stale:
@@ -91,11 +106,21 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
         parts.append(f"{lag.files:,} changed {plural(lag.files, 'file', 'files')} could not be read")
     if found.verdict.uncalibrated is not None and (found.nearest or not found.refused):
         parts.append(f"{safe_line(found.verdict.uncalibrated)} is not calibrated: more is refused")
+    if found.verdict.dropped_markers:
+        dropped = found.verdict.dropped_markers
+        parts.append(f"{dropped} {plural(dropped, 'marker', 'markers')} pointed nowhere")
     if not lag.passages and not lag.files and not found.refused:
         parts.append("everything indexed")
     if not found.refused:
         parts.append("quoted" if found.model == "quote" else safe_line(found.model))
     return " · ".join(parts)
+
+
+def _share_unsupported(found: Answer) -> str:
+    """ "2 of 5 sentences not supported"."""
+    count, share = len(found.unsupported), 1.0 - found.verdict.supported_share
+    total = count if share <= 0 else round(count / share)
+    return f"{count} of {total} {plural(total, 'sentence', 'sentences')} not supported"
 
 
 def hit(found: Hit, number: int, asked: Sequence[str], style: Style, *, explain: bool = False) -> str:

@@ -230,7 +230,8 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert list(found) == [
-        "question", "text", "refused", "citations", "verdict", "version", "as_of", "model", "adapter", "cut", "asked_as", "short",
+        "question", "text", "refused", "citations", "unsupported", "verdict", "version", "as_of", "model", "adapter",
+        "cut", "asked_as", "short",
     ]  # fmt: skip
     assert list(found["citations"][0]) == [
         "number", "path", "label", "line", "page", "start", "end", "quote", "version", "document_date",
@@ -238,7 +239,7 @@ def test_ask_as_json_has_exactly_the_keys_promised(run: Run, notes: Path) -> Non
     ]  # fmt: skip
     assert list(found["verdict"]) == [
         "newest_evidence", "stale", "superseded", "lag_files", "lag_passages", "checked_at", "supported_share", "pruned",
-        "unwatched", "uncalibrated",
+        "unwatched", "uncalibrated", "stale_seen", "superseded_seen", "uncited", "dropped_markers",
     ]  # fmt: skip
     cited = found["citations"][0]
     assert QUEUE[cited["start"] : cited["end"]] == cited["quote"]

@@ -28,7 +28,7 @@ from rag_lifelong.generate import (
     open_model,
     prompt_tokens,
 )  # fmt: skip
-from rag_lifelong.prompt import build_messages, kept_markers
+from rag_lifelong.prompt import build_messages
 
 
 class Scripted:
@@ -60,10 +60,6 @@ def test_no_model_and_specs() -> None:
         open_model(3)
 
 
-def test_markers_that_point_nowhere_are_dropped() -> None:
-    assert kept_markers("A [3]. B [9]. C [1][3].", 3) == ("A [1]. B. C [2][1].", (3, 1))
-
-
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
     folder = tmp_path / "notes"
@@ -83,7 +79,7 @@ def test_a_model_answers_from_fenced_passages_with_citations(tmp_path: Path, not
     assert [Path(c.path).name for c in answer.citations] == ["a.md"]
     assert answer.model == "scripted"
     prompt = model.read[-1].content
-    assert prompt.count("</passage>") == 1, "a document cannot end its own fence"
+    assert prompt.count("</passage") == 1, "a document cannot end its own fence"
     assert prompt.endswith("Question: How many attempts are there for retries?")
 
 

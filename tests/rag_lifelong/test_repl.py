@@ -212,7 +212,7 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     session.is_terminal = True
     model = Talker("Ana ", None)
     assistant.use_model(model)
-    assert said(session, capsys, QUESTION) == ["Ana ", "Stopped; what was said is kept. To ask again: /retry"]
+    assert said(session, capsys, QUESTION) == ["Ana", "Stopped; what was said is kept. To ask again: /retry"]
     assert model.is_stopped
     assert [turn.answer.text for turn in session.talk.turns] == ["Ana [stopped]"]
     assert said(session, capsys, "/open 1") == ["Nothing has been cited yet."]

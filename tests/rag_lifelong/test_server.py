@@ -221,7 +221,7 @@ def test_a_cut_answer_is_kept_cited_and_marked(serve: Callable[..., LoopbackServ
     assert (answer.text, answer.cut, answer.refused) == ("Three attempts [1], th", why, False)
     assert [Path(c.path).name for c in answer.citations] == ["a.md"]
     assert verdict(answer, as_of_time=None).startswith(f"cut off: {why} · ")
-    assert json.loads(shown_as_json.written(shown_as_json.answer(answer)))["cut"] == why
+    assert json.loads(shown_as_json.written(answer.to_json()))["cut"] == why
 
 
 def test_silence_is_not_waited_out(serve: Callable[..., LoopbackServer], monkeypatch: pytest.MonkeyPatch) -> None:
