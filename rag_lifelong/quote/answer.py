@@ -8,7 +8,7 @@ from rag_lifelong.questions import Kind, Question, take_apart
 from rag_lifelong.quote.evidence import Evidence, Quotation, Reader, TermStatistics, without_cosine
 from rag_lifelong.quote.header import answer_document, answer_fields, asks_only_fields
 from rag_lifelong.quote.named import find_named
-from rag_lifelong.quote.passages import Candidate, candidates, nearly_as_good
+from rag_lifelong.quote.passages import Candidate, candidates, fits, nearly_as_good
 from rag_lifelong.quote.signals import read_signals
 from rag_lifelong.quote.spans import Span, agreeing, differing_from, list_of, read_spans
 from rag_lifelong.quote.support import Matching, log_odds, passage_terms
@@ -75,6 +75,7 @@ def _quoted(
     asked: Question, evidence: Sequence[Evidence], ranked: Sequence[Candidate], spans: Sequence[Span]
 ) -> Quotation:
     """The words that answer, in their sentences; the sentences alone where the reader is not sure of words."""
+    spans = [] if asked.kind is Kind.DOCUMENT else [s for s in spans if fits(asked.kind, s.text(evidence))]
     if not spans or spans[0].log_odds < MIN_SPAN:
         return worded([Found(c.index, c.sentence, "") for c in nearly_as_good(ranked)], evidence)
     best = spans[0]

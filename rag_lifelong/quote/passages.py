@@ -76,7 +76,7 @@ def _of_passage(asked: Question, index: int, evidence: Evidence, matching: Match
             trail = [above for above in trail if 0 < above[0] < sentence.heading_level]
             trail.append((sentence.heading_level, own[i]))
             continue
-        if len(sentence.text) > MAX_QUOTE_CHARS or not _fits(asked.kind, sentence.text):
+        if len(sentence.text) > MAX_QUOTE_CHARS or not fits(asked.kind, sentence.text):
             continue
         under = set().union(*(heading for _, heading in trail))
         around = own[i].union(*own[max(0, i - 1) : i + 2])
@@ -103,8 +103,8 @@ def _faults(asked: Question, text: str, own: set[str]) -> float:
     return faults
 
 
-def _fits(kind: Kind, text: str) -> bool:
-    """The sentence holds something of the kind asked for."""
+def fits(kind: Kind, text: str) -> bool:
+    """The text holds something of the kind asked for."""
     match kind:
         case Kind.NUMBER:
             return bool(_NUMERALS.search(text))
