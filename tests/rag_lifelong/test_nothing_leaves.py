@@ -38,6 +38,7 @@ from pathlib import Path
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import restore
 from rag_lifelong.cli import main
+from rag_lifelong.evaluate import replay
 from rag_lifelong.staleness import Rule
 
 notes, work = Path(sys.argv[1]), Path(sys.argv[2])
@@ -65,9 +66,18 @@ with open_assistant(kb, embedder=EMBEDDER) as assistant:
     assistant.export(work / "export")
     assistant.rebuild()
     assistant.pruning_plan(keep_last=1)
+    with assistant.chat() as talk:
+        talk.ask("How many attempts are there for retries?")
+        talk.ask("And for it?")
+        talk.rate(True, "yes")
+    assistant.remember("Retries are decided until the audit.")
+    assistant.remember("answer in German", always=True)
+    replay(assistant)
+    assistant.as_query_engine().query("How many attempts are there for retries?")
+    assistant.export_chat(1), assistant.delete_chat(1)
 restore(work / "copy.lifelong", work / "second")
 for words in (["ask", "attempts for retries?"], ["search", "--explain", "retries"], ["status"], ["check"], ["list"],
-              ["versions"], ["diff", "1", "2"], ["config"], ["evaluate"], ["chat"], ["--version"]):
+              ["versions"], ["diff", "1", "2"], ["config"], ["evaluate"], ["chat"], ["chats"], ["replay"], ["remember", "x"], ["remember", "--list"], ["--version"]):
     sys.stdin = io.StringIO("How many attempts are there for retries?\\n/why\\n/status\\n/quit\\n")
     code = main(words if words == ["--version"] else ["--kb", str(kb), *words])
     assert code in (0, 1, 4), (words, code)
