@@ -106,7 +106,11 @@ def _case(case: Replayed, style: Style) -> Iterator[str]:
     yield f"{style.bold(safe_line(case.asked_as))}"
     yield style.dim(f"  {_TOLD[case.fate]} · chat {case.chat_id}, {case.at.astimezone():%Y-%m-%d}{rated}")
     if case.fate is not Fate.MOVED:
-        then, now = _differing(case.before.text, case.now.text)
+        before, after = case.before, case.now
+        if before.short and after.short and before.short != after.short:  # the words that answer say it all
+            then, now = safe_line(before.short), safe_line(after.short)
+        else:
+            then, now = _differing(before.text, after.text)
         yield f"  then: {then}"
         yield f"  now:  {now}"
     for reason in case.reasons[:_REASONS]:
