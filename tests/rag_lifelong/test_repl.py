@@ -92,8 +92,8 @@ def test_a_conversation_through_a_pipe_has_no_prompt_and_no_colours(
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0] == "The dead-letter queue is owned by Ana Ruiz since March. [1]"
-    assert lines[2].startswith(f"[1] {notes}/oncall.md:5")
+    assert lines[:3] == ["Ana Ruiz", "", '"The dead-letter queue is owned by Ana Ruiz since March." [1]']
+    assert lines[4].startswith(f"[1] {notes}/oncall.md:5")
     assert lines[-2:] == [f"{notes}/oncall.md:5", "The dead-letter queue is owned by Ana Ruiz since March."]
     assert "\x1b" not in out
     assert "never" not in out
@@ -220,7 +220,7 @@ def test_stopping_an_answer_stops_the_model_and_not_the_program(
     assert said(session, capsys, QUESTION) == ["Stopped."]  # before the first word
     assert len(session.talk.turns) == 1
     assistant.use_model("quote")
-    assert said(session, capsys, QUESTION)[0].startswith("The dead-letter queue is owned by")
+    assert said(session, capsys, QUESTION)[0] == "Ana Ruiz"
 
 
 def test_the_model_has_stopped_before_the_prompt_is_back(
@@ -371,7 +371,7 @@ def test_chat_in_a_terminal(terminal: pexpect.spawn, notes: Path) -> None:  # ty
     terminal.expect_exact("1 document · version 1 · quoting · /help")
     terminal.expect_exact("›")
     terminal.send(QUESTION + "\r")
-    terminal.expect_exact("The dead-letter queue is owned by Ana Ruiz since March. [1]")
+    terminal.expect_exact('"The dead-letter queue is owned by Ana Ruiz since March." [1]')
     link = f"\x1b]8;;file://{notes}/oncall.md#L5\x1b\\{notes}/oncall.md:5\x1b]8;;\x1b\\"
     terminal.expect_exact(f"[1] {link}")
     terminal.expect_exact("indexed · quoted")  # broken between words before that
