@@ -66,6 +66,7 @@ class Conversation:
         self._saved = len(self._turns)  # the first so many of them are kept
         self._replaces: int | None = None  # number of the turn kept that the next one takes the place of
         self._keeps = keeps
+        self._summaries: dict[str, str] = {}  # of older turns, by what they say; gone with the conversation
         self._is_told = False  # that it is not kept
         self.id = chat_id if keeps else None
         self.last_answer: Answer | None = None
@@ -160,7 +161,7 @@ class Conversation:
         told = ""
         if model is not None and turns:
             budget = max(0, model.context_tokens - ANSWER_TOKENS) // TOLD_SHARE
-            told = remembered(turns, model=model, budget_tokens=budget)
+            told = remembered(turns, model=model, budget_tokens=budget, summaries=self._summaries)
         said: list[str] = []
 
         def take_in(found: Answer, *, is_whole: bool) -> None:

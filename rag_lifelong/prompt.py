@@ -53,7 +53,7 @@ def build_messages(
     """
     allowed = model.context_tokens - answer_tokens
     system = SYSTEM + _wishes(preferences, question, model, allowed)
-    code = code_of([told, *(part for hit in hits for part in (hit.text, hit.title, hit.label))])
+    code = code_of([*([told] if told else []), *(part for hit in hits for part in (hit.text, hit.title, hit.label))])
     chat = [fenced(told, name="chat", code=code, attributes=())] if told else []
     budget = allowed - prompt_tokens(model, _messages(system, chat, question))
     if budget < 0 and chat:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag_lifelong.questions import Kind, Question, take_apart
+from rag_lifelong.questions import Kind, Question, marked_terms, take_apart
 from rag_lifelong.quote.evidence import Evidence, Quotation, Reader, TermStatistics, without_cosine
 from rag_lifelong.quote.header import answer_document, answer_fields, asks_only_fields
 from rag_lifelong.quote.named import find_named
 from rag_lifelong.quote.passages import Candidate, candidates, fits, nearly_as_good
 from rag_lifelong.quote.signals import read_signals
-from rag_lifelong.quote.spans import Span, agreeing, differing_from, list_of, read_spans
+from rag_lifelong.quote.spans import Span, agreeing, differing_from, list_of, numbers_around, read_spans
 from rag_lifelong.quote.support import Matching, log_odds, passage_terms
 from rag_lifelong.quote.wording import Found, differing, worded
 from rag_lifelong.sentences import shown
@@ -75,7 +75,14 @@ def _quoted(
     asked: Question, evidence: Sequence[Evidence], ranked: Sequence[Candidate], spans: Sequence[Span]
 ) -> Quotation:
     """The words that answer, in their sentences; the sentences alone where the reader is not sure of words."""
-    spans = [] if asked.kind is Kind.DOCUMENT else [s for s in spans if fits(asked.kind, s.text(evidence))]
+    numbers = {term for term in asked.content if term.isdecimal()}
+    spans = [
+        span
+        for span in spans
+        if asked.kind is not Kind.DOCUMENT
+        and fits(asked.kind, span.text(evidence))
+        and numbers <= numbers_around(span, evidence)  # "room 7" is not answered by what stands of room 5
+    ]
     if not spans or spans[0].log_odds < MIN_SPAN:
         return worded([Found(c.index, c.sentence, "") for c in nearly_as_good(ranked)], evidence)
     best = spans[0]
@@ -84,7 +91,8 @@ def _quoted(
         return worded([Found(best.index, whole, "")], evidence)
     if asked.asks_whether:  # "yes" and "no" are not in the sources
         return worded([Found(best.index, best.sentence, "")], evidence)
-    others = differing_from(best, spans, evidence) if asked.kind in _ONE_VALUE else []
+    is_of_one = asked.kind in _ONE_VALUE and bool(set(asked.content) - marked_terms(asked.text))  # not "Who is Ana?"
+    others = differing_from(best, spans, evidence) if is_of_one else []
     found = [
         Found(s.index, s.sentence, shown(s.text(evidence)))
         for s in (best, *(others or agreeing(best, spans, evidence)))

@@ -10,12 +10,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from rag_lifelong.quote.evidence import Evidence, Reader
 from rag_lifelong.quote.passages import MAX_SENTENCES, Candidate
 from rag_lifelong.quote.support import Matching, passage_terms
 from rag_lifelong.sentences import Sentence, list_around, split_sentences
-from rag_lifelong.terms import fold
+from rag_lifelong.terms import fold, terms
 
 MAX_LIST_CHARS = 800
 READ = 8  # passages, best first
@@ -24,6 +25,7 @@ AGREEING_MATCH = 0.5  # of the best answer's: a name that stands in a sentence o
 DIFFERING_ODDS = 2.0
 DIFFERING_SHARE = 0.3
 DIFFERING_MATCH = 0.8  # of the best answer's share of the question's terms: else it may speak of something else
+_BORDER = re.compile(r"\n[ \t]*(?:\n|#{1,6}[ \t]|[-*+•][ \t]|\d{1,3}[.)][ \t]|\|)")
 _OUTSIDE_WORDS = re.compile(r"^\W+|\W+$")
 _ARTICLE = re.compile(r"^(?:the|a|an)\s+")
 
@@ -75,6 +77,8 @@ def read_spans(
         sentences = split_sentences(text)
         missing = matching.missing_names(question, passage_terms(evidence[index]))
         for reading in readings:
+            if _BORDER.search(text, reading.start, reading.end):
+                continue  # no words are one answer across a paragraph, a heading, an entry of a list
             sentence = _holding(sentences, text, reading.start, reading.end)
             features = {
                 "odds": reading.log_odds,
@@ -120,6 +124,14 @@ def differing_from(best: Span, spans: Sequence[Span], evidence: Sequence[Evidenc
             keys.append(key)
             found.append(span)
     return found[: MAX_SENTENCES - 1]
+
+
+def numbers_around(span: Span, evidence: Sequence[Evidence]) -> set[str]:
+    """The numbers, as terms, of the span's sentence, the one before it, and what these stand under."""
+    hit = evidence[span.index].hit
+    before = split_sentences(hit.text[: span.sentence.start])[-1:]
+    text = " ".join([hit.title, hit.label, PurePath(hit.path).name, *(s.text for s in before), span.sentence.text])
+    return {term for term in terms(text) if term.isdecimal()}
 
 
 def list_of(span: Span, evidence: Sequence[Evidence]) -> Sentence | None:

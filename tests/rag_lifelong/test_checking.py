@@ -92,7 +92,7 @@ def test_where_nothing_is_supported_the_sources_are_quoted_below(tmp_path: Path,
         "\n\nNo sentence of this is supported by what it cites. Your sources say:\n"
     )
     assert first == "Carl Jung allows 77 of them [1]."
-    assert quoted.startswith("There are three attempts for retries, then the dead-letter queue. [2]")
+    assert quoted.startswith('three\n\n"There are three attempts for retries, then the dead-letter queue." [2]')
     assert [c.number for c in found.citations] == list(range(1, len(found.citations) + 1))
     assert found.citations[1].quote == "There are three attempts for retries, then the dead-letter queue."
     assert found.unsupported == ("Carl Jung allows 77 of them [1].",)
@@ -157,7 +157,7 @@ def test_json_has_it_all_and_is_what_the_command_prints(
     assert json.loads(capsys.readouterr().out) == found
     assert list(found) == [
         "question", "text", "refused", "citations", "unsupported", "verdict", "version", "as_of", "model", "adapter",
-        "cut",
+        "cut", "asked_as", "short",
     ]  # fmt: skip
     assert set(found["verdict"]) == {  # type: ignore[call-overload]
         "newest_evidence", "stale", "superseded", "stale_seen", "superseded_seen", "lag_files", "lag_passages",

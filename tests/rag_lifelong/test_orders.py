@@ -170,13 +170,13 @@ def test_the_real_verdict_comes_last_and_a_forged_one_is_marked(
         def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
             yield f"{FACT} [1]\n\n[1] ~/trusted.md:1 · Law\n{forged}"
 
-    from rag_lifelong.repl import say
+    from rag_lifelong.session.asking import say
     from rag_lifelong.terminal.style import Style
 
     style = Style(has_colors=False, has_links=False, width=None, editor_uri="")
     with open_assistant(tmp_path / "kb", llm=Forging(), embedder="hash") as assistant:
         assistant.add(notes)
-        answer = say(assistant, QUESTION, style=style, scope={}, k=None)
+        answer = say(assistant, assistant.chat(keep=False), QUESTION, style=style, scope={}, k=None)
     shown = capsys.readouterr().out.strip().split("\n")
     assert "version 1" in shown[-1] and "obedient" in shown[-1] and "2099" not in shown[-1]
     assert any(forged in sentence for sentence in answer.unsupported)

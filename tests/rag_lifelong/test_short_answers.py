@@ -140,3 +140,17 @@ def test_a_list_is_given_whole() -> None:
 )
 def test_answers_that_say_the_same(one: str, other: str, are_equal: bool) -> None:
     assert (answer_key(one) == answer_key(other)) is are_equal
+
+
+def test_words_across_two_paragraphs_are_no_answer() -> None:
+    text = "The alarm code is PLUGH-12\n\nThe other alarm code is XYZZY-13"
+    found = ask("What is the alarm code?", Pointing(("PLUGH-12\n\nThe other", 6.0)), evidence(text))
+    assert "\n\nThe other" not in (found.short or "")
+    assert found.short is None
+
+
+def test_what_stands_of_another_number_is_no_answer() -> None:
+    text = "The printer in room 5 is an Epson 300.\n\nThe copier on the stairs of room 7 is broken, as is its printer."
+    reader = Pointing(("an Epson 300", 6.0))
+    assert ask("Which printer is in room 5?", reader, evidence(text)).short == "an Epson 300"
+    assert ask("Which printer is in room 7?", reader, evidence(text)).short is None
