@@ -32,7 +32,7 @@ class Form(Enum):
     ASIDE = "aside"  # "And the author?": something of what was spoken of
     BARE = "bare"  # "In what year?": the former question, asked for something else
     POINTING = "pointing"  # "Who wrote it?"
-    LOOSE = "loose"  # "Where did the team play?": no name, and a thing that is taken to be known
+    LOOSE = "loose"  # "And where did the team play?": goes on, and says no name or little
 
 
 class Role(Enum):
@@ -82,7 +82,7 @@ _GROUP = frozenset(["they", "them", "their", "theirs", "themselves"])
 _OWNERS = frozenset(["his", "its", "their", "theirs", "hers"])
 _DEMONSTRATIVES = frozenset(["this", "that", "these", "those"])
 _MAX_PUT_IN = 9  # words of "What about …?"
-_FEW = 3  # terms: "And when was Antioch hit?" goes on with what was said, "Who owns the dead-letter queue?" need not
+_FEW = 3  # terms: "And when was Antioch hit?" goes on with what was spoken of
 _TRANSITIVE = frozenset("wrote made built won led ran got took gave about did".split())
 _SPANS = frozenset("year month week day century decade time moment today era period way point".split())
 _BOUNDARIES = frozenset(
@@ -104,7 +104,6 @@ _LEFT_OVER = re.compile(
     re.IGNORECASE,
 )
 _ONES = re.compile(r"\bones?\b(?! (?:of|in|on|day|year|hundred|thousand|million|or|and|hand)\b)", re.IGNORECASE)
-_DEFINITE = re.compile(r"\b(?:the|such)\s+(?P<noun>[a-z][\w'’-]+(?:\s+[a-z][\w'’-]+)?)", re.IGNORECASE)
 _BARE_WORDS = (
     ASKING
     | PREPOSITIONS
@@ -150,7 +149,7 @@ def leaning(question: str) -> Leaning:
     if pointers:
         return Leaning(Form.POINTING, text, pointers)
     is_short = len(take_apart(text).content) <= _FEW
-    if (has_lead and is_short) or (not names(text) and (has_lead or (is_short and _is_loose(text, found)))):
+    if has_lead and (is_short or not names(text)):
         return Leaning(Form.LOOSE, text)
     return Leaning(Form.ALONE, question)
 
@@ -291,27 +290,3 @@ def _people(part: str) -> list[str]:
     return re.findall(
         r"\b(?:the|an?)\s+\w+(?:er|or|ist|ian|man|woman|king|queen|president|student|child|boy|girl)\b", part
     )
-
-
-def _is_loose(text: str, found: list[Word]) -> bool:
-    """It speaks of a thing as known ("the team") and does not say which."""
-    if re.search(r"\bthere\W*$", text, re.IGNORECASE):
-        return True
-    for match in _DEFINITE.finditer(text):
-        rest = text[match.end() :].split()
-        noun = match["noun"].split()
-        following = (noun[1:] + rest)[:1]
-        if noun[0].endswith("est") or noun[0] in ("most", "least", "same", "first", "last"):
-            continue
-        if not following or following[0].strip("?,.").lower() not in (
-            "of",
-            "that",
-            "which",
-            "who",
-            "where",
-            "for",
-            "in",
-            "between",
-        ):
-            return len(phrases(text)) <= 3
-    return False

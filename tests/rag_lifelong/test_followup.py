@@ -111,10 +111,12 @@ def test_what_is_left_out_is_taken_from_the_former_question(former: str, questio
     assert asked(question, former) == rewritten
 
 
-def test_a_thing_taken_as_known_gets_the_name_it_had() -> None:
-    assert (
-        asked("Who liberated the city?", "Which kingdom annexed Warsaw in 1796?") == "Who liberated the city (Warsaw)?"
-    )
+def test_a_thing_taken_as_known_gets_the_name_it_had_where_the_question_goes_on() -> None:
+    before = "Which kingdom annexed Warsaw in 1796?"
+    assert asked("And who liberated the city?", before) == "Who liberated the city (Warsaw)?"
+    assert asked("Who liberated the city?", before) == "Who liberated the city?"
+    other = "Who owns the billing service?"
+    assert asked(other, "Who owns the dead-letter queue?") == other
 
 
 @pytest.mark.parametrize(
