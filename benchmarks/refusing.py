@@ -15,6 +15,7 @@ logistic model fitted on the same articles. Intervals: bootstrap over questions,
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from rag_lifelong.quote.support import Matching, passage_terms
 from rag_lifelong.span_reader import Reading, open_span_reader
 
 Row = dict[str, float]
+ORDERED = ("odds", "match", "cosine", "rank")
 
 
 class Remembering:
@@ -161,31 +163,39 @@ def balanced(rows: Sequence[Judged]) -> np.ndarray:
 def fit(data: Path, embedder: object, reader: Reader, *, most: int) -> None:
     """Prints the weights of the models: which span answers, and whether the best one does.
 
-    A span is right if it shares half of its words with the answer (F1) and stands in the paragraph that holds it. The
-    second is told to weigh both settings alike, and answerable questions as much as these together.
+    The order of spans is the best of a grid by F1 of the first, where it stands in the paragraph that answers; scaled so
+    that it is the log odds of an F1 of a half. The second model weighs both settings alike, and answerable questions as
+    much as these together.
     """
-    spans: list[Row] = []
-    right: list[bool] = []
+    found: list[
+        tuple[np.ndarray, np.ndarray]
+    ] = []  # of each question with an answer: its spans' features, and their F1
     kept = []
     for base, case in gather(data, "thresholds", embedder, most=most, titled=False):
         asked = take_apart(case.question)
         matching = Matching(asked.content, base)
         usable = range(len(case.evidence))
         ranked = candidates(asked, case.evidence, usable, matching)
-        if not ranked:
+        spans = read_spans(case.question, case.evidence, usable, ranked, reader=reader) if ranked else []
+        if not spans:
             continue
-        found = read_spans(case.question, case.evidence, usable, ranked, matching=matching, reader=reader)
-        kept.append((case, asked, matching, ranked, found))
+        kept.append((case, asked, matching, ranked, spans))
         if case.setting == PRESENT:
-            for span in found:
-                spans.append(dict(span.features))
-                is_gold = case.evidence[span.index].hit.text == case.gold
-                right.append(is_gold and overlap(span.text(case.evidence), case.answer) >= 0.5)
-    of_span = logistic(spans, np.array(right), np.ones(len(spans)))
+            golden = [case.evidence[span.index].hit.text == case.gold for span in spans]
+            shares = [overlap(span.text(case.evidence), case.answer) for span in spans]
+            features = np.array([[span.features[name] for name in ORDERED] for span in spans])
+            found.append((features, np.array(shares) * golden))
+    grid = [np.array([1.0, *weights]) for weights in itertools.product((4, 6, 8), (0, 3), (-0.5, -1, -2))]
+    order = max(grid, key=lambda weights: np.mean([f1[(x @ weights).argmax()] for x, f1 in found]))
+    first = [((x @ order).max(), f1[(x @ order).argmax()] >= 0.5) for x, f1 in found]
+    scale = logistic(
+        [{"score": float(score)} for score, _ in first], np.array([r for _, r in first]), np.ones(len(first))
+    )
+    of_span = {"constant": scale["constant"], **dict(zip(ORDERED, map(float, order * scale["score"]), strict=True))}
     print("_SPAN =", rounded(of_span))
     rows: list[Row] = []
-    for case, asked, matching, ranked, found in kept:
-        ordered = sorted(found, key=lambda span: -weighed(of_span, span.features))
+    for case, asked, matching, ranked, spans in kept:
+        ordered = sorted(spans, key=lambda span: -weighed(of_span, span.features))
         signals = read_signals(asked, case.evidence, range(len(case.evidence)), ranked, matching, ordered)
         rows.append({name: value for name, value in signals.features().items() if value is not None})
     settings = [case.setting for case, *_ in kept]
@@ -202,7 +212,7 @@ def fit(data: Path, embedder: object, reader: Reader, *, most: int) -> None:
 
 
 def rounded(weights: Row) -> Row:
-    return {name: round(weight, 2) for name, weight in weights.items()}
+    return {name: round(weight, 3) for name, weight in weights.items()}
 
 
 def logistic(rows: Sequence[Mapping[str, float]], labels: np.ndarray, weights: np.ndarray) -> Row:

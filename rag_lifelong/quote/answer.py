@@ -61,7 +61,7 @@ def quote(
         return None
     spans: list[Span] = []
     if reader is not None and reader.reads(question):
-        spans = read_spans(question, evidence, usable, ranked, matching=matching, reader=reader)
+        spans = read_spans(question, evidence, usable, ranked, reader=reader)
     if named.by_number:
         whole = set().union(*(passage_terms(evidence[i]) for i in usable))
         supported = matching.coverage(whole) >= MIN_NAMED_COVERAGE and ranked[0].match >= MIN_NAMED_MATCH
