@@ -83,6 +83,8 @@ def answer(
     cut = yield from _written(model, messages, markers, pieces, max_tokens=room)
     text = "".join(pieces).strip()
     if refuses(text):
+        if not text:
+            yield REFUSAL
         found = _answer(knowledge_base, asked, text or REFUSAL, (), model, is_refused=True)
         return replace(found, cut=cut)
     checked = check(knowledge_base, _whole_words(text, cut), asked.hits[:shown], markers.numbers)
