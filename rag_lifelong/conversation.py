@@ -16,7 +16,7 @@ from typing import Protocol
 from rag_lifelong import __version__
 from rag_lifelong.answering import ANSWER_TOKENS
 from rag_lifelong.compaction import remembered
-from rag_lifelong.errors import KnowledgeBaseBusy, KnowledgeBaseUnusable, NothingAsked, StorageFull
+from rag_lifelong.errors import KnowledgeBaseBusy, KnowledgeBaseUnusable, NoSuchChat, NothingAsked, StorageFull
 from rag_lifelong.followup import stand_alone
 from rag_lifelong.generate import LanguageModel
 from rag_lifelong.knowledge_base import KnowledgeBase
@@ -155,6 +155,7 @@ class Conversation:
         self.last_answer = None
         base, model = self._assistant.knowledge_base, self._assistant.language_model
         version = base.version_number(narrowed.as_of)
+        self._let_go()
         turns = [self._as_it_stands(kept, version) for kept in self._turns[:before]]
         asked_as = stand_alone(question, turns, model=model) if turns else question
         self.asked_as = None if asked_as == question else asked_as
@@ -196,6 +197,19 @@ class Conversation:
                 take_in(self._assistant.stopped(asked_as, narrowed, "".join(said)), is_whole=False)
             raise
         take_in(found, is_whole=True)
+
+    def _let_go(self) -> None:
+        """What has been removed from the kept turns meanwhile, with a source, goes from those held here too."""
+        if not self._keeps or self.id is None or self._saved == 0:
+            return
+        try:
+            there = {kept.turn.at: kept for kept in self._chats.read(self.id)}
+        except NoSuchChat:  # deleted meanwhile
+            return
+        for i, kept in enumerate(self._turns[: self._saved]):
+            now = there.get(kept.turn.at, kept)
+            if now.turn.removed_at != kept.turn.removed_at or now.turn.asked_as != kept.turn.asked_as:
+                self._turns[i] = now
 
     def _as_it_stands(self, kept: KeptTurn, version: int) -> Turn:
         """A turn before, without its answer if the sources no longer say that."""

@@ -156,6 +156,26 @@ def test_what_a_question_carried_over_goes_too(
     assert not second.is_case and second.turn.removed_at is None
 
 
+def test_a_chat_still_open_carries_nothing_over_from_what_went(
+    tmp_path: Path, assistant: Assistant, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(  # the worst case of what a rewriting may take from the turns before
+        "rag_lifelong.conversation.stand_alone",
+        lambda question, turns, *, model: " ".join([question, *(f"{t.asked_as} {t.answer.text}" for t in turns)]),
+    )
+    assistant.use_model(Repeating())
+    with assistant.chat() as talk:
+        talk.ask(CODE)
+        talk.ask("At what time is lunch served in the canteen?", within=["other.md"])
+        assert "ZANZIBAR" in talk.turns[1].asked_as
+        with open_assistant(tmp_path / "kb", embedder="hash") as other:
+            other.forget_everywhere(notes / "launch.md")
+        third = talk.ask("And where?", within=["other.md"])
+    assert "ZANZIBAR" not in f"{third} {talk.turns}"
+    assistant.knowledge_base._database.scrub()
+    assert files_hold(assistant, "ZANZIBAR") == []
+
+
 def test_an_answer_on_its_way_to_the_store_is_not_kept_with_what_went_meanwhile(
     tmp_path: Path, assistant: Assistant, notes: Path
 ) -> None:
