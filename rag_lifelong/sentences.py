@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 _BREAK = re.compile(
     r"\n[ \t]*\n\s*"  # a blank line
-    r"|\n(?=[ \t]*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|\|)[ \t])"  # a list item, heading or table row begins
+    r"|\n(?=[ \t]*(?:(?:[-*+•]|\d{1,3}[.)]|#{1,6})[ \t]|\|))"  # a list item, heading or table row begins
     r"|(?<=[.!?…])[\"')\]»”’*_`]*\s+(?=[\"'(\[«“‘*_`]*[A-ZÀ-ÞА-ЯΑ-Ω0-9])"  # a sentence ends
     r"|(?<=[。！？])[」』”’）]*"
 )

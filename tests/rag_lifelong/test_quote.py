@@ -197,3 +197,8 @@ def test_sentences(text: str, expected: list[str]) -> None:
 def test_markup_is_taken_out_of_what_is_shown_only() -> None:
     assert shown("- See :pep:`572` and ``x``, *very* [good](http://x).") == "See PEP 572 and x, very good."
     assert terms(shown("snake_case_name stays"))[-1] == "stay"
+
+
+def test_the_rows_of_a_table_stand_by_themselves() -> None:
+    rows = [s.text for s in split_sentences("| team | lead |\n|---|---|\n| Sales | Ana |\n| Research | Mei |")]
+    assert rows == ["| team | lead |", "|---|---|", "| Sales | Ana |", "| Research | Mei |"]
