@@ -76,10 +76,12 @@ def _quoted(
 ) -> Quotation:
     """The words that answer, in their sentences; the sentences alone where the reader is not sure of words."""
     numbers = {term for term in asked.content if term.isdecimal()}
+    is_of_a_name = not set(asked.content) - marked_terms(asked.text)  # "Who is Ana Ruiz?": a sentence on her tells more
     spans = [
         span
         for span in spans
         if asked.kind is not Kind.DOCUMENT
+        and not is_of_a_name
         and fits(asked.kind, span.text(evidence))
         and numbers <= numbers_around(span, evidence)  # "room 7" is not answered by what stands of room 5
     ]
@@ -91,8 +93,7 @@ def _quoted(
         return worded([Found(best.index, whole, "")], evidence)
     if asked.asks_whether:  # "yes" and "no" are not in the sources
         return worded([Found(best.index, best.sentence, "")], evidence)
-    is_of_one = asked.kind in _ONE_VALUE and bool(set(asked.content) - marked_terms(asked.text))  # not "Who is Ana?"
-    others = differing_from(best, spans, evidence) if is_of_one else []
+    others = differing_from(best, spans, evidence) if asked.kind in _ONE_VALUE else []
     found = [
         Found(s.index, s.sentence, shown(s.text(evidence)))
         for s in (best, *(others or agreeing(best, spans, evidence)))

@@ -165,3 +165,10 @@ def test_the_reader_reads_no_words_over_a_blank_line() -> None:
     said = [text[reading.start : reading.end] for reading in readings]
     assert {"PLUGH-12", "XYZZY-13"} <= set(said)
     assert not any("\n" in words for words in said)
+
+
+def test_who_somebody_is_is_told_by_a_sentence() -> None:
+    reader = Pointing(("Mei Chen", 6.0))
+    found = ask("Who is Ana Ruiz?", reader, evidence("Ana Ruiz leads the platform team. Mei Chen works on billing."))
+    assert found.short is None
+    assert found.text.startswith("Ana Ruiz leads the platform team. [1]")
