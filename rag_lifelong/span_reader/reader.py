@@ -5,6 +5,8 @@ Rule: each passage is read by itself, with its document's title before it; a lon
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ OVERLAP_TOKENS = 48
 SPANS = 3  # of a passage
 MAX_BROKEN = 0.35  # share of words in pieces: 0.7 % of SQuAD's questions have more, 93 % of XQuAD's German ones
 _CLS, _SEP = 101, 102
+_GAP = re.compile(r"\n[ \t]*\n")
 _THREADS = 2
 
 
@@ -51,6 +54,7 @@ class _Window:
     ids: list[int]
     begins: int  # where the passage's tokens begin in ids
     offsets: list[tuple[int, int]]  # of these tokens, in the passage
+    blocks: list[int]  # which part of the passage, between blank lines, each of them is in
 
 
 class SpanReader:
@@ -87,11 +91,13 @@ class SpanReader:
     def _windows(self, asked: list[int], title: str, text: str) -> list[_Window]:
         heading = self._tokens.pieces(title)[0][:MAX_TITLE_TOKENS]
         ids, offsets = self._tokens.pieces(text)
+        gaps = [gap.start() for gap in _GAP.finditer(text)]
+        blocks = [bisect_right(gaps, start) for start, _ in offsets]
         before = [_CLS, *asked, _SEP, *heading]
         room = MAX_TOKENS - len(before) - 1
         starts = range(0, max(1, len(ids) - OVERLAP_TOKENS), room - OVERLAP_TOKENS)
         return [
-            _Window([*before, *ids[at : at + room], _SEP], len(before), offsets[at : at + room])
+            _Window([*before, *ids[at : at + room], _SEP], len(before), offsets[at : at + room], blocks[at : at + room])
             for at in starts
             if ids[at : at + room]
         ]
@@ -154,7 +160,7 @@ def _best(scores: Floats, window: _Window) -> list[Reading]:
     none = float(scores[0].sum())
     first, last = scores[window.begins : -1, 0], scores[window.begins : -1, 1]
     sums = first[:, None] + last[None, :]  # (tokens, tokens): begins at, ends at
-    sums = np.where(_allowed(len(first)), sums, -np.inf)
+    sums = np.where(_allowed(window.blocks), sums, -np.inf)
     top = float(sums.max())
     chances = np.exp(sums - top)
     chances /= chances.sum()
@@ -171,8 +177,10 @@ def _best(scores: Floats, window: _Window) -> list[Reading]:
     return found
 
 
-def _allowed(tokens: int) -> NDArray[np.bool_]:
-    square = np.ones((tokens, tokens), dtype=bool)
+def _allowed(blocks: Sequence[int]) -> NDArray[np.bool_]:
+    """(begins at, ends at): not too long, and not over a blank line."""
+    block = np.array(blocks)
+    square: NDArray[np.bool_] = block[:, None] == block[None, :]
     return np.triu(square) & ~np.triu(square, MAX_SPAN_TOKENS)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rag_lifelong.quote import Evidence, Quotation, quote
 from rag_lifelong.quote.spans import answer_key
-from rag_lifelong.span_reader import Reading
+from rag_lifelong.span_reader import Reading, open_span_reader
 from tests.rag_lifelong.test_quote import Statistics, evidence
 
 RETRIES = "We agreed on three attempts with exponential backoff, then the dead-letter queue. Mei will write it down."
@@ -140,3 +140,14 @@ def test_a_list_is_given_whole() -> None:
 )
 def test_answers_that_say_the_same(one: str, other: str, are_equal: bool) -> None:
     assert (answer_key(one) == answer_key(other)) is are_equal
+
+
+def test_the_reader_reads_no_words_over_a_blank_line() -> None:
+    """Notes often end without a full stop."""
+    reader = open_span_reader(cache_dir=None)
+    assert reader is not None, "the default model comes with the package's requirements"
+    text = "## 10:00\n\nThe alarm code is PLUGH-12\n\n## 11:00\n\nThe alarm code is XYZZY-13 now"
+    (readings,) = reader.read("What is the alarm code?", [("Notes", text)])
+    said = [text[reading.start : reading.end] for reading in readings]
+    assert {"PLUGH-12", "XYZZY-13"} <= set(said)
+    assert not any("\n" in words for words in said)
