@@ -76,7 +76,7 @@ def answer(
         return replace(_answer(knowledge_base, asked, quotation.text, cited, model), short=quotation.short)
     room = room_for_answer(model, ANSWER_TOKENS)
     messages = _messages(knowledge_base, asked, model, preferences, answer_tokens=room)
-    shown = _shown(messages)
+    shown = _shown(messages, asked.question)
     markers = markers or Markers()
     markers.begin(shown)
     pieces: list[str] = []
@@ -180,15 +180,15 @@ def _messages(
             told=asked.told,
             preferences=[worded(one) for one in chosen],
         )
-        fitting = concerning(chosen, [hit.path for hit in asked.hits[: _shown(messages)]], roots)
+        fitting = concerning(chosen, [hit.path for hit in asked.hits[: _shown(messages, asked.question)]], roots)
         if fitting == chosen:
             return messages
         chosen = fitting  # ever fewer
 
 
-def _shown(messages: Sequence[Message]) -> int:
-    """How many passages are in a prompt; a fence holds no other."""
-    return sum(message.content.count("<passage number=") for message in messages)
+def _shown(messages: Sequence[Message], question: str) -> int:
+    """How many passages are in a prompt before its question; a fence holds no other."""
+    return messages[-1].content.removesuffix(question).count("<passage number=")
 
 
 def _quotation(knowledge_base: KnowledgeBase, question: str, evidence: Sequence[Evidence]) -> Quotation | None:

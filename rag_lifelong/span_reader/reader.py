@@ -180,7 +180,7 @@ def _best(scores: Floats, window: _Window) -> list[Reading]:
 def _allowed(blocks: Sequence[int]) -> NDArray[np.bool_]:
     """(begins at, ends at): not too long, and not over a blank line."""
     block = np.array(blocks)
-    square = block[:, None] == block[None, :]
+    square: NDArray[np.bool_] = block[:, None] == block[None, :]
     return np.triu(square) & ~np.triu(square, MAX_SPAN_TOKENS)
 
 
