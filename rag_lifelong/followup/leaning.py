@@ -149,9 +149,17 @@ def leaning(question: str) -> Leaning:
     if pointers:
         return Leaning(Form.POINTING, text, pointers)
     is_short = len(take_apart(text).content) <= _FEW
-    if has_lead and (is_short or not names(text)):
+    if has_lead and (is_short or not names(text)) and not _names_a_thing(text):
         return Leaning(Form.LOOSE, text)
     return Leaning(Form.ALONE, question)
+
+
+def _names_a_thing(text: str) -> bool:
+    """It says of what thing it asks, in two words or more: "the billing service", but not "the city"."""
+    return any(
+        text[: phrase.start].rstrip().lower().endswith("the") and len(re.split(r"[\s-]+", phrase.text)) > 1
+        for phrase in phrases(text)
+    )
 
 
 def _put_in(text: str, pointers: tuple[Pointer, ...] = ()) -> Leaning:

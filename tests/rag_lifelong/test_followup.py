@@ -117,6 +117,10 @@ def test_a_thing_taken_as_known_gets_the_name_it_had_where_the_question_goes_on(
     assert asked("Who liberated the city?", before) == "Who liberated the city?"
     other = "Who owns the billing service?"
     assert asked(other, "Who owns the dead-letter queue?") == other
+    assert (
+        asked(f"And {other[0].lower()}{other[1:]}", "Who owns the dead-letter queue?")
+        == f"And {other[0].lower()}{other[1:]}"
+    )
 
 
 @pytest.mark.parametrize(
