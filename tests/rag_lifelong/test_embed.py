@@ -24,6 +24,7 @@ from rag_lifelong.embed import weights as weights_module
 from rag_lifelong.embed.bert import gelu
 from rag_lifelong.embed.minilm import MiniLM
 from rag_lifelong.embed.sentence import SentenceModel
+from rag_lifelong.embed.threads import ONE_BLAS_THREAD
 from rag_lifelong.embed.weights import DIGESTS, digest, find_minilm
 from rag_lifelong.errors import BadSetting, EmbedderUnusable
 
@@ -251,7 +252,7 @@ def test_the_host_program_keeps_its_blas_threads() -> None:
     embedder = open_embedder(cache_dir=None)
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
         before = blas()
-        with minilm_module._blas.hold():
+        with ONE_BLAS_THREAD.hold():
             embedder.embed_query("one")
             embedder.embed(PROBE)
             assert blas() == [1] * len(before)
