@@ -2,7 +2,7 @@
 PYTHON ?= .venv/bin/python
 
 .PHONY: check format test all
-check:            ## format, lint, types, architecture and fast tests: two to three minutes
+check:            ## format, lint, types, architecture and fast tests: three to four minutes
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
