@@ -28,7 +28,7 @@ _MASKS: tuple[tuple[str, str], ...] = (
     (r" · [\d,]+/s", ""),
     (r"\b\d+(\.\d+)? (ms|s|seconds?|minutes?)\b", "SPAN"),
     (r"\bjust now\b", "SPAN ago"),
-    (r"\b[\d,]+(\.\d+)? ?(bytes|[kMG]B)\b", "SIZE"),
+    (r"\b[\d,]+(\.\d+)? ?(bytes|[kKMG]B)\b", "SIZE"),
     (r"\bpid \d+", "pid N"),
     (r"(score|meaning|words) -?\d+\.\d+", r"\1 X"),
 )

@@ -39,6 +39,7 @@ def test_what_may_differ_from_run_to_run_is_masked_and_nothing_else() -> None:
         "score 1.000 · meaning 0.747 (cosine) · words 4.79 (BM25)",
         "as backed up on 2026-11-25 23:55.",
         '"checked_at": "2026-11-25T23:52:00.507000+00:00",',
+        "9 chats · model quote · 385 KB on disk",
         "Ana Ruiz  owns two  spaces.",
     ]
     after = [
@@ -47,6 +48,7 @@ def test_what_may_differ_from_run_to_run_is_masked_and_nothing_else() -> None:
         "score 0.999 · meaning 0.748 (cosine) · words 4.80 (BM25)",
         "as backed up on 2026-11-26 00:10.",
         '"checked_at": "2026-11-26T00:07:24.876000+00:00",',
+        "9 chats · model quote · 1.2 MB on disk",
         "Ana Ruiz  owns two  spaces.",
     ]
     assert page.masked(before) == page.masked(after)
