@@ -103,7 +103,7 @@ def _looked_at(spec: str, settings: ModelSettings) -> tuple[bool, str, int | Non
         if kind == "transformers":
             folder = model_folder(os.path.expanduser(name), family="")
             if folder is None:
-                return False, "not on this machine; it would be fetched from huggingface.co when first asked", None
+                return False, "not on this machine; it would be fetched from the model hub when first asked", None
             return True, f"on this machine: {short_path(str(folder))}", None
         model = open_model(spec, settings=settings)
     except LifelongError as error:

@@ -156,4 +156,4 @@ def test_models_in_the_hub_cache_are_listed_by_name(run: Run, tmp_path: Path, mo
     assert "  transformers: transformers:some/model (0.0 GB)\n" in run("models")[1]
     code, out, _ = run("models", "-m", "transformers:some/other")
     assert code == 4
-    assert "not on this machine; it would be fetched from huggingface.co when first asked" in out
+    assert "not on this machine; it would be fetched from the model hub when first asked" in out
