@@ -185,6 +185,7 @@ class Conversation:
                     program=__version__,
                     was_told=bool(told),
                     is_case=is_whole,
+                    carried=self._said_before(before) if told or asked_as != question else (),
                 )
             )
             self._keep()
@@ -210,6 +211,10 @@ class Conversation:
             now = there.get(kept.turn.at, kept)
             if now.turn.removed_at != kept.turn.removed_at or now.turn.asked_as != kept.turn.asked_as:
                 self._turns[i] = now
+
+    def _said_before(self, before: int) -> tuple[Source, ...]:
+        """What the answers of the first turns hold."""
+        return tuple(source for kept in self._turns[:before] for source in kept.sources if source.is_said)
 
     def _as_it_stands(self, kept: KeptTurn, version: int) -> Turn:
         """A turn before, without its answer if the sources no longer say that."""

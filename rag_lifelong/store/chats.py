@@ -39,7 +39,8 @@ class KeptTurn:
 
     chat_id: None while it is not kept. hits: what it was looked for in; read back, without their text and standing.
     embedder: its fingerprint. program: the version of this program. was_told: a model worded the answer and was told
-    of the turns before. is_case: it can be asked again.
+    of the turns before. is_case: it can be asked again. carried: what the turns before hold, if the question or a model
+    may have taken something over from them; known until the turn is kept.
     """
 
     turn: Turn
@@ -51,6 +52,7 @@ class KeptTurn:
     program: str
     was_told: bool
     is_case: bool = True
+    carried: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,15 @@ def is_known(connection: sqlite3.Connection, chat_id: int) -> bool:
 def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: datetime) -> Turn:
     """Adds a turn at the end of a conversation; gives it as it is kept.
 
-    at: now; if a source that its answer holds was let go since it was found, the answer is removed at once.
+    at: now; if a source that its answer holds was let go since it was found, the answer is removed at once, and so is
+    what the question carried over from a turn whose source was.
     """
     row = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM turns WHERE chat_id = ?", (chat_id,)).fetchone()
     turn = replace(kept.turn, number=int(row[0]))
     there = [source for source in kept.sources if _is_there(connection, source)]
     gone = {source.revision_id for source in kept.sources} - {source.revision_id for source in there}
-    is_lost = any(source.is_said for source in set(kept.sources) - set(there))
+    is_uprooted = not all(_is_there(connection, source) for source in kept.carried)
+    is_lost = any(source.is_said for source in set(kept.sources) - set(there)) or (is_uprooted and kept.was_told)
     answer = turn.answer
     hits = tuple(replace(hit, text="", standing=HOLDS) for hit in kept.hits if hit.revision_id not in gone)
     is_alone = _storable(turn.asked_as) == _storable(turn.question)
@@ -95,7 +99,7 @@ def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: 
             turn.number,
             to_ms(turn.at),
             _storable(turn.question),
-            _storable(turn.question if is_lost else turn.asked_as),
+            _storable(turn.question if is_lost or is_uprooted else turn.asked_as),
             written(kept.scope),
             answer.version,
             answer.model,
@@ -105,7 +109,7 @@ def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: 
             None if is_lost else written(replace(answer, asked_as=None)),  # it has a column of its own
             written(_Hits(hits)),
             to_ms(at) if is_lost else None,
-            int(kept.is_case and (is_alone or not is_lost)),
+            int(kept.is_case and (is_alone or not (is_lost or is_uprooted))),
         ),
     )
     turn_id = int(cursor.lastrowid or 0)
@@ -116,6 +120,8 @@ def append(connection: sqlite3.Connection, chat_id: int, kept: KeptTurn, *, at: 
     connection.execute("UPDATE chats SET last_ms = ? WHERE id = ?", (to_ms(turn.at), chat_id))
     if turn.rating is not None:  # said before it could be kept
         rate(connection, chat_id, turn.number, turn.rating)
+    if is_uprooted and not is_lost:
+        return replace(turn, asked_as=turn.question, answer=replace(answer, asked_as=None))
     if not is_lost:
         return turn
     removed = _removed(turn.question, answer.version, answer.model, at)

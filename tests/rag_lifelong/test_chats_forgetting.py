@@ -192,6 +192,32 @@ def test_an_answer_on_its_way_to_the_store_is_not_kept_with_what_went_meanwhile(
     assert well(assistant)
 
 
+@pytest.mark.parametrize("is_worded", [False, True])
+def test_a_question_on_its_way_carries_nothing_over_from_what_went_meanwhile(
+    tmp_path: Path, assistant: Assistant, notes: Path, monkeypatch: pytest.MonkeyPatch, is_worded: bool
+) -> None:
+    monkeypatch.setattr(
+        "rag_lifelong.conversation.stand_alone",
+        lambda question, turns, *, model: f"{question} {turns[-1].answer.text}",
+    )
+    lunch = "At what time is lunch served in the canteen?"
+    if is_worded:
+        assistant.use_model(Repeating())
+    with assistant.chat() as talk:
+        talk.ask(CODE)
+        pieces = talk.stream(lunch, within=["other.md"])
+        next(pieces)
+        with open_assistant(tmp_path / "kb", embedder="hash") as other:
+            other.forget_everywhere(notes / "launch.md")
+        list(pieces)  # only now it is kept
+        assert talk.turns[1] == assistant.read_chat(1)[1]
+    kept = assistant.knowledge_base.chats.read(1)[1]
+    assert kept.turn.asked_as == lunch and not kept.is_case
+    assert (kept.turn.removed_at is not None) is is_worded  # a quotation holds nothing of what was said before
+    assistant.knowledge_base._database.scrub()
+    assert files_hold(assistant, "ZANZIBAR") == []
+
+
 def test_a_deleted_chat_leaves_nothing(assistant: Assistant) -> None:
     with assistant.chat() as talk:
         talk.ask("Is QUESTIONMARKER anywhere?")
