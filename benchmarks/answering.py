@@ -6,18 +6,21 @@ missing: half of all articles are left out, and what is asked is of those. Of th
 
 from __future__ import annotations
 
+import argparse
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePath
 
-from benchmarks.retrieval import TestSet, document, filled, in_tuning_half
+from benchmarks.retrieval import CachedEmbedder, TestSet, document, filled, in_tuning_half
 from benchmarks.span_reader.examples import Asked, read_peps, read_squad
 from rag_lifelong.answering import evidence_of
 from rag_lifelong.assistant import EVIDENCE
+from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.quote import Evidence
+from rag_lifelong.span_reader import SpanReader, open_span_reader
 
 PRESENT, ANSWER_MISSING, TOPIC_MISSING = SETTINGS = ("present", "answer missing", "topic missing")
 
@@ -60,6 +63,25 @@ def gather(
             if is_left_out(title):
                 found = base.search(question.text, EVIDENCE)
                 yield base, _case(TOPIC_MISSING, question, gold, [evidence_of(base, hit) for hit in found])
+
+
+def asked_for(doc: str | None, most: int, more: Callable[[argparse.ArgumentParser], object]) -> argparse.Namespace:
+    """The command line of what measures answers. more: adds what is its own."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--peps-kb", type=Path, help="a knowledge base with the PEPs")
+    parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
+    parser.add_argument("--most", type=int, default=most, help="questions at most, drawn by a fixed seed")
+    more(parser)
+    return parser.parse_args()
+
+
+def opened(cache: Path | None) -> tuple[object, SpanReader]:
+    """The default embedder, its vectors kept in `cache`, and the reader that comes with the package."""
+    embedder = open_embedder(None, cache_dir=None)
+    reader = open_span_reader(cache_dir=None)
+    assert reader is not None, "the default embedder's weights are a requirement"
+    return embedder if cache is None else CachedEmbedder(embedder, cache), reader
 
 
 def gather_peps(base: KnowledgeBase, *, most: int, seed: int = 7) -> Iterator[Case]:

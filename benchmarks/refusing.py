@@ -14,7 +14,6 @@ logistic model fitted on the same articles. Intervals: bootstrap over questions,
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.answering import ANSWER_MISSING, PRESENT, TOPIC_MISSING, Case, gather, gather_peps
-from benchmarks.retrieval import CachedEmbedder
+from benchmarks.answering import ANSWER_MISSING, PRESENT, TOPIC_MISSING, Case, asked_for, gather, gather_peps, opened
 from benchmarks.short_answers import overlap
-from rag_lifelong.embed import open_embedder
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.questions import take_apart
 from rag_lifelong.quote import Reader, quote
@@ -33,7 +30,7 @@ from rag_lifelong.quote.passages import candidates
 from rag_lifelong.quote.signals import read_signals
 from rag_lifelong.quote.spans import read_spans
 from rag_lifelong.quote.support import Matching, passage_terms
-from rag_lifelong.span_reader import Reading, open_span_reader
+from rag_lifelong.span_reader import Reading
 
 Row = dict[str, float]
 ORDERED = ("odds", "match", "cosine", "rank")
@@ -66,17 +63,14 @@ class Judged:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--peps-kb", type=Path, help="a knowledge base with the PEPs")
-    parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
-    parser.add_argument("--most", type=int, default=1_200, help="questions at most, drawn by a fixed seed")
-    parser.add_argument("--fit", action="store_true", help="fit the weights on the articles set aside, and stop")
-    arguments = parser.parse_args()
-    embedder = open_embedder(None, cache_dir=None)
-    cached = embedder if arguments.cache is None else CachedEmbedder(embedder, arguments.cache)
-    reader = open_span_reader(cache_dir=None)
-    assert reader is not None
+    arguments = asked_for(
+        __doc__,
+        1_200,
+        lambda parser: parser.add_argument(
+            "--fit", action="store_true", help="fit the weights on the articles set aside, and stop"
+        ),
+    )
+    cached, reader = opened(arguments.cache)
     remembering = Remembering(reader)
     if arguments.fit:
         fit(arguments.data, cached, remembering, most=arguments.most)

@@ -12,24 +12,20 @@ Intervals: bootstrap over questions, 95 %, in pairs.
 
 from __future__ import annotations
 
-import argparse
 import re
 import string
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.answering import PRESENT, Case, gather, gather_peps
-from benchmarks.retrieval import CachedEmbedder, interval
-from rag_lifelong.embed import open_embedder
+from benchmarks.answering import PRESENT, Case, asked_for, gather, gather_peps, opened
+from benchmarks.retrieval import interval
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.questions import take_apart
 from rag_lifelong.quote import Reader, quote
 from rag_lifelong.quote.support import Matching, families
 from rag_lifelong.sentences import split_sentences
-from rag_lifelong.span_reader import open_span_reader
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _MARKER = re.compile(r"\s*\[\d+\]")
@@ -38,17 +34,12 @@ MEASURES = ("exact match", "F1", "answered", "cited span holds the answer", "…
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--peps-kb", type=Path, help="a knowledge base with the PEPs")
-    parser.add_argument("--cache", type=Path, help="keeps vectors between runs")
-    parser.add_argument("--most", type=int, default=1_500, help="questions at most, drawn by a fixed seed")
-    parser.add_argument("--failures", action="store_true", help="print what was answered wrong")
-    arguments = parser.parse_args()
-    embedder = open_embedder(None, cache_dir=None)
-    cached = embedder if arguments.cache is None else CachedEmbedder(embedder, arguments.cache)
-    reader = open_span_reader(cache_dir=None)
-    assert reader is not None
+    arguments = asked_for(
+        __doc__,
+        1_500,
+        lambda parser: parser.add_argument("--failures", action="store_true", help="print what was answered wrong"),
+    )
+    cached, reader = opened(arguments.cache)
     squad = gather(arguments.data, "report", cached, most=arguments.most, titled=False)
     measure("SQuAD", squad, reader, failures=arguments.failures)
     if arguments.peps_kb is not None:

@@ -18,7 +18,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from rag_lifelong.errors import (
 from rag_lifelong.store import files, passages, versions
 from rag_lifelong.store.database import APPLICATION_ID, SCHEMA_VERSION
 from rag_lifelong.store.glance import FILE_NAME
+from rag_lifelong.whole_files import sync_folder
 
 FORMAT = 1
 SETTINGS_NAME = "lifelong.toml"
@@ -96,7 +97,7 @@ def write(
         _pack(there, packed, contents, told)
         _refuse_taken(target, force=force)  # another may have been faster
         os.replace(packed, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         size_bytes = target.stat().st_size
     return Contents(contents.version, contents.documents, contents.passages, __version__, now, size_bytes)
 
@@ -436,7 +437,7 @@ def _put_in_place(staging: Path, folder: Path) -> tuple[Path, ...]:
                         os.replace(beside, folder / f"{FILE_NAME}.before-restore-{number}{suffix}")
             kept.append(_keep(store, number, leave=True))
         os.replace(staging / FILE_NAME, store)
-        _sync_folder(folder)
+        sync_folder(folder)
     return tuple(kept)
 
 
@@ -516,16 +517,6 @@ def _writing(target: Path) -> Iterator[None]:
 def _fault(connection: sqlite3.Connection) -> str:
     """The first thing SQLite finds wrong, in one line; "ok" if nothing."""
     return str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0]).splitlines()[-1]
-
-
-def _sync_folder(folder: Path) -> None:
-    """New names in it outlive a power cut; not every system can do that for a folder."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _untold(done_bytes: int, total_bytes: int) -> None:
