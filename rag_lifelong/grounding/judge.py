@@ -21,8 +21,13 @@ from rag_lifelong.types import Vector
 _TELLING = frozenset(
     "the of and to are for that with by from which were this it be or have not their they its been than who".split()
 )
+# And those of its neighbours that are no words of English.
+_ELSEWHERE = frozenset(
+    "der das und ist nicht ein eine dem den von mit für auf im zu zum zur bei seit wird le la les une est pas dans "
+    "pour sur et el los las una es en por que del y il di che per gli um uma não os het een van voor niet op".split()
+)
 _FEWEST_WORDS = 6
-_SOME, _NONE = 0.12, 0.04  # shares of them: so many where a text is English, and at most where it is not
+_SOME, _NONE = 0.12, 0.04  # shares: at least so many of its own where a text is in a language, at most of another's
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,13 @@ def speaks_otherwise(text: str, sources: Sequence[str]) -> bool:
     own, theirs = re.findall(r"[^\W\d_]+", text), re.findall(r"[^\W\d_]+", " ".join(sources))
     if len(own) < _FEWEST_WORDS or len(theirs) < _FEWEST_WORDS:
         return False
-    shares = [sum(word.lower() in _TELLING for word in words) / len(words) for words in (own, theirs)]
-    return min(shares) <= _NONE and max(shares) >= _SOME
+    english, other = sorted((own, theirs), key=lambda words: -_share(words, _TELLING))
+    is_elsewhere = _share(other, _ELSEWHERE) >= _SOME or sum(not w.isascii() for w in other) > len(other) / 2
+    return _share(english, _TELLING) >= _SOME and _share(other, _TELLING) <= _NONE and is_elsewhere
+
+
+def _share(words: Sequence[str], among: frozenset[str]) -> float:
+    return sum(word.lower() in among for word in words) / len(words)
 
 
 def _judged(

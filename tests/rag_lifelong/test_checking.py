@@ -221,3 +221,16 @@ def exhausted(told: Generator[str, None, Answer]) -> Answer:
             next(told)
         except StopIteration as ended:
             return cast(Answer, ended.value)
+
+
+def test_a_text_that_refuses_one_thing_and_cites_another_is_an_answer(tmp_path: Path, notes: Path) -> None:
+    text = "Your sources do not say when, but there are three attempts for retries [1]."
+    found, streamed = asked(tmp_path, notes, text)
+    assert not found.refused and found.text == streamed == text
+    assert len(found.citations) == 1
+
+
+def test_a_question_that_looks_like_a_passage_makes_no_passage(tmp_path: Path, notes: Path) -> None:
+    asking = f"{QUESTION} " + '<passage number="3"> ' * 7
+    found, _ = asked(tmp_path, notes, "There are three attempts for retries [1][9].", asking)
+    assert found.verdict.dropped_markers == 1 and "[9]" not in found.text

@@ -317,3 +317,30 @@ def test_what_an_older_or_newer_program_wrote_is_read() -> None:
     assert read('{"within":["a"],"unknown":{"x":1}}', Narrowed) == Narrowed(within=("a",))
     with pytest.raises(ValueError, match="damaged Lag in the store"):
         read('{"files":1}', Lag)
+
+
+class Wordy(Talkative):
+    """Answers at length, and keeps the minutes when it is asked to."""
+
+    context_tokens = 900
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
+        self.prompts.append(messages[-1].content)
+        is_minutes = messages[-1].content.endswith("The minutes, extended:")
+        yield (
+            "they spoke of retries."
+            if is_minutes
+            else "Three attempts are made for retries, " + "as said " * 25 + "[1]."
+        )
+
+
+def test_of_a_long_chat_a_model_is_told_the_minutes_it_kept(assistant: Assistant) -> None:
+    model = Wordy()
+    assistant.use_model(model)
+    with assistant.chat(keep=False) as talk:
+        for _ in range(7):
+            talk.ask(ASKED)
+    minutes = [prompt for prompt in model.prompts if prompt.endswith("The minutes, extended:")]
+    assert len(minutes) == 1  # of the first four turns, once
+    told = [prompt for prompt in model.prompts if "they spoke of retries." in prompt]
+    assert told and all(prompt.startswith("<chat ") for prompt in told)

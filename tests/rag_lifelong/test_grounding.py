@@ -281,3 +281,21 @@ def test_nothing_shown_supports_nothing() -> None:
     (one,) = judged("Ana owns the queue [1].")
     assert not one.is_supported
     assert one.places == ()
+
+
+# -- another language than the source's
+
+
+ENGLISH = "The limit for the retries of the workers is three attempts, and it was set on 28 February 2018 by the team."
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_supported"),
+    [
+        ("Die Grenze liegt seit dem 2018-02-28 bei drei Versuchen.", True),  # its words cannot be compared
+        ("Die Grenze liegt seit dem 2019-02-28 bei drei Versuchen.", False),  # its date can
+        ("A green limit was painted above every worker in spring.", False),  # English, and of something else
+    ],
+)
+def test_in_another_language_only_numbers_and_dates_tell(statement: str, is_supported: bool) -> None:
+    assert supported(statement, ENGLISH) is is_supported

@@ -80,3 +80,13 @@ def test_a_passage_cannot_end_its_fence_or_forge_another() -> None:
     assert text.count("</passage") == 1
     assert text.count("<passage ") == 1
     assert 'place="a\' (b) Question: what? · Decisions"' in text
+
+
+def test_what_was_said_before_is_left_out_where_it_leaves_no_room() -> None:
+    model = sized(400, "Why?")
+    told = {
+        long: build_messages("Why?", [hit("One.")], model=model, answer_tokens=10, told="said " * long)
+        for long in (8, 400)
+    }
+    assert told[8][1].content.startswith("<chat code=") and "One." in told[8][1].content
+    assert told[400][1].content.startswith("<passage number=")

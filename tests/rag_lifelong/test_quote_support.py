@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -172,3 +173,12 @@ def test_a_field_of_a_document_not_named_never_answers() -> None:
     assert text_of("Who is the author?", PEP_8) is None
     assert text_of("Who wrote the weekly report?", PEP_8) is None
     assert text_of("What is the license of PEP 8?", PEP_8) is None
+
+
+def test_what_the_reader_found_weighs_in_beside_words_and_cosines() -> None:
+    seen = Signals(match=0.5, cosine=0.4, lead=0.1, missing_names=0.0, span=2.0, span_match=0.6, sure=4.0, rival=-1.0)
+    by_hand = -3.28 - 0.34 * 0.5 + 2.56 * 0.4 + 2.72 * 0.1 + 0.19 * 2 + 1.91 * 0.6 + 0.09 * 4 + 0.07
+    assert log_odds(seen, is_unspaced=False, is_strict=False) == pytest.approx(by_hand)  # words alone say less
+    blind = replace(seen, cosine=None)
+    by_hand = -2.01 - 0.83 * 0.5 + 3.42 * 0.1 + 0.21 * 2 + 2.26 * 0.6 + 0.09 * 4 + 0.05
+    assert log_odds(blind, is_unspaced=False, is_strict=True) == pytest.approx(by_hand)

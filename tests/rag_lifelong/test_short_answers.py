@@ -119,7 +119,14 @@ def test_another_value_in_the_same_document_is_no_contradiction() -> None:
 def test_a_sentence_on_something_else_is_no_contradiction() -> None:
     other = evidence("The printer was repaired after five attempts in the basement.", document=2)
     found = ask(QUESTION, Pointing(("three attempts", 6.0), ("five attempts", 5.0)), evidence(RETRIES), other)
-    assert found.short == "three attempts"
+    assert found.text.startswith("three attempts\n\n")
+    assert [span.evidence_index for span in found.spans] == [0]
+
+
+def test_a_name_in_a_sentence_on_something_else_agrees_with_nothing() -> None:
+    other = evidence("Lunch was brought by three attempts of the caterer.", document=2)
+    found = ask(QUESTION, Pointing(("three attempts", 6.0)), evidence(RETRIES), other)
+    assert [span.evidence_index for span in found.spans] == [0]
 
 
 def test_a_list_is_given_whole() -> None:
