@@ -10,17 +10,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from rag_lifelong.config import DEFAULTS, ENVIRONMENT, FILE_NAME, PURPOSES
-from rag_lifelong.terminal.parser import (
-    ALIASES,
-    COMMON,
-    EXAMPLES,
-    GROUPS,
-    build_parser,
-    commands_of,
-    own_actions,
-    synopsis,
-    value_of,
-)
+from rag_lifelong.terminal.offer import ALIASES, COMMON, EXAMPLES, GROUPS
+from rag_lifelong.terminal.parser import build_parser, commands_of, own_actions, synopsis, value_of
 
 _HEAD = """\
 # Commands
