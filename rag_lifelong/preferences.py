@@ -21,7 +21,7 @@ from rag_lifelong.places import matches, relative_to
 PREFERENCE_CHARS = 400  # some sentences; all of them go into every prompt
 HEAD = "# Preferences\n\n"
 
-_NAME = re.compile(r"preferences(?:-(\d{1,6}))?\.md\Z")
+_NAME = re.compile(r"preferences(?:-\d{1,6})?\.md\Z")
 _ITEM = re.compile(r"^(?:[-*+]|\d{1,9}[.)])[ \t]+(\S[^\n]*(?:\n[ \t]+\S[^\n]*)*)(?:\n|\Z)", re.MULTILINE)
 _DATED = re.compile(r"(?:(\d{4}-\d\d-\d\d)(?:, )?)?(?:in (`[^`]+`(?:, `[^`]+`)*))?: (.+)", re.DOTALL)
 _OUT = re.compile(r"^[ \t]*<!--.*?(?:-->|\Z)|^(?P<fence>```+|~~~+).*?(?:^(?P=fence)|\Z)", re.MULTILINE | re.DOTALL)
@@ -56,12 +56,6 @@ def is_name(name: str) -> bool:
 def name_of(number: int) -> str:
     """The file; number: 1, or more where the files before it are not to be written to."""
     return f"preferences{'' if number == 1 else f'-{number}'}.md"
-
-
-def number_of(name: str) -> int:
-    """Which of these files has that name."""
-    found = _NAME.match(name)
-    return int(found[1] or 1) if found is not None else 0
 
 
 def read(pages: Sequence[tuple[str, str]]) -> tuple[Preference, ...]:

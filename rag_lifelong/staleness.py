@@ -102,9 +102,6 @@ class Weights:
     successors: Mapping[int, Collection[int]]
 
 
-EVEN = Weights({}, {})
-
-
 def weighed(scores: Mapping[int, float], owners: Mapping[int, int], weights: Weights) -> dict[int, float]:
     """passage id → score, faded; the best of what supersedes a document rises to just above the best of that.
 

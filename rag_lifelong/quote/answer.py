@@ -77,12 +77,11 @@ def _quoted(
     """The words that answer, in their sentences; the sentences alone where the reader is not sure of words."""
     numbers = {term for term in asked.content if term.isdecimal()}
     is_of_a_name = not set(asked.content) - marked_terms(asked.text)  # "Who is Ana Ruiz?": a sentence on her tells more
+    is_for_words = asked.kind is not Kind.DOCUMENT and not is_of_a_name
     spans = [
         span
-        for span in spans
-        if asked.kind is not Kind.DOCUMENT
-        and not is_of_a_name
-        and fits(asked.kind, span.text(evidence))
+        for span in (spans if is_for_words else ())
+        if fits(asked.kind, span.text(evidence))
         and numbers <= numbers_around(span, evidence)  # "room 7" is not answered by what stands of room 5
     ]
     if not spans or spans[0].log_odds < MIN_SPAN:

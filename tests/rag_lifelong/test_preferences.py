@@ -15,7 +15,6 @@ from rag_lifelong.preferences import (
     concerning,
     is_preferences,
     name_of,
-    number_of,
     one_line,
     read,
     worded,
@@ -74,7 +73,7 @@ def test_files_are_numbered_on() -> None:
         (2, "b", "/n/preferences.md"),
         (3, "c", "/n/preferences-2.md"),
     ]
-    assert [number_of(name_of(n)) for n in (1, 2, 17)] == [1, 2, 17]
+    assert [name_of(n) for n in (1, 2, 17)] == ["preferences.md", "preferences-2.md", "preferences-17.md"]
 
 
 @pytest.mark.parametrize(
