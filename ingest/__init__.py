@@ -9,7 +9,8 @@ from ingest.errors import (
     UnreadableFile,
     UnsupportedFile,
 )
-from ingest.types import Chunk, Document, Field, Mark, MarkKind
+from ingest.limits import Limits
+from ingest.types import Chunk, Document, Field, Mark, MarkKind, Member
 
 __all__ = [
     "Chunk",
@@ -17,8 +18,10 @@ __all__ = [
     "EncryptedFile",
     "Field",
     "IngestError",
+    "Limits",
     "Mark",
     "MarkKind",
+    "Member",
     "MissingFile",
     "ScannedFile",
     "TooLarge",

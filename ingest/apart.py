@@ -2,7 +2,8 @@
 
 Rule: a file is to blame only if a fresh process hangs or dies over it. The process is a new interpreter, no fork (the
 parent has threads, SQLite and FAISS open), and finds its code where the parent has it, never in the current folder.
-Messages are a length, then bytes: to the process a file's name and its data, back a document or an error in JSON.
+Messages are parts: to the process a file's name and its data, back a document or an error in JSON, and the bytes of
+each file in it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -24,16 +27,18 @@ from typing import IO, NoReturn, Self
 
 from ingest import errors
 from ingest.errors import IngestError, UnreadableFile
+from ingest.limits import DEFAULT, Limits
 from ingest.parsers import parse, parser_for
-from ingest.types import Document, Field, Mark, MarkKind
+from ingest.recognise import has_signature
+from ingest.types import Document, Field, Mark, MarkKind, Member
 
 logger = logging.getLogger(__name__)
 
-APART = frozenset(["pdf", "docx", "html", "notebook"])
-"""Parsers whose files run foreign code of any length: PDFium, lxml and lexbor are C and C++, where a small file may
-hang, eat memory or crash; a notebook's JSON and cells nest as deep as they like. The others walk over plain text."""
+IN_PLACE = frozenset(["text", "markdown", "restructured", "source"])
+"""Parsers that walk over plain text in time that its length bounds. The files of all others are read apart: PDFium,
+lxml and lexbor are C and C++, where a small file may hang, eat memory or crash; what unpacks or nests may be a bomb."""
 
-_HARMLESS_NOTEBOOK_BYTES = 64_000  # no C but the json module; the worst Markdown tried takes 2 s a MB
+_HARMLESS_BYTES = 4_000_000  # the worst Markdown tried takes 2 s a MB
 
 _START_S = 30.0  # an interpreter starts in 0.05 s; on a machine that swaps, in many
 _GRACE_S = 0.3  # an orphan ends this long after its parent would have killed it
@@ -41,8 +46,8 @@ _OUT_OF_MEMORY = 77  # the child's exit status after a MemoryError
 _LENGTH = struct.Struct(">Q")
 # Behind the standard library, alone on the path, the package is this one, whatever else is installed under its name.
 _BOOT = (
-    "import sys; sys.path.append(sys.argv[1]); from ingest.apart import serve; sys.path[-1:] = sys.argv[4:]; "
-    "serve(timeout_s=float(sys.argv[2]), memory_bytes=int(sys.argv[3]) or None)"
+    "import sys; sys.path.append(sys.argv[1]); from ingest.apart import serve; sys.path[-1:] = sys.argv[3:]; "
+    "serve(sys.argv[2])"
 )
 _ADVICE = "open it in its own program and save it anew"
 _KINDS: dict[str, type[IngestError]] = {
@@ -54,24 +59,22 @@ class Cancelled(Exception):
     """Nobody wants the file any more; it is not to blame."""
 
 
-def is_apart(name: str, size_bytes: int) -> bool:
-    """A file of that name and size is read in the process apart."""
-    parser = parser_for(name)
-    return parser in APART and (parser != "notebook" or size_bytes > _HARMLESS_NOTEBOOK_BYTES)
+def is_apart(name: str, data: bytes) -> bool:
+    """A file of that name with those bytes is read in the process apart."""
+    return parser_for(name) not in IN_PLACE or len(data) > _HARMLESS_BYTES or has_signature(data)
 
 
 class ParserProcess:
-    """Reads files as `ingest.parsers.parse` does, those of `APART` in one process kept for them.
+    """Reads files as `ingest.parsers.parse` does, all but plain text in one process kept for them.
 
     It starts with the first file that needs it (0.05 s), and anew after it died. Threads take turns.
-    timeout_s: for one file. memory_bytes: of address space, where the system can limit it; None is no limit.
     """
 
-    def __init__(self, *, timeout_s: float, memory_bytes: int | None) -> None:
-        if timeout_s <= 0 or (memory_bytes is not None and memory_bytes <= 0):
-            raise ValueError(f"limits must be positive: {timeout_s} s, {memory_bytes} bytes")
-        self._timeout_s = timeout_s
-        self._memory_bytes = memory_bytes
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        memory_bytes = limits.memory_bytes
+        if limits.timeout_s <= 0 or (memory_bytes is not None and memory_bytes <= 0):
+            raise ValueError(f"limits must be positive: {limits.timeout_s} s, {memory_bytes} bytes")
+        self._limits = limits
         self._lock = threading.Lock()
         self._child: _Child | None = None
         self._is_closed = False
@@ -81,8 +84,8 @@ class ParserProcess:
         """As `ingest.parsers.parse`; raises UnreadableFile too if the file takes too long or too much memory, or
         crashes its parser.
         """
-        if not is_apart(name, len(data)):
-            return parse(data, name=name)
+        if not is_apart(name, data):
+            return parse(data, name=name, limits=self._limits)
         with self._lock:
             if self._is_closed:
                 raise ValueError("the parser process is closed")
@@ -114,12 +117,13 @@ class ParserProcess:
     ) -> None:
         self.close()
 
-    def _answer(self, data: bytes, name: str) -> bytes:
+    def _answer(self, data: bytes, name: str) -> list[bytes]:
         while True:
             child = self._living()
             if self._is_cancelled:
                 raise Cancelled
-            answer = child.ask(name.encode("utf-8", "surrogatepass"), data, timeout_s=self._timeout_s)
+            timeout_s, memory_bytes = self._limits.timeout_s, self._limits.memory_bytes
+            answer = child.ask(name.encode("utf-8", "surrogatepass"), data, timeout_s=timeout_s)
             if answer is not None:
                 child.has_answered = True
                 return answer
@@ -128,15 +132,15 @@ class ParserProcess:
             status = self._end()
             logger.info("the parser process ended with status %s at %s", status, name)
             if child.is_late:
-                raise UnreadableFile(f"took longer than {self._timeout_s:g} s to read: {_ADVICE}")
+                raise UnreadableFile(f"took longer than {timeout_s:g} s to read: {_ADVICE}")
             if not child.has_answered:
-                raise UnreadableFile(_cause_of_death(status, self._memory_bytes))
+                raise UnreadableFile(_cause_of_death(status, memory_bytes))
             # it was killed since, or the files before this one left it damaged or short of memory: once more
 
     def _living(self) -> _Child:
         if self._child is None:
             try:
-                self._child = _Child(timeout_s=self._timeout_s, memory_bytes=self._memory_bytes)
+                self._child = _Child(self._limits)
             except OSError as error:
                 raise UnreadableFile(
                     f"no process could be started to read it ({error}): close other programs"
@@ -155,13 +159,13 @@ class ParserProcess:
 class _Child:
     """A process. has_answered: over a file before; is_late: killed for the time it took."""
 
-    def __init__(self, *, timeout_s: float, memory_bytes: int | None) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Raises OSError."""
         self.has_answered = False
         self.is_late = False
         package = Path(__file__).resolve().parent
         # -I: no environment, no current folder; -S: no code of site-packages at the start
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(package.parent), str(timeout_s), str(memory_bytes or 0)]
+        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(package.parent), json.dumps(asdict(limits))]
         self.process = subprocess.Popen(
             [*command, *_library_folders()],
             stdin=subprocess.PIPE,
@@ -171,16 +175,16 @@ class _Child:
             process_group=0,  # ^C in the terminal is for the parent; the child ignores it only once it runs
         )
 
-    def ask(self, *messages: bytes, timeout_s: float) -> bytes | None:
-        """The next message, after sending some; None if the process died or had to be killed."""
+    def ask(self, *parts: bytes, timeout_s: float) -> list[bytes] | None:
+        """The next message, after sending one if it has parts; None if the process died or had to be killed."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.is_late = False
         timer = threading.Timer(timeout_s, self._expire)
         timer.daemon = True
         timer.start()
         try:
-            for message in messages:
-                _send(self.process.stdin, message)
+            if parts:
+                _send(self.process.stdin, parts)
             return _receive(self.process.stdout)
         except (EOFError, OSError):
             return None
@@ -227,17 +231,18 @@ def _cause_of_death(status: int, memory_bytes: int | None) -> str:
 # -- in the child
 
 
-def serve(*, timeout_s: float, memory_bytes: int | None) -> NoReturn:
+def serve(limits_json: str) -> NoReturn:
     """Parses what comes in on stdin, until that ends: with the parent, however it does."""
+    limits = Limits(**json.loads(limits_json))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = _taken(0, "rb"), _taken(1, "wb")
-    _limit_memory(memory_bytes)
-    _send(answers, b"")  # ready
+    _limit_memory(limits.memory_bytes)
+    _send(answers, ())  # ready
     try:
         while True:
-            name, data = _receive(requests).decode("utf-8", "surrogatepass"), _receive(requests)
-            _set_alarm(timeout_s + _GRACE_S)
-            answer = _answer(data, name)
+            name, data = _receive(requests)
+            _set_alarm(limits.timeout_s + _GRACE_S)
+            answer = _answer(data, name.decode("utf-8", "surrogatepass"), limits)
             _set_alarm(0)
             _send(answers, answer)
     except (EOFError, BrokenPipeError):
@@ -273,10 +278,10 @@ def _set_alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _answer(data: bytes, name: str) -> bytes:
+def _answer(data: bytes, name: str, limits: Limits) -> list[bytes]:
     """Raises MemoryError where the parser made another error of it."""
     try:
-        return encoded(parse(data, name=name))
+        return encoded(parse(data, name=name, limits=limits))
     except IngestError as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -289,8 +294,8 @@ def _answer(data: bytes, name: str) -> bytes:
 # -- messages
 
 
-def encoded(result: Document | IngestError) -> bytes:
-    """As JSON; of an error its class, its message, and for the log the trace of what caused it."""
+def encoded(result: Document | IngestError) -> list[bytes]:
+    """As JSON, then the bytes of each member; of an error its class, its message, and for the log its cause's trace."""
     if isinstance(result, IngestError):
         trace = "".join(traceback.format_exception(result.__cause__)) if result.__cause__ else ""
         answer: dict[str, object] = {"error": type(result).__name__, "message": str(result), "trace": trace}
@@ -304,13 +309,15 @@ def encoded(result: Document | IngestError) -> bytes:
             "is_source": result.is_source,
             "parser": result.parser,
             "parser_version": result.parser_version,
+            "members": [member.name for member in result.members],
         }
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    shown = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return [shown, *(member.data for member in result.members)] if isinstance(result, Document) else [shown]
 
 
-def decoded(answer: bytes) -> Document:
+def decoded(answer: Sequence[bytes]) -> Document:
     """What was encoded: returns a document, raises an error."""
-    found = json.loads(answer.decode("utf-8", "surrogatepass"))
+    found = json.loads(answer[0].decode("utf-8", "surrogatepass"))
     if "error" in found:
         if found["trace"]:
             logger.info("in the parser process: %s", found["trace"])
@@ -324,19 +331,27 @@ def decoded(answer: bytes) -> Document:
         is_source=found["is_source"],
         parser=found["parser"],
         parser_version=found["parser_version"],
+        members=tuple(Member(name, data) for name, data in zip(found["members"], answer[1:], strict=True)),
     )
 
 
-def _send(pipe: IO[bytes], message: bytes) -> None:
-    pipe.write(_LENGTH.pack(len(message)))
-    pipe.write(message)
+def _send(pipe: IO[bytes], parts: Sequence[bytes]) -> None:
+    """A message of some parts: their number, then of each its length and its bytes."""
+    pipe.write(_LENGTH.pack(len(parts)))
+    for part in parts:
+        pipe.write(_LENGTH.pack(len(part)))
+        pipe.write(part)
     pipe.flush()
 
 
-def _receive(pipe: IO[bytes]) -> bytes:
-    """The next message. Raises EOFError where there is none, or a part of one."""
+def _receive(pipe: IO[bytes]) -> list[bytes]:
+    """The parts of the next message. Raises EOFError where there is none, or only some of one."""
+    return [_exactly(pipe, _length(pipe)) for _ in range(_length(pipe))]
+
+
+def _length(pipe: IO[bytes]) -> int:
     (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
-    return _exactly(pipe, length)
+    return int(length)
 
 
 def _exactly(pipe: IO[bytes], size_bytes: int) -> bytes:

@@ -32,6 +32,7 @@ CHARS_PER_TOKEN = 8  # a token stands for at most this many characters: long run
 
 _HARD = frozenset({MarkKind.PAGE, MarkKind.SLIDE, MarkKind.SHEET})
 _NESTED = frozenset({MarkKind.HEADING, MarkKind.SYMBOL})
+_FINE = frozenset({MarkKind.ROW, MarkKind.TIME})
 _BLANK = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?(?:^\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]»”’]*\s+|(?<=[。！？；])[」』”’）]*\s*|\n(?=\s*(?:[-*+•|]|\d+[.)])\s)")
@@ -206,7 +207,10 @@ class _Spans:
 def _mark_borders(marks: Sequence[Mark]) -> dict[int, int]:
     borders: dict[int, int] = {}
     for mark in marks:
-        border = _PAGE if mark.kind in _HARD else max(_SECTION, _PAGE - 1 - mark.level)
+        if mark.kind in _FINE:
+            border = _BLOCK
+        else:
+            border = _PAGE if mark.kind in _HARD else max(_SECTION, _PAGE - 1 - mark.level)
         borders[mark.start] = max(border, borders.get(mark.start, _INSIDE))
     return borders
 
@@ -216,51 +220,71 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The marks that hold somewhere. outline: the sheet's name and the headings, the highest first."""
+
+    flat: Mark | None
+    outline: tuple[str, ...]
+    fine: Mark | None
+
+
 class Places:
     """The marks of a document, asked by offset."""
 
     def __init__(self, document: Document) -> None:
         self._starts: list[int] = []
-        self._states: list[tuple[Mark | None, tuple[str, ...]]] = []
+        self._places: list[_Place] = []
         self._title = document.title
         flat: Mark | None = None
+        fine: Mark | None = None
         open_marks: list[Mark] = []
         for mark in document.marks:
             if mark.kind in _NESTED:
                 open_marks = [*[m for m in open_marks if m.level < mark.level], mark]
+            elif mark.kind in _FINE:
+                fine = mark
             else:
-                flat = mark
+                flat, fine = mark, None
                 if mark.kind in _HARD and mark.kind is not MarkKind.PAGE:
-                    open_marks = []
+                    open_marks = [mark] if mark.kind is MarkKind.SHEET else []
             self._starts.append(mark.start)
-            self._states.append((flat, tuple(m.label for m in open_marks)))
+            self._places.append(_Place(flat, tuple(m.label for m in open_marks), fine))
 
-    def _at(self, offset: int) -> tuple[Mark | None, tuple[str, ...]]:
+    def _at(self, offset: int) -> _Place:
         i = bisect_right(self._starts, offset) - 1
-        return (None, ()) if i < 0 else self._states[i]
+        return _Place(None, (), None) if i < 0 else self._places[i]
 
     def outline(self, offset: int) -> str:
-        """The headings above `offset`, without one that only repeats the title: "Rationale > Syntax"."""
-        headings = self._at(offset)[1]
+        """The sheet and headings above `offset`, without one that only repeats the title: "Rationale > Syntax"."""
+        headings = self._at(offset).outline
         if headings and headings[0] == self._title:
             headings = headings[1:]
         return " > ".join(headings)
 
     def label(self, offset: int) -> str:
-        """Place for people: "p. 3", "cell 7, Setup > Keys", "Rationale > Syntax"; "" if there is none."""
-        flat, _ = self._at(offset)
-        place = "" if flat is None else _flat_label(flat)
-        return ", ".join(part for part in (place, self.outline(offset)) if part)
+        """Place for people: "p. 3", "cell 7, Setup > Keys", "Rationale > Syntax", "Sales, row 12"; "" if none."""
+        place = self._at(offset)
+        parts = [
+            "" if place.flat is None else _flat_label(place.flat),
+            self.outline(offset),
+            "" if place.fine is None else _flat_label(place.fine),
+        ]
+        return ", ".join(part for part in parts if part)
 
     def page(self, offset: int) -> int | None:
         """The number of the page, slide or cell, where there is one."""
-        flat, _ = self._at(offset)
-        return int(flat.label) if flat is not None and flat.label.isdecimal() else None
+        flat = self._at(offset).flat
+        is_numbered = flat is not None and flat.kind is not MarkKind.SHEET and flat.label.isdecimal()
+        return int(flat.label) if flat is not None and is_numbered else None
+
+
+_FLAT_NAMES = {MarkKind.PAGE: "p. ", MarkKind.CELL: "cell ", MarkKind.SLIDE: "slide ", MarkKind.ROW: "row "}
 
 
 def _flat_label(mark: Mark) -> str:
-    names = {MarkKind.PAGE: "p. ", MarkKind.CELL: "cell ", MarkKind.SLIDE: "slide ", MarkKind.SHEET: ""}
-    return names[mark.kind] + mark.label
+    """A sheet is named by the outline; a time stands for itself."""
+    return "" if mark.kind is MarkKind.SHEET else _FLAT_NAMES.get(mark.kind, "") + mark.label
 
 
 def _context(title: str, outline: str, count_tokens: CountTokens) -> str:

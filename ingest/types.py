@@ -17,7 +17,9 @@ class MarkKind(Enum):
     PAGE = "page"  # label is the page number, "3"
     CELL = "cell"  # label is the cell number, "7"
     SLIDE = "slide"  # label is the slide number, "12"
-    SHEET = "sheet"  # label is the sheet's name
+    SHEET = "sheet"  # label is the sheet's name; stands above the headings in it
+    ROW = "row"  # label is the number of a sheet's row, of a file's record or message: "12"
+    TIME = "time"  # label is when it is said: "0:12:05"
     HEADING = "heading"  # label is the heading's text; nests by `level`
     SYMBOL = "symbol"  # label is a class or function, "parse"; nests by `level`
 
@@ -26,8 +28,9 @@ class MarkKind(Enum):
 class Mark:
     """A place name that holds from `start` to the next mark that ends it.
 
-    level: 0 for the flat kinds (page, cell, …), each ended by the next flat mark;
-    1, 2, … for headings and symbols, ended by the next of the same or a lower level.
+    level: 0 for the flat kinds: page, slide, cell and sheet, each ended by the next of these, and within one the fine
+    kinds, row and time, each ended by the next flat mark; 1, 2, … for headings and symbols, ended by the next of the
+    same or a lower level, or by a slide or a sheet.
     """
 
     start: int
@@ -52,6 +55,17 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A file in a file: an attachment, a message of a mailbox, a file of an archive.
+
+    name: relative, parts between "/", unique in its file, without "..", "." and empty parts.
+    """
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A file parsed to text.
 
@@ -60,6 +74,7 @@ class Document:
     dated: the date the document itself bears (header, front matter, properties), if any.
     marks: ordered by `start`.
     is_source: the text is the file's own text, so that its line numbers are the file's.
+    members: the files in it, each to become a document of its own.
     """
 
     text: str
@@ -70,6 +85,7 @@ class Document:
     is_source: bool
     parser: str
     parser_version: int
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ class Assistant:
             settle(knowledge_base)
         self._settings = Settings(
             max_file_bytes=config.max_file_mb * 1_000_000,
+            limits=config.limits,
             chunk_tokens=config.chunk_tokens,
             batch_s=BATCH_S,
             note_folders=frozenset(self._note_folders),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.limits import DEFAULT as DEFAULT_LIMITS
+from ingest.limits import Limits
 from rag_lifelong.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -37,6 +39,14 @@ class Config:
     k: int
     chunk_tokens: int
     max_file_mb: int
+    parse_seconds: int
+    parse_memory_mb: int
+    max_pages: int
+    max_depth: int
+    max_nesting: int
+    max_members: int
+    max_unpacked_mb: int
+    max_text_mb: int
     settle_ms: int
     editor_uri: str
     color: str
@@ -49,6 +59,20 @@ class Config:
     notes_folder: str
     rules: tuple[Rule, ...] = ()
 
+    @property
+    def limits(self) -> Limits:
+        """How far reading one file may go."""
+        return Limits(
+            timeout_s=self.parse_seconds,
+            memory_bytes=self.parse_memory_mb * 1_000_000 or None,
+            max_pages=self.max_pages,
+            max_depth=self.max_depth,
+            max_nesting=self.max_nesting,
+            max_members=self.max_members,
+            max_unpacked_bytes=self.max_unpacked_mb * 1_000_000,
+            max_chars=self.max_text_mb * 1_000_000,
+        )
+
 
 DEFAULTS = Config(
     model="quote",
@@ -57,6 +81,14 @@ DEFAULTS = Config(
     k=8,
     chunk_tokens=200,
     max_file_mb=100,
+    parse_seconds=round(DEFAULT_LIMITS.timeout_s),
+    parse_memory_mb=(DEFAULT_LIMITS.memory_bytes or 0) // 1_000_000,
+    max_pages=DEFAULT_LIMITS.max_pages,
+    max_depth=DEFAULT_LIMITS.max_depth,
+    max_nesting=DEFAULT_LIMITS.max_nesting,
+    max_members=DEFAULT_LIMITS.max_members,
+    max_unpacked_mb=DEFAULT_LIMITS.max_unpacked_bytes // 1_000_000,
+    max_text_mb=DEFAULT_LIMITS.max_chars // 1_000_000,
     settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
@@ -77,6 +109,14 @@ PURPOSES = {
     "k": "passages a search shows",
     "chunk_tokens": "about the size of a full chunk",
     "max_file_mb": "larger files are not read",
+    "parse_seconds": "seconds that reading one file may take; then it is given up, and the others go on",
+    "parse_memory_mb": "memory that reading one file may take; 0 for what there is",
+    "max_pages": "pages, slides or sheets of one file",
+    "max_depth": "elements of one file within one another",
+    "max_nesting": "files within files: an archive in a mail in an archive is 3",
+    "max_members": "files in one file: members of an archive, messages of a mailbox, attachments",
+    "max_unpacked_mb": "what one file may unpack to",
+    "max_text_mb": "million characters of text of one file",
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
@@ -94,6 +134,14 @@ _RANGES = {
     "k": (1, 200),
     "chunk_tokens": (40, 2_000),
     "max_file_mb": (1, 10_000),
+    "parse_seconds": (1, 86_400),
+    "parse_memory_mb": (0, 10_000_000),
+    "max_pages": (1, 10_000_000),
+    "max_depth": (1, 900),
+    "max_nesting": (0, 50),
+    "max_members": (0, 10_000_000),
+    "max_unpacked_mb": (1, 1_000_000),
+    "max_text_mb": (1, 10_000),
     "settle_ms": (0, 60_000),
     "model_threads": (0, 1_024),
     "model_context_tokens": (0, 10_000_000),

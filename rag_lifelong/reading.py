@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
-from ingest import Chunk, Document, Field, IngestError, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
+from ingest import Chunk, Document, Field, IngestError, Limits, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
 from ingest.apart import ParserProcess, is_apart
 from ingest.chunk import CHUNKER_VERSION, split
+from ingest.limits import DEFAULT
 from ingest.parsers import parser_for, parser_version
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
 from rag_lifelong.embed import Embedder
@@ -29,8 +30,6 @@ from rag_lifelong.store.files import FileState, Held, Root
 from rag_lifelong.store.revisions import Revision
 
 BATCH_FILES = 2_000  # a batch is committed after this many files, so that it fits in memory
-PARSE_TIMEOUT_S = 60.0  # a file whose parser takes longer is recorded as unreadable
-PARSE_MEMORY_BYTES = 4_000_000_000  # of address space: 150 MB of Word XML, the limit, take about 1.5 GB
 MOST_GONE = 0.2  # of a folder's documents may go in one comparison without being asked for …
 FEW_GONE = 2  # … or this many, however small the folder
 NOTES = "notes"  # the one folder in the knowledge base's own that is read: what the user told it to remember
@@ -45,13 +44,14 @@ class Unsettled(IngestError):
 class Settings:
     """How files are read. chunk_tokens: of a full chunk, about. batch_s: of reading between two commits.
 
-    note_folders: where preferences stand, absolute.
+    note_folders: where preferences stand, absolute. limits: of reading one file.
     """
 
     max_file_bytes: int
     chunk_tokens: int
     batch_s: float
     note_folders: frozenset[str] = frozenset()
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Reader:
     def __init__(self, knowledge_base: KnowledgeBase, settings: Settings) -> None:
         self.knowledge_base = knowledge_base
         self.settings = settings
-        self._parser = ParserProcess(timeout_s=PARSE_TIMEOUT_S, memory_bytes=PARSE_MEMORY_BYTES)
+        self._parser = ParserProcess(settings.limits)
 
     def __enter__(self) -> Reader:
         return self
@@ -279,7 +279,7 @@ class Reader:
                 del origins[digest]
                 return Move(origin.document_id, origin.root_id, origin.path, place, digest)
             copied = self._copied(digest, found.path)
-            if copied is None and later is not None and is_apart(found.path.rsplit("/", 1)[-1], len(data)):
+            if copied is None and later is not None and is_apart(found.path.rsplit("/", 1)[-1], data):
                 later(root, found)
                 return None
             document, chunks = copied or self._parsed(data, found.path)

@@ -1,7 +1,7 @@
 """A row of equals, one a format family, and the table from a file's name to one of them.
 
 Adding a format is one module here and one line in `_TABLE`. A module has `NAME`, `VERSION` and
-`parse(data, *, name) -> Document`; a greater `VERSION` means its documents are to be read again.
+`parse(data, *, name, limits) -> Document`; a greater `VERSION` means its documents are to be read again.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from ingest.errors import IngestError, TooLarge, UnreadableFile, UnsupportedFile
+from ingest.limits import DEFAULT, Limits
+from ingest.recognise import recognise
 from ingest.types import Document
 
 logger = logging.getLogger(__name__)
-
-MAX_CHARS = 50_000_000  # of a document's text: a hundred thick books; more is a bomb, a dump or a database print
 
 _TABLE: dict[str, str] = {
     "text": ".txt .text .log .asc .nfo",
@@ -49,7 +49,7 @@ class _Parser(Protocol):
     NAME: str
     VERSION: int
 
-    def parse(self, data: bytes, *, name: str) -> Document: ...
+    def parse(self, data: bytes, *, name: str, limits: Limits) -> Document: ...
 
 
 def parser_for(name: str) -> str | None:
@@ -66,17 +66,17 @@ def parser_version(parser: str) -> int:
     return _module(parser).VERSION if parser in _TABLE else 0
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits = DEFAULT) -> Document:
     """The document in a file of that name with those bytes; an empty file is an empty document.
 
-    name: the file's name alone; nothing but its ending counts.
+    name: the file's name alone; its ending counts, unless the bytes are certainly of another format.
     Raises UnsupportedFile, UnreadableFile and its kinds, with a reason for people.
     """
-    parser = parser_for(name)
-    if parser is None:
+    parser = recognise(data, parser_for(name))
+    if parser not in _TABLE:
         raise UnsupportedFile(f"no parser for files such as {name}")
     try:
-        document = _module(parser).parse(data, name=name)
+        document = _module(parser).parse(data, name=name, limits=limits)
     except IngestError:
         raise
     except Exception as error:  # a foreign parser's call; RecursionError and MemoryError are exceptions too
@@ -85,9 +85,9 @@ def parse(data: bytes, *, name: str) -> Document:
             f"damaged or unusual {parser} file ({type(error).__name__}): open it in its own program and save it anew"
         ) from error
     chars = len(document.text)
-    if chars > MAX_CHARS:
+    if chars > limits.max_chars:
         raise TooLarge(
-            f"{chars / 1e6:.0f} million characters of text, the limit is {MAX_CHARS / 1e6:.0f}: split the file"
+            f"{chars / 1e6:.0f} million characters of text, the limit is {limits.max_chars / 1e6:.0f}: split the file"
         )
     return document
 

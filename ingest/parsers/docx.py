@@ -17,12 +17,12 @@ from typing import Any
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
 from ingest.header import parse_date, property_field
+from ingest.limits import Limits
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "docx"
 VERSION = 2
 
-MAX_UNPACKED_BYTES = 500_000_000  # declared size of all parts: an ordinary thesis with pictures has 50 MB
 MAX_XML_BYTES = 150_000_000  # of them XML, which takes some ten times as much in memory
 
 _MAX_HEADING_CHARS = 250  # longer ones are paragraphs that someone gave a heading's looks
@@ -65,9 +65,9 @@ class _Block:
     is_item: bool
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The document's body. Raises EncryptedFile, TooLarge, UnreadableFile."""
-    _check(data)
+    _check(data, limits)
     import docx
 
     try:
@@ -108,7 +108,7 @@ def parse(data: bytes, *, name: str) -> Document:
     )
 
 
-def _check(data: bytes) -> None:
+def _check(data: bytes, limits: Limits) -> None:
     """Raises for what is better told before it is opened."""
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
@@ -122,7 +122,7 @@ def _check(data: bytes) -> None:
     names = [entry.filename for entry in entries]
     unpacked = sum(entry.file_size for entry in entries)
     markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
-    for size, limit in ((unpacked, MAX_UNPACKED_BYTES), (markup, MAX_XML_BYTES)):
+    for size, limit in ((unpacked, limits.max_unpacked_bytes), (markup, MAX_XML_BYTES)):
         if size > limit:
             raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: split the file")
     if any(entry.flag_bits & 1 for entry in entries):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.decode import clean, decode
 from ingest.errors import UnreadableFile
 from ingest.header import parse_date, property_field
+from ingest.limits import Limits
 from ingest.types import Document, Field, Mark, MarkKind
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ _META = {
 }
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The page's text. Raises UnreadableFile if it has none."""
     from selectolax.lexbor import LexborHTMLParser
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from ingest.decode import decode
 from ingest.header import date_of, front_matter_end, header_fields, title_of
+from ingest.limits import Limits
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "markdown"
@@ -25,7 +26,7 @@ _CLOSING = re.compile(r"(?:^|[ \t]+)#+$")
 _MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`~]+|<[^>]+>|\s+#+\s*$")
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The text itself, with its headings as marks."""
     text = decode(data)
     fields = header_fields(text)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from ingest.decode import clean, decode
 from ingest.errors import UnreadableFile
 from ingest.header import date_of, property_field
+from ingest.limits import Limits
 from ingest.parsers.markdown import headings
 from ingest.types import Document, Field, Mark, MarkKind
 
@@ -27,7 +28,7 @@ _REDRAWN = re.compile(r"^[^\n]*\r(?!\n)", re.MULTILINE)  # a progress bar: only 
 _OBJECT = re.compile(r"\[?<[^<>\n]*>,?\]?(?:\n? ?\[?<[^<>\n]*>,?\]?)*")
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """Markdown cells as they are, code cells as code, their text output behind them; no cells are the text "".
 
     Raises UnreadableFile if it is no notebook.

@@ -21,13 +21,11 @@ from typing import Any
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, ScannedFile, TooLarge, UnreadableFile
 from ingest.header import property_field
+from ingest.limits import Limits
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "pdf"
 VERSION = 2
-
-MAX_CHARS = 50_000_000  # of text: a hundred thick books; more is a bomb or a database print
-MAX_PAGES = 20_000
 
 _LOCK = threading.Lock()  # PDFium is not thread-safe
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
@@ -63,13 +61,13 @@ class _Line:
     is_hyphenated: bool
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The text of all pages, a blank line between two; pages without text have no mark.
 
     Raises EncryptedFile, ScannedFile if no page holds text, TooLarge, UnreadableFile.
     """
     with _LOCK:
-        pages, properties = _read(data)
+        pages, properties = _read(data, limits)
     words = Counter(word.lower() for page in pages for line in page for word in _WORD.findall(line.text))
     usual = median([gap for page in pages for gap in _gaps(page)] or [1.2])
     marks: list[Mark] = []
@@ -98,7 +96,7 @@ def parse(data: bytes, *, name: str) -> Document:
     )
 
 
-def _read(data: bytes) -> tuple[list[list[_Line]], dict[str, str]]:
+def _read(data: bytes, limits: Limits) -> tuple[list[list[_Line]], dict[str, str]]:
     """The lines of every page, and the properties."""
     import pypdfium2
 
@@ -110,8 +108,8 @@ def _read(data: bytes) -> tuple[list[list[_Line]], dict[str, str]]:
         raise UnreadableFile("damaged PDF: open it in a viewer and save or print it anew") from error
     try:
         count = len(document)
-        if count > MAX_PAGES:
-            raise TooLarge(f"{count} pages, the limit is {MAX_PAGES}: split the file")
+        if count > limits.max_pages:
+            raise TooLarge(f"{count} pages, the limit is {limits.max_pages}: split the file")
         pages: list[list[_Line]] = []
         total = damaged = 0
         for number in range(count):
@@ -123,8 +121,8 @@ def _read(data: bytes) -> tuple[list[list[_Line]], dict[str, str]]:
                 pages.append([])
                 continue
             total += text_page.count_chars()
-            if total > MAX_CHARS:
-                raise TooLarge(f"over {MAX_CHARS // 1_000_000} million characters of text: split the file")
+            if total > limits.max_chars:
+                raise TooLarge(f"over {limits.max_chars / 1e6:g} million characters of text: split the file")
             pages.append(_lines(page, text_page))
             text_page.close()
             page.close()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ingest.decode import decode
 from ingest.header import date_of, header_fields, title_of
+from ingest.limits import Limits
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "restructured"
@@ -33,7 +34,7 @@ _INLINE = re.compile(
 )
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The text itself, with its section titles as marks."""
     text = decode(data)
     marks = tuple(sections(text))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ingest.decode import decode
 from ingest.definitions import PYTHON_ABOVE, block_start, definitions
+from ingest.limits import Limits
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "source"
@@ -21,7 +22,7 @@ _DEFINING = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _HOLDING = ast.stmt | ast.ExceptHandler | ast.match_case  # expressions hold no definitions
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The text itself, with its definitions as marks."""
     text = decode(data)
     lowered = name.lower()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ingest.decode import decode
 from ingest.header import date_of, header_fields, title_of, value_of
+from ingest.limits import Limits
 from ingest.parsers.restructured import sections
 from ingest.types import Document
 
@@ -14,7 +15,7 @@ NAME = "text"
 VERSION = 2
 
 
-def parse(data: bytes, *, name: str) -> Document:
+def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The text itself, without marks unless its header tells of markup."""
     text = decode(data)
     fields = header_fields(text)

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from ingest import (
 )
 from ingest.decode import decode
 from ingest.header import parse_date
+from ingest.limits import DEFAULT
 from ingest.parsers import SUFFIXES, parse, parser_for, parser_version
 from ingest.parsers.restructured import sections
 
@@ -54,10 +56,11 @@ def test_other_kinds_are_refused_with_a_reason() -> None:
         parse(b"x", name="a.xyz")
 
 
-@pytest.mark.parametrize("data", [b"%PDF-1.4 ...", b"PK\x03\x04....", b"\x89PNG\r\n", bytes(range(256)) * 4])
-def test_a_file_that_belies_its_name_is_no_text(data: bytes) -> None:
+def test_a_file_that_belies_its_name_is_no_text() -> None:
     with pytest.raises(UnreadableFile, match="not text"):
-        parse(data, name="a.txt")
+        parse(bytes(range(256)) * 4, name="a.txt")
+    with pytest.raises(UnreadableFile, match="damaged PDF"):
+        parse(b"%PDF-1.4 ...", name="a.txt")
 
 
 # -- encodings
@@ -284,13 +287,12 @@ def test_old_and_encrypted_word_files_are_told_apart() -> None:
         parse(ole + "EncryptedPackage".encode("utf-16-le"), name="a.docx")
 
 
-def test_a_zip_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_that_unpacks_to_too_much_is_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "x" * 100_000)
-    monkeypatch.setattr("ingest.parsers.docx.MAX_UNPACKED_BYTES", 50_000)
     with pytest.raises(UnreadableFile, match="unpacks to"):
-        parse(out.getvalue(), name="a.docx")
+        parse(out.getvalue(), name="a.docx", limits=replace(DEFAULT, max_unpacked_bytes=50_000))
 
 
 # -- anything at all

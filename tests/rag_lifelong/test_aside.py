@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from following import Followed, until
 
 from ingest import Chunk, Document
-from ingest.apart import APART
+from ingest.apart import IN_PLACE
 from ingest.parsers import markdown
 from rag_lifelong import open_assistant, reading
 from rag_lifelong.follow import renewal
@@ -51,8 +52,14 @@ def is_being_read(followed: Followed) -> bool:
     return followed.watcher._slow._reader._parser._child is not None
 
 
+def give_up_after(followed: Followed, timeout_s: float) -> None:
+    """From its next start on, the watcher reads a file for so long."""
+    settings = followed.assistant._settings
+    followed.assistant._settings = replace(settings, limits=replace(settings.limits, timeout_s=timeout_s))
+
+
 def test_files_behind_one_that_hangs_are_found_at_once(unwatched: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "PARSE_TIMEOUT_S", 4.0)
+    give_up_after(unwatched, 4.0)
     unwatched.start()
     (unwatched.folder / "bad.pdf").write_bytes(hanging_pdf())
     until(lambda: is_being_read(unwatched))
@@ -87,7 +94,7 @@ def test_a_watcher_stops_at_once_although_a_file_hangs_and_reads_it_at_the_next_
     unwatched.stop()
     assert time.monotonic() - began < 5.0  # of the 60 s that it has
     assert (unwatched.assistant.failures(), unwatched.changes()) == ((), [])
-    monkeypatch.setattr(reading, "PARSE_TIMEOUT_S", 0.5)
+    give_up_after(unwatched, 0.5)
     unwatched.start()
     until(lambda: [f.reason for f in unwatched.assistant.failures()] == [REASON.format(0.5)])
     unwatched.all_well()
@@ -97,7 +104,7 @@ def test_a_watcher_stops_at_once_although_a_file_hangs_and_reads_it_at_the_next_
 def test_a_file_that_changes_while_it_is_read_aside_is_as_on_disk(
     unwatched: Followed, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(reading, "PARSE_TIMEOUT_S", 1.0)
+    give_up_after(unwatched, 1.0)
     unwatched.start()
     file = unwatched.folder / "a.pdf"
     file.write_bytes(hanging_pdf())
@@ -139,7 +146,7 @@ def test_adding_returns_once_everything_was_read(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(PAGE.format("zebra"))
     (tmp_path / "b.md").write_text("ocelot")
     with open_assistant(tmp_path / "kb", embedder="hash") as assistant:
-        assert "html" in APART
+        assert "html" not in IN_PLACE
         assistant.add(tmp_path)
         assert [Path(d.path).name for d in assistant.documents()] == ["a.html", "b.md"]
 

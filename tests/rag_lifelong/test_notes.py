@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decode import decode
-from ingest.parsers.markdown import parse
+from ingest.parsers import parse
 from rag_lifelong.errors import NoteUnusable
 from rag_lifelong.notes import EMPTY, NOTE_CHARS, Page, addition, clean, name_of, page_of
 

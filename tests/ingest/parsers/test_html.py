@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import Document, IngestError, MarkKind, UnreadableFile
+from ingest.limits import DEFAULT
 from ingest.parsers.html import parse
 
 
 def read(page: str | bytes) -> Document:
-    return parse(page if isinstance(page, bytes) else page.encode(), name="a.html")
+    return parse(page if isinstance(page, bytes) else page.encode(), name="a.html", limits=DEFAULT)
 
 
 def test_blocks_headings_and_inline_text() -> None:

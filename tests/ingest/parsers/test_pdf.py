@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ingest import Document, IngestError, MarkKind, ScannedFile, UnreadableFile
 from ingest.errors import TooLarge
+from ingest.limits import DEFAULT, Limits
 from ingest.parsers.pdf import _read, parse
 
 Line = tuple[float, float, float, str]  # x, y, size, text
@@ -48,7 +50,7 @@ def column(*texts: str, x: float = 72, top: float = 700, leading: float = 14, si
 
 
 def read(data: bytes) -> Document:
-    return parse(data, name="a.pdf")
+    return parse(data, name="a.pdf", limits=DEFAULT)
 
 
 def test_pages_are_marks_at_their_first_character() -> None:
@@ -175,15 +177,12 @@ def test_a_wrong_table_of_objects_is_built_anew() -> None:
     assert read(damaged).text == "First page"
 
 
-def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits() -> None:
     data = pdf(column("First page"), column("Second page"))
-    monkeypatch.setattr("ingest.parsers.pdf.MAX_PAGES", 1)
     with pytest.raises(TooLarge, match="2 pages, the limit is 1"):
-        read(data)
-    monkeypatch.setattr("ingest.parsers.pdf.MAX_PAGES", 2)
-    monkeypatch.setattr("ingest.parsers.pdf.MAX_CHARS", 15)
+        parse(data, name="a.pdf", limits=replace(DEFAULT, max_pages=1))
     with pytest.raises(TooLarge, match="characters"):
-        read(data)
+        parse(data, name="a.pdf", limits=replace(DEFAULT, max_pages=2, max_chars=15))
 
 
 def test_only_one_file_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,12 +190,12 @@ def test_only_one_file_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Non
     inside: list[int] = []
     most: list[int] = []
 
-    def watched(data: bytes) -> object:
+    def watched(data: bytes, limits: Limits) -> object:
         inside.append(1)
         time.sleep(0.005)  # long enough for another thread to come in
         most.append(len(inside))
         try:
-            return _read(data)
+            return _read(data, limits)
         finally:
             inside.pop()
 
