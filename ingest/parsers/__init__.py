@@ -24,6 +24,7 @@ _TABLE: dict[str, str] = {
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
+    "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "notebook": ".ipynb",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
