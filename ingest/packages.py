@@ -39,8 +39,10 @@ _SAFE = {
 }
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")  # ISO 29500 strict; the same names otherwise
 _TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/"
-_TEMPLATE_TIMES = frozenset(["2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z"])  # of python-docx's and -pptx's templates
-_WRITERS = frozenset(["python-docx", "openpyxl", "Steve Canny"])  # what libraries call the author if none is given
+_TEMPLATE_TIMES = frozenset(
+    ["2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z", "2013-01-27T09:15:58Z"]
+)  # python-docx, -pptx
+_WRITERS = frozenset(["python-docx", "openpyxl"])  # what libraries call the author if none is given
 _PROPERTIES = {"title": "title", "creator": "author", "subject": "subject", "keywords": "keywords"}
 
 

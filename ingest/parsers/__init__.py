@@ -24,6 +24,7 @@ _TABLE: dict[str, str] = {
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
+    "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "notebook": ".ipynb",
     "source": (
