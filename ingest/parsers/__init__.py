@@ -26,6 +26,7 @@ _TABLE: dict[str, str] = {
     "docx": ".docx .docm .dotx",
     "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
+    "odf": ".odt .odp .ott .otp .fodt .fodp",
     "notebook": ".ipynb",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "

@@ -15,10 +15,9 @@ from typing import Any
 
 from ingest.decode import clean
 from ingest.errors import TooLarge, UnreadableFile
-from ingest.header import parse_date, property_field
 from ingest.limits import Limits
 from ingest.number_formats import general
-from ingest.packages import Package
+from ingest.packages import Package, day_of, fields_of
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "pptx"
@@ -88,7 +87,6 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     if not parts:
         raise UnreadableFile("empty: it holds no text")
     properties = package.properties()
-    fields = [property_field(key, clean(value)) for key, value in properties.items()]
     titles = [
         *([properties["title"]] if not _BAD_TITLE.fullmatch(properties.get("title", "untitled")) else []),
         *(mark.label for mark in marks if mark.kind is MarkKind.HEADING),
@@ -96,8 +94,8 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     return Document(
         text="".join(parts),
         title=clean(titles[0]) if titles else "",
-        dated=parse_date(properties.get("created") or properties.get("modified", "")),
-        fields=tuple(field for field in fields if field is not None),
+        dated=day_of(properties),
+        fields=fields_of(properties),
         marks=tuple(marks),
         is_source=False,
         parser=NAME,
