@@ -27,6 +27,7 @@ _TABLE: dict[str, str] = {
     "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "odf": ".odt .odp .ott .otp .fodt .fodp",
+    "rtf": ".rtf",
     "notebook": ".ipynb",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
