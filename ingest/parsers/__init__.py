@@ -27,6 +27,7 @@ _TABLE: dict[str, str] = {
     "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "odf": ".odt .odp .ott .otp .fodt .fodp",
+    "office": ".doc .dot .ppt .pps",
     "rtf": ".rtf",
     "notebook": ".ipynb",
     "source": (
