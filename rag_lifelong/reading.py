@@ -148,6 +148,8 @@ class Reader:
         }
         for path in part.released:
             known.pop(path, None)
+            for container in _above(path):
+                known.pop(container, None)
         held = self.knowledge_base.folders.holds(root).keys() - part.released
         difference = compare(known, found, below=part.file or part.below)
         vanished = tuple(path for path in difference.vanished if path not in held)
@@ -290,7 +292,7 @@ class Reader:
         place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)
         held = holds.get(found.path)
         digest: bytes | None = None
-        by_name = found.path in part.released
+        by_name = any(found.path in (path, *_above(path)) for path in part.released)
         try:
             name = found.path.rsplit("/", 1)[-1]
             if parser_for(name) is None and not self._is_recognised(Path(root.path) / found.path, name):
@@ -465,6 +467,13 @@ def _mark(found: os.stat_result) -> tuple[int, int, int]:
 def _may_be_moves(operations: Sequence[Operation]) -> bool:
     """A row of moves is cheap to write, and one move of a folder is one version."""
     return bool(operations) and all(isinstance(operation, Move | Touch) for operation in operations)
+
+
+def _above(path: str) -> Iterator[str]:
+    """The paths that `path` is below."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _on_disk(states: Mapping[str, FileState]) -> dict[str, FileState]:
