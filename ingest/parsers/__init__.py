@@ -23,6 +23,7 @@ _TABLE: dict[str, str] = {
     "text": ".txt .text .log .asc .nfo",
     "markdown": ".md .markdown .mdown .mkd",
     "restructured": ".rst .rest",
+    "org": ".org",
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
