@@ -27,6 +27,7 @@ _TABLE: dict[str, str] = {
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
+    "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "notebook": ".ipynb",
     "email": ".eml .emlx .mht .mhtml",
     "mbox": ".mbox .mbx",
