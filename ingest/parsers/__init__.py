@@ -27,6 +27,7 @@ _TABLE: dict[str, str] = {
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
     "notebook": ".ipynb",
+    "subtitles": ".srt .vtt .sbv .ass .ssa",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
