@@ -7,6 +7,8 @@ Adding a format is one module here and one line in `_TABLE`. A module has `NAME`
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from hashlib import blake2b
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -25,6 +27,7 @@ _TABLE: dict[str, str] = {
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
     "notebook": ".ipynb",
+    "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
         ".hpp .hh .hxx .cu .m .mm .cs .go .rs .rb .php .pl .pm .sh .bash .zsh .fish .ps1 .sql .lua .r .jl .dart .ex "
@@ -45,9 +48,16 @@ _WHOLE: dict[str, str] = {
 _BARE: dict[str, str] = {bare: name for name, row in _WHOLE.items() for bare in row.split()}
 
 
+HOLDING = frozenset(["archive", "email", "mbox", "msg"])
+"""Parsers whose documents may hold other files."""
+
+
 class _Parser(Protocol):
+    """is_available: only where an external program does the work; whether it is installed."""
+
     NAME: str
     VERSION: int
+    is_available: Callable[[], bool]
 
     def parse(self, data: bytes, *, name: str, limits: Limits) -> Document: ...
 
@@ -64,6 +74,13 @@ def parser_for(name: str) -> str | None:
 def parser_version(parser: str) -> int:
     """The number of the parser of that name; 0 if there is none."""
     return _module(parser).VERSION if parser in _TABLE else 0
+
+
+def readers(limits: Limits) -> str:
+    """Names what can be read now: another name, and a file that could not be read may be worth another try."""
+    known = sorted((name, _module(name).VERSION) for name in _TABLE)
+    helpers = sorted((name, _module(name).is_available()) for name in _TABLE if hasattr(_module(name), "is_available"))
+    return blake2b(repr((known, helpers, limits)).encode(), digest_size=8).hexdigest()
 
 
 def parse(data: bytes, *, name: str, limits: Limits = DEFAULT) -> Document:

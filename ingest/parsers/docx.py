@@ -2,46 +2,36 @@
 
 Rule: what a reader of the printed page sees. Tracked insertions, text boxes and notes are in (a note behind the
 paragraph that calls it); deletions, hidden text, comments, page headers and footers are out. Macros never run, nothing
-outside the file is followed. python-docx opens the package; its own reading of paragraphs skips most of the above.
+outside the file is followed. python-docx's reading of paragraphs skips most of the above, and it opens no templates, no
+files with macros and no ISO strict ones: the parts are read here.
 """
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.decode import clean
-from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
+from ingest.errors import UnreadableFile
 from ingest.header import parse_date, property_field
 from ingest.limits import Limits
+from ingest.packages import Package
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "docx"
-VERSION = 2
-
-MAX_XML_BYTES = 150_000_000  # of them XML, which takes some ten times as much in memory
+VERSION = 3
 
 _MAX_HEADING_CHARS = 250  # longer ones are paragraphs that someone gave a heading's looks
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _DAMAGED = "damaged Word file: open it in Word or LibreOffice and save it anew"
-_DOCUMENT_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-_OTHER_TYPES = (
-    b"application/vnd.ms-word.document.macroEnabled.main+xml",
-    b"application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
-)
+_OTHER = "not a Word document: it is some other zip archive"
 _HEADING = re.compile(r"(?:heading|überschrift|titre|título|titolo|rubrik|kop|nagłówek|заголовок)\s*([1-9])", re.I)
 _TITLES = frozenset(["title", "titel", "titre", "título", "titolo"])
 _LIST = re.compile(r"list (?:bullet|number)\b", re.IGNORECASE)
 _BAD_TITLE = re.compile(
     r"(?:untitled|word document|document\s?\d*|microsoft word.*|.*\.(?:docx?|dotx?|odt))", re.IGNORECASE
 )
-_TEMPLATE_TIME = "2013-12-23T23:15:00Z"  # python-docx's default.docx: of the template, not of documents made from it
-
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -67,15 +57,15 @@ class _Block:
 
 def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The document's body. Raises EncryptedFile, TooLarge, UnreadableFile."""
-    _check(data, limits)
-    import docx
-
-    try:
-        word = docx.Document(io.BytesIO(_as_document(data)))
-        properties = _properties(word)
-        body, content = _Body(word), list(word.element.body)
-    except Exception as error:  # python-docx, lxml and zipfile on damaged parts
-        raise UnreadableFile(_DAMAGED) from error
+    package = Package(data, limits=limits, damaged=_DAMAGED)
+    main = next(iter(package.related("", "officeDocument")), None)
+    if main is None:
+        raise UnreadableFile(_DAMAGED if package.has("[Content_Types].xml") else _OTHER)
+    content = package.xml(main).find(f"{_WORD}body")
+    if content is None:
+        raise UnreadableFile(_DAMAGED)
+    properties = package.properties()
+    body = _Body(package, main)
     blocks = list(body.blocks(content))
     parts: list[str] = []
     marks: list[Mark] = []
@@ -108,84 +98,18 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     )
 
 
-def _check(data: bytes, limits: Limits) -> None:
-    """Raises for what is better told before it is opened."""
-    if data.startswith(_OLE):
-        if _ENCRYPTED in data:
-            raise EncryptedFile("encrypted: save a copy without a password")
-        raise UnreadableFile("old Word format: save it as .docx")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except Exception as error:
-        raise UnreadableFile(_DAMAGED) from error
-    names = [entry.filename for entry in entries]
-    unpacked = sum(entry.file_size for entry in entries)
-    markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
-    for size, limit in ((unpacked, limits.max_unpacked_bytes), (markup, MAX_XML_BYTES)):
-        if size > limit:
-            raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: split the file")
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise EncryptedFile("encrypted: save a copy without a password")
-    if "[Content_Types].xml" not in names:
-        raise UnreadableFile("not a Word document: it is some other zip archive")
-
-
-def _as_document(data: bytes) -> bytes:
-    """python-docx takes only plain documents: templates and files with macros are told as such (macros never run)."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        types = archive.read("[Content_Types].xml")
-        if not any(kind in types for kind in _OTHER_TYPES):
-            return data
-        for kind in _OTHER_TYPES:
-            types = types.replace(kind, _DOCUMENT_TYPE)
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as copy:
-            for entry in archive.infolist():
-                copy.writestr(entry, types if entry.filename == "[Content_Types].xml" else archive.read(entry.filename))
-        return out.getvalue()
-
-
-def _related(part: Any, kind: str) -> Any | None:
-    """The root element of the part that `part` names as its `kind`; None if there is none."""
-    from docx.oxml import parse_xml
-
-    for relation in part.rels.values():
-        if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
-            return parse_xml(relation.target_part.blob)
-    return None
-
-
-def _properties(word: Any) -> dict[str, str]:
-    """By field name; not `word.core_properties`, which makes up today's date and a title where there are none."""
-    root = _related(word.part.package, "core-properties")
-    found = {} if root is None else {re.sub(r".*\}", "", str(node.tag)): node.text or "" for node in root}
-    author = found.get("creator", "")
-    properties = {
-        "title": found.get("title", ""),
-        "author": "" if author == "python-docx" else author,
-        "subject": found.get("subject", ""),
-        "keywords": found.get("keywords", ""),
-        "created": found.get("created", ""),
-        "modified": found.get("modified", ""),
-    }
-    for key in ("created", "modified"):
-        day = None if properties[key] == _TEMPLATE_TIME else parse_date(properties[key][:10])
-        properties[key] = "" if day is None else day.isoformat()
-    return {key: value.strip() for key, value in properties.items() if value.strip()}
-
-
 class _Body:
     """The document's text, block by block; counts the notes as they are called."""
 
-    def __init__(self, word: Any) -> None:
-        self._styles = {style.get(f"{_WORD}styleId"): style for style in word.styles.element.iter(f"{_WORD}style")}
+    def __init__(self, package: Package, main: str) -> None:
+        styles = [package.xml(part) for part in package.related(main, "styles")[:1]]
+        self._styles = {style.get(f"{_WORD}styleId"): style for root in styles for style in root.iter(f"{_WORD}style")}
         self._levels: dict[str | None, int | None] = {}
         self._lists: dict[str | None, bool] = {}
         self._notes: dict[tuple[str, str | None], Any] = {}
         for tag, kind in _NOTES.items():
-            root = _related(word.part, f"{kind}s")
-            self._notes |= {} if root is None else {(tag, note.get(_ID)): note for note in root}
+            for part in package.related(main, f"{kind}s")[:1]:
+                self._notes |= {(tag, note.get(_ID)): note for note in package.xml(part)}
         self._called = 0
 
     def blocks(self, container: Any) -> Iterator[_Block]:

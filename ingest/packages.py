@@ -1,0 +1,153 @@
+"""Zip packages of XML parts: Word, PowerPoint, OpenDocument, EPUB; each part read only when asked for.
+
+Rule: nothing is believed and nothing followed. Sizes are summed as the archive declares them before anything is
+unpacked, and counted again as it is; XML is parsed without entities, DTDs and network, and no deeper than the limit.
+Names are looked up as the formats compare them: without regard to case, from the root, "\\" as "/"; of two parts of one
+name the later counts, as for other readers.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+from typing import Any
+from urllib.parse import unquote
+
+from ingest.errors import EncryptedFile, IngestError, TooLarge, UnreadableFile
+from ingest.header import parse_date
+from ingest.limits import Limits
+
+MAX_XML_BYTES = 150_000_000  # of them XML, which takes some ten times as much in memory
+
+ENCRYPTED = "encrypted: save a copy without a password"
+
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")  # MS-OFFCRYPTO, 2.3.4.4
+_PIECE = 1 << 20  # bytes unpacked at once: zipfile's own `read` unpacks a part of any size before it looks at it
+_MAX_XML_DEPTH = 255  # libxml2's own limit is 256
+_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")  # ISO 29500 strict; the same names otherwise
+_TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/"
+_TEMPLATE_TIMES = frozenset(["2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z"])  # of python-docx's and -pptx's templates
+_WRITERS = frozenset(["python-docx", "openpyxl", "Steve Canny"])  # what libraries call the author if none is given
+_PROPERTIES = {"title": "title", "creator": "author", "subject": "subject", "keywords": "keywords"}
+
+
+def is_encrypted(data: bytes) -> bool:
+    """Whether it is an office file behind a password (a compound file that holds the package)."""
+    return data.startswith(_OLE) and _ENCRYPTED_STREAM in data
+
+
+class Package:
+    """The parts of a file. damaged: the reason given for one that cannot be read."""
+
+    def __init__(self, data: bytes, *, limits: Limits, damaged: str) -> None:
+        """Raises EncryptedFile, TooLarge, UnreadableFile."""
+        self._limits = limits
+        self._damaged = damaged
+        self._left_bytes = limits.max_unpacked_bytes
+        if is_encrypted(data):
+            raise EncryptedFile(ENCRYPTED)
+        try:
+            self._archive = zipfile.ZipFile(io.BytesIO(data))
+        except Exception as error:  # zipfile on damaged archives raises many kinds
+            raise UnreadableFile(damaged) from error
+        entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        unpacked = sum(entry.file_size for entry in entries)
+        markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
+        for size, limit in ((unpacked, limits.max_unpacked_bytes), (markup, MAX_XML_BYTES)):
+            if size > limit:
+                raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: split the file")
+        if any(entry.flag_bits & 1 for entry in entries):
+            raise EncryptedFile(ENCRYPTED)
+        self.names = tuple(entry.filename.replace("\\", "/") for entry in entries)
+        self._entries = {_key(entry.filename): entry for entry in entries}
+
+    def has(self, name: str) -> bool:
+        """Whether there is a part of that name."""
+        return _key(name) in self._entries
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a part. Raises TooLarge, UnreadableFile."""
+        entry = self._entries.get(_key(name))
+        if entry is None:
+            raise UnreadableFile(self._damaged)
+        pieces = []
+        try:
+            with self._archive.open(entry) as part:
+                while piece := part.read(_PIECE):
+                    self._left_bytes -= len(piece)
+                    if self._left_bytes < 0:
+                        limit = self._limits.max_unpacked_bytes
+                        raise TooLarge(f"unpacks to over {limit / 1e6:.0f} MB, the limit: split the file")
+                    pieces.append(piece)
+        except IngestError:
+            raise
+        except Exception as error:
+            raise UnreadableFile(self._damaged) from error
+        return b"".join(pieces)
+
+    def xml(self, name: str) -> Any:
+        """The root element of a part that is XML. Raises TooLarge, UnreadableFile."""
+        return xml(self.read(name), limits=self._limits, damaged=self._damaged)
+
+    def related(self, name: str, kind: str) -> list[str]:
+        """The parts that a part of an Office package ("" is the package) names as its `kind`, in the file's order."""
+        return list(self.relations(name, kind).values())
+
+    def relations(self, name: str, kind: str) -> dict[str, str]:
+        """As `related`, by the id that the part calls each by; without those outside the file or not there."""
+        folder, base = posixpath.split(name)
+        rels = posixpath.join(folder, "_rels", f"{base}.rels")
+        if not self.has(rels):
+            return {}
+        found = {}
+        for relation in self.xml(rels):
+            target = relation.get("Target") or ""
+            if (relation.get("Type") or "").endswith(f"/{kind}") and relation.get("TargetMode") != "External":
+                path = posixpath.normpath(posixpath.join("/", folder, unquote(target))).lstrip("/")
+                if self.has(path):
+                    found[relation.get("Id") or ""] = path
+        return found
+
+    def properties(self) -> dict[str, str]:
+        """What an Office package says of itself, by field name; days as 2026-02-28; none that its library made up."""
+        found: dict[str, str] = {}
+        for name in self.related("", "core-properties")[:1]:
+            for node in self.xml(name):
+                found.setdefault(str(node.tag).rpartition("}")[2], " ".join((node.text or "").split()))
+        properties = {field: found.get(name, "") for name, field in _PROPERTIES.items()}
+        if properties["author"] in _WRITERS:
+            properties["author"] = ""
+        for key in ("created", "modified"):
+            day = None if found.get(key) in _TEMPLATE_TIMES else parse_date(found.get(key, "")[:10])
+            properties[key] = "" if day is None else day.isoformat()
+        return {key: value for key, value in properties.items() if value}
+
+
+def xml(data: bytes, *, limits: Limits, damaged: str) -> Any:
+    """The root element, without comments. Raises UnreadableFile."""
+    from lxml import etree
+
+    depth = min(limits.max_depth, _MAX_XML_DEPTH)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(_STRICT.sub(_TRANSITIONAL, data), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        if "Excessive depth" in str(error):
+            raise _too_deep(depth) from error
+        raise UnreadableFile(damaged) from error
+    if root.xpath(f"boolean(/*{'/*' * depth})"):
+        raise _too_deep(depth)
+    return root
+
+
+def _too_deep(depth: int) -> UnreadableFile:
+    return UnreadableFile(f"over {depth} elements inside each other: open it in its own program and save it anew")
+
+
+def _key(name: str) -> str:
+    return posixpath.normpath(name.replace("\\", "/")).lstrip("/").casefold()
