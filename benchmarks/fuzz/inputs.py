@@ -67,7 +67,7 @@ def document_of(data: bytes) -> Document:
     for i in range(0, len(head) - 2, 3):
         kind = _KINDS[head[i] % len(_KINDS)]
         level = 1 + head[i + 1] % 7 if kind in _NESTED else 0
-        label = f"0:00:{i % 60:02}" if kind is MarkKind.TIME else str(i + 1)
+        label = f"0:00:{i % 60:02}" if kind is MarkKind.TIME else str(i // 3 + 1)
         if kind in (*_NESTED, MarkKind.SHEET):
             label = f"Head {head[i + 1]} " + "of a part with a long name " * (head[i + 1] % 3)
         marks.append(Mark(len(text) * head[i + 2] // 255, kind, label.strip(), level))

@@ -155,7 +155,7 @@ def _of_error(error: IngestError) -> Iterator[Fault]:
         return
     if len(reason) > MAX_MESSAGE_CHARS:
         yield Fault(f"reason: too long: {kind}", reason)
-    if not _is_line(reason):
+    if not _is_line(reason) or any(unicodedata.category(c) in ("Cc", "Cs") for c in reason):
         yield Fault(f"reason: not one line: {kind}", reason)
     if not (reason[0].islower() or reason[0].isdigit()):
         yield Fault(f"reason: no small letter first: {kind}", reason)
@@ -169,8 +169,8 @@ def _of_error(error: IngestError) -> Iterator[Fault]:
 
 
 def _is_line(text: str) -> bool:
-    """One line, without control characters, not blank."""
-    return bool(text.strip()) and not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in text)
+    """One line, not blank. Other control characters may stand in a text, its headings too; the terminal masks them."""
+    return bool(text.strip()) and len(text.splitlines()) == 1 and "\x00" not in text
 
 
 # -- documents
@@ -265,7 +265,7 @@ def _of_members(members: Sequence[Member], limits: Limits) -> Iterator[Fault]:
         parts = name.split("/")
         if not all(parts) or {".", ".."} & set(parts) or "\\" in name or re.match(r"[A-Za-z]:", name):
             yield Fault("members: a name that leads elsewhere", repr(name[:100]))
-        elif not _is_utf8(name) or not _is_line(name) or _OVERRIDES & set(name):
+        elif not _is_utf8(name) or any(unicodedata.category(c) in ("Cc", "Zl", "Zp") or c in _OVERRIDES for c in name):
             yield Fault("members: a name not safe to show", repr(name[:100]))
         elif len(name.encode()) > 1_000:
             yield Fault("members: a name too long", f"{len(name)} characters")
@@ -348,7 +348,7 @@ def _hook(event: str, given: tuple[object, ...]) -> None:
             return
         if not is_written and shown.startswith((*_library, "/proc/", "/usr/share/", "/usr/lib/", "/etc/mime.types")):
             return
-        if shown in ("/dev/null", "/dev/urandom", "/etc/apache2/mime.types", "/etc/httpd/mime.types"):
+        if shown in ("", "/dev/null", "/dev/urandom", "/etc/apache2/mime.types", "/etc/httpd/mime.types"):
             return
     _seen.append(Fault(f"outside: {event}", repr(given)[:200]))
 
