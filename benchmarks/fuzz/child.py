@@ -104,8 +104,8 @@ def _guided(trial: Trial, change: Mutator, corpus: Path, *, seconds: int, seed: 
         return _changed(change, data, rng)[:max_bytes]
 
     arguments = [
-        sys.argv[0], f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={MAX_BYTES}", "-rss_limit_mb=0", "-timeout=0", "-len_control=0",
-        f"-artifact_prefix={corpus.parent}/", "-print_final_stats=1", str(corpus),
+        sys.argv[0], f"-max_total_time={seconds}", f"-seed={seed}", f"-max_len={MAX_BYTES}", "-rss_limit_mb=0", "-timeout=300", "-len_control=0",
+        f"-artifact_prefix={corpus.parent.parent}/last-", "-print_final_stats=1", str(corpus),
     ]  # fmt: skip
     atheris.Setup(arguments, trial.try_it, custom_mutator=mutate)
     atheris.Fuzz()
