@@ -23,10 +23,13 @@ _TABLE: dict[str, str] = {
     "text": ".txt .text .log .asc .nfo",
     "markdown": ".md .markdown .mdown .mkd",
     "restructured": ".rst .rest",
+    "org": ".org",
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
     "notebook": ".ipynb",
+    "email": ".eml .emlx .mht .mhtml",
+    "mbox": ".mbox .mbx",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
