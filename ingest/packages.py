@@ -12,6 +12,8 @@ import io
 import posixpath
 import re
 import zipfile
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
@@ -27,6 +29,14 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")  # MS-OFFCRYPTO, 2.3.4.4
 _PIECE = 1 << 20  # bytes unpacked at once: zipfile's own `read` unpacks a part of any size before it looks at it
 _MAX_XML_DEPTH = 255  # libxml2's own limit is 256
+_SAFE = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")  # ISO 29500 strict; the same names otherwise
 _TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/"
 _TEMPLATE_TIMES = frozenset(["2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z"])  # of python-docx's and -pptx's templates
@@ -42,8 +52,11 @@ def is_encrypted(data: bytes) -> bool:
 class Package:
     """The parts of a file. damaged: the reason given for one that cannot be read."""
 
-    def __init__(self, data: bytes, *, limits: Limits, damaged: str) -> None:
-        """Raises EncryptedFile, TooLarge, UnreadableFile."""
+    def __init__(self, data: bytes, *, limits: Limits, damaged: str, is_streamed: bool = False) -> None:
+        """is_streamed: its large parts are read by `elements`, so that the XML may be of any size.
+
+        Raises EncryptedFile, TooLarge, UnreadableFile.
+        """
         self._limits = limits
         self._damaged = damaged
         self._left_bytes = limits.max_unpacked_bytes
@@ -58,7 +71,7 @@ class Package:
         ]  # is_dir needs a name
         unpacked = sum(entry.file_size for entry in entries)
         markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
-        for size, limit in ((unpacked, limits.max_unpacked_bytes), (markup, MAX_XML_BYTES)):
+        for size, limit in ((unpacked, limits.max_unpacked_bytes), (0 if is_streamed else markup, MAX_XML_BYTES)):
             if size > limit:
                 raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: split the file")
         if any(entry.flag_bits & 1 for entry in entries):
@@ -72,23 +85,46 @@ class Package:
 
     def read(self, name: str) -> bytes:
         """The bytes of a part. Raises TooLarge, UnreadableFile."""
+        return b"".join(self._pieces(name))
+
+    def _pieces(self, name: str) -> Iterator[bytes]:
         entry = self._entries.get(_key(name))
         if entry is None:
             raise UnreadableFile(self._damaged)
-        pieces = []
         try:
-            with self._archive.open(entry) as part:
-                while piece := part.read(_PIECE):
-                    self._left_bytes -= len(piece)
-                    if self._left_bytes < 0:
-                        limit = self._limits.max_unpacked_bytes
-                        raise TooLarge(f"unpacks to over {limit / 1e6:.0f} MB, the limit: split the file")
-                    pieces.append(piece)
+            part = self._archive.open(entry)
+            while piece := part.read(_PIECE):
+                self._left_bytes -= len(piece)
+                if self._left_bytes < 0:
+                    limit = self._limits.max_unpacked_bytes
+                    raise TooLarge(f"unpacks to over {limit / 1e6:.0f} MB, the limit: split the file")
+                yield piece
         except IngestError:
             raise
         except Exception as error:
             raise UnreadableFile(self._damaged) from error
-        return b"".join(pieces)
+
+    def elements(self, name: str, *tags: str, begun: str | None = None) -> Iterator[Any]:
+        """The elements of these tags ("{*}row") of a part of any size, each as it ends and gone with the next one.
+
+        begun: a tag whose elements come too, but as they begin, with their attributes alone.
+        Raises TooLarge, UnreadableFile.
+        """
+        from lxml import etree
+
+        parser = etree.XMLPullParser(("start", "end"), tag=[*tags, *([begun] if begun else [])], **_SAFE)
+        pieces = self._pieces(name)
+        try:
+            for piece in chain([_STRICT.sub(_TRANSITIONAL, next(pieces, b""))], pieces):
+                parser.feed(piece)
+                for event, element in parser.read_events():
+                    if (event == "start") is (begun is not None and _local(element.tag) == _local(begun)):
+                        yield element
+                        if event == "end":
+                            _free(element)
+            parser.close()
+        except (etree.XMLSyntaxError, ValueError) as error:
+            raise _unparsed(error, _MAX_XML_DEPTH, self._damaged) from error
 
     def xml(self, name: str) -> Any:
         """The root element of a part that is XML. Raises TooLarge, UnreadableFile."""
@@ -118,7 +154,7 @@ class Package:
         found: dict[str, str] = {}
         for name in self.related("", "core-properties")[:1]:
             for node in self.xml(name):
-                found.setdefault(str(node.tag).rpartition("}")[2], " ".join((node.text or "").split()))
+                found.setdefault(_local(str(node.tag)), " ".join((node.text or "").split()))
         properties = {field: found.get(name, "") for name, field in _PROPERTIES.items()}
         if properties["author"] in _WRITERS:
             properties["author"] = ""
@@ -133,22 +169,33 @@ def xml(data: bytes, *, limits: Limits, damaged: str) -> Any:
     from lxml import etree
 
     depth = min(limits.max_depth, _MAX_XML_DEPTH)
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
     try:
-        root = etree.fromstring(_STRICT.sub(_TRANSITIONAL, data), parser)
+        root = etree.fromstring(_STRICT.sub(_TRANSITIONAL, data), etree.XMLParser(**_SAFE))
     except (etree.XMLSyntaxError, ValueError) as error:
-        if "Excessive depth" in str(error):
-            raise _too_deep(depth) from error
-        raise UnreadableFile(damaged) from error
+        raise _unparsed(error, depth, damaged) from error
     if root.xpath(f"boolean(/*{'/*' * depth})"):
         raise _too_deep(depth)
     return root
 
 
+def _unparsed(error: Exception, depth: int, damaged: str) -> UnreadableFile:
+    return _too_deep(depth) if "Excessive depth" in str(error) else UnreadableFile(damaged)
+
+
 def _too_deep(depth: int) -> UnreadableFile:
     return UnreadableFile(f"over {depth} elements inside each other: open it in its own program and save it anew")
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _free(element: Any) -> None:
+    """Empties an element that was read, and drops those before it."""
+    element.clear()
+    above = element.getparent()
+    while above is not None and element.getprevious() is not None:
+        del above[0]
 
 
 def _key(name: str) -> str:

@@ -24,17 +24,20 @@ _TABLE: dict[str, str] = {
     "markdown": ".md .markdown .mdown .mkd",
     "restructured": ".rst .rest",
     "org": ".org",
+    "latex": ".tex .ltx",
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
+    "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "notebook": ".ipynb",
+    "subtitles": ".srt .vtt .sbv .ass .ssa",
     "email": ".eml .emlx .mht .mhtml",
     "mbox": ".mbox .mbx",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
         ".hpp .hh .hxx .cu .m .mm .cs .go .rs .rb .php .pl .pm .sh .bash .zsh .fish .ps1 .sql .lua .r .jl .dart .ex "
-        ".exs .erl .hs .ml .clj .el .vim .tex .bib .css .scss .less .toml .yaml .yml .json .ini .cfg .conf .properties "
+        ".exs .erl .hs .ml .clj .el .vim .bib .css .scss .less .toml .yaml .yml .json .ini .cfg .conf .properties "
         ".cmake .mk .gradle .proto .graphql .tf"
     ),
 }
