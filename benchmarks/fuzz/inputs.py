@@ -21,7 +21,7 @@ from ingest.recognise import recognise
 CHUNKS = "chunks"
 """The chunker alone, on documents that no parser makes."""
 
-MAX_SEED_BYTES = 100_000
+MAX_SEED_BYTES = 50_000
 MAX_SEEDS = 80
 
 _KINDS = tuple(MarkKind)

@@ -20,7 +20,7 @@ from random import Random
 
 from benchmarks.fuzz.words import words_of, xml_words
 
-MAX_BYTES = 300_000
+MAX_BYTES = 150_000
 
 _TOKEN = re.compile(rb"[A-Za-z0-9_\x80-\xff]+|\s+|[^A-Za-z0-9_\x80-\xff\s]")
 _TAG = re.compile(rb"<[^<>]*>|[^<>]+|[<>]")
@@ -104,7 +104,9 @@ class Mutator:
             pieces[i:i] = other[k : k + rng.randrange(1, 40)]
         elif act == 4:  # many of the same: what nests, or is counted
             piece = rng.choice(words) if rng.random() < 0.5 else b"".join(pieces[i : min(j, i + 4)])
-            pieces.insert(i, piece[:200] * rng.choice((2, 5, 30, 300, 3000)))
+            piece = piece[:200] or b" "
+            size = 100_000 if rng.random() < 0.05 else 10_000
+            pieces.insert(i, piece * min(rng.choice((2, 5, 30, 300, 3_000, 30_000)), size // len(piece)))
         elif act == 5:
             k = rng.randrange(len(pieces))
             number = re.fullmatch(rb"\d+", pieces[k])

@@ -75,7 +75,7 @@ _WORDS: dict[str, list[bytes]] = {
     "epub": [b"<itemref idref='a'/>", b"<item id='a' href='../../x' media-type='application/xhtml+xml'/>", b"<spine>", b"<manifest>", b"<rootfile full-path='/etc/passwd'/>", b"<navPoint>", b"<navLabel>",
              b"<nav epub:type='toc'>", b"<li>", b"<a href='%2e%2e/x#y'>", b"<dc:title>", b"<dc:date>", b"<h1>", b"linear='no'", b"href='{url}'", b"href='file://{canary}'", b"#"],
 }  # fmt: skip
-_LIKE = {"mbox": "mail", "msg": "mail", "mailbox": "mail", "structured": "data", "json": "data", "yaml": "data", "csv": "delimited", "tabular": "sheet"}  # fmt: skip
+_LIKE = {"email": "mail", "mbox": "mail", "msg": "mail", "mailbox": "mail", "structured": "data", "json": "data", "yaml": "data", "csv": "delimited", "tabular": "sheet"}  # fmt: skip
 
 
 def words_of(parser: str, *, canary: str, url: str) -> list[bytes]:
