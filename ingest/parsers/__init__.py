@@ -27,6 +27,8 @@ _TABLE: dict[str, str] = {
     "notebook": ".ipynb",
     "email": ".eml .emlx .mht .mhtml",
     "mbox": ".mbox .mbx",
+    "msg": ".msg .oft",
+    "delimited": ".csv .tsv .tab .psv",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
