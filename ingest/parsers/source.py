@@ -16,7 +16,7 @@ from ingest.limits import Limits
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "source"
-VERSION = 2
+VERSION = 3
 
 _DEFINING = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _HOLDING = ast.stmt | ast.ExceptHandler | ast.match_case  # expressions hold no definitions

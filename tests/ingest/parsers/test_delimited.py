@@ -78,8 +78,9 @@ def test_a_mark_never_closed_costs_its_own_record() -> None:
     assert lines('a,b\n"x" y,1\nz,2\n')[1:] == ['a: "x" y | b: 1', "a: z | b: 2"]
     many = "a,b\n" + '"x,1\n' * 3 * MAX_UNCLOSED
     assert lines(many)[-1] == 'a: "x | b: 1'
-    long = 'a,b\n"x,1\n' + "y,2\n" * 300_000
-    assert lines(long)[1:3] == ['a: "x | b: 1', "a: y | b: 2"]
+    wide = "y" * 500
+    long = 'a,b\n"x,1\n' + f"{wide},2\n" * 3_000
+    assert lines(long)[1:3] == ['a: "x | b: 1', f"a: {wide} | b: 2"]
 
 
 def test_an_empty_file_is_an_empty_document() -> None:
