@@ -61,7 +61,8 @@ def name_of(element: Any) -> str:
 
 def flat(element: Any) -> str:
     """All text in the element on one line."""
-    return " ".join("".join(element.itertext()).split())
+    text = "".join(element.itertext()) if len(element) else element.text or ""
+    return " ".join(text.split())
 
 
 # -- prose

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html.entities
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from ingest.decode import clean, decode, decode_as
@@ -39,6 +40,7 @@ _MIN_TEXT_SHARE = 0.3  # of the letters in text and attributes together
 _TITLES = frozenset(["title", "article-title", "head"])
 _DAYS = frozenset("date pubdate published created updated modified pub-date revdate lastmod".split())
 _MAX_PROSE_DEPTH = 5
+_MAX_EARLY = 1_000  # elements
 _MAX_ATTRIBUTES = 1_000
 _MAX_TITLE_CHARS = 250
 
@@ -156,10 +158,10 @@ def _fields(root: Any) -> list[Field]:
 
 def _early(root: Any, names: frozenset[str]) -> Iterator[Any]:
     """The first element of one of the names, if it stands where a document speaks of itself."""
-    depth = _MAX_PROSE_DEPTH if name_of(root) in PROSE else 1
-    for element in root.iter():
+    is_prose = name_of(root) in PROSE
+    for element in islice(root.iter() if is_prose else root, _MAX_EARLY):
         if isinstance(element.tag, str) and name_of(element) in names:
-            if sum(1 for _ in element.iterancestors()) <= depth:
+            if sum(1 for _ in element.iterancestors()) <= _MAX_PROSE_DEPTH:
                 yield element
             return
 
