@@ -79,7 +79,9 @@ class Package:
             self._archive = zipfile.ZipFile(io.BytesIO(data))
         except Exception as error:  # zipfile on damaged archives raises many kinds
             raise UnreadableFile(damaged) from error
-        entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
+        entries = [
+            entry for entry in self._archive.infolist() if not entry.filename.endswith("/")
+        ]  # is_dir needs a name
         unpacked = sum(entry.file_size for entry in entries)
         markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
         for size, limit in ((unpacked, limits.max_unpacked_bytes), (0 if is_streamed else markup, MAX_XML_BYTES)):

@@ -1,4 +1,4 @@
-"""Archives (zip, tar) and compressed files (gzip, bzip2, xz, Zstandard): the files in them, and a list of them.
+"""Archives (zip, tar): the files in them, and a list of them. A file compressed alone (gzip, …) is that file.
 
 Rule: nothing is written to disk, and nothing left out in silence: what is not unpacked is listed with the reason. Only
 files that some parser may read are unpacked. Sizes count as they are read; what an archive says of itself may lie.
@@ -17,23 +17,24 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
 
 import pathspec
 import zstandard
 
-from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
+from ingest.errors import EncryptedFile, TooLarge, UnreadableFile, UnsupportedFile
 from ingest.limits import Limits
 from ingest.member_names import safe_name, unique_names
-from ingest.parsers import parser_for
+from ingest.parsers import SUFFIXES, parser_for
+from ingest.parsers import parse as parse_any
 from ingest.recognise import recognise
 from ingest.scan import DEFAULT_IGNORE
 from ingest.types import Document, Member
 
 NAME = "archive"
-VERSION = 1
+VERSION = 100 + len(SUFFIXES)  # an archive is read again where more of it can be read
 
 _BLOCK = 512  # of a tar
 _PIECE = 1 << 20  # bytes read at once
@@ -129,14 +130,21 @@ class _Budget:
 def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The list of its files as text, and those that some parser may read as members, both in order of their names.
 
-    Raises EncryptedFile if all of them are, TooLarge, UnreadableFile.
+    Its own name is in neither: it may be renamed. Raises EncryptedFile if all of them are, TooLarge, UnreadableFile,
+    and UnsupportedFile and others for what a file compressed alone is.
     """
     for sign, kind in _OTHERS:
         if data.startswith(sign):
             raise UnreadableFile(f"{kind} archives are not unpacked: unpack it, or pack it as .zip")
+    budget = _Budget(limits)
+    data, is_tar = _unpacked(data, name, budget)
+    if not is_tar:
+        if limits.max_nesting < 1:
+            raise TooLarge("compressed over and over: unpack it")
+        return parse_any(data, name=_inner_name(name), limits=replace(limits, max_nesting=limits.max_nesting - 1))
     entries: list[_Entry] = []
     litter = 0
-    for entry in _entries(data, name, _Budget(limits)):
+    for entry in _entries(data, name, budget):
         if _is_litter(entry.name):
             litter += 1
             continue
@@ -147,10 +155,9 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
         raise EncryptedFile("encrypted: unpack it, or pack it without a password")
     named = zip(unique_names([entry.name for entry in entries]), entries, strict=True)
     ordered = sorted(named, key=lambda pair: pair[0])
-    shown = safe_name(name)
     return Document(
-        text=_listing(shown, ordered, litter),
-        title=shown,
+        text=_listing(ordered, litter),
+        title="",
         dated=None,
         fields=(),
         marks=(),
@@ -163,21 +170,32 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
 
 def _entries(data: bytes, name: str, budget: _Budget) -> Iterator[_Entry]:
     """The files in order of the archive."""
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")) or name.lower().endswith(".zip"):  # it may unpack itself
+    if _is_zip(data, name):
         yield from _zipped(data, budget)
-        return
+    else:
+        yield from _tarred(data, budget)
+
+
+def _is_zip(data: bytes, name: str) -> bool:
+    return data.startswith((b"PK\x03\x04", b"PK\x05\x06")) or name.lower().endswith(".zip")  # it may unpack itself
+
+
+def _unpacked(data: bytes, name: str, budget: _Budget) -> tuple[bytes, bool]:
+    """The bytes without their compression as a whole, and whether they are an archive. Raises UnsupportedFile."""
+    if _is_zip(data, name):
+        return data, True
     try:
         stream = _opened(data)
-        if stream is not None:
-            inner = _inner_name(name)
-            head = stream.read(_BLOCK)
-            if head[257:262] != b"ustar" and not inner.lower().endswith(".tar"):
-                yield _read(inner, None, stream, budget, head)
-                return
-            data = budget.read(stream, head)
+        if stream is None:
+            return data, True
+        inner = _inner_name(name)
+        head = stream.read(_BLOCK)
+        is_tar = head[257:262] == b"ustar" or inner.lower().endswith(".tar")
+        if not is_tar and not _may_be_wanted(inner):
+            raise UnsupportedFile(f"compressed, and no parser for .{inner.rpartition('.')[2]} files")
+        return budget.read(stream, head), is_tar
     except _BROKEN as error:
         raise UnreadableFile(_DAMAGED) from error
-    yield from _tarred(data, budget)
 
 
 def _opened(data: bytes) -> _Stream | None:
@@ -208,7 +226,7 @@ def _zipped(data: bytes, budget: _Budget) -> Iterator[_Entry]:
         archive = zipfile.ZipFile(io.BytesIO(data))
         for info in archive.infolist():
             name = _zip_name(info)
-            if info.is_dir():
+            if name.endswith("/"):  # info.is_dir() raises IndexError at an empty name
                 continue
             if info.create_system == 3 and stat.S_ISLNK(info.external_attr >> 16):  # 3: Unix
                 yield _Entry(name, info.file_size, None, _LINK)
@@ -226,7 +244,7 @@ def _from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget
     """One damaged file leaves the others readable: each is packed by itself."""
     try:
         with archive.open(info) as stream:
-            return _read(name, info.file_size, stream, budget)
+            return _read(name, stream, budget)
     except NotImplementedError:
         return _Entry(name, info.file_size, None, "packed in a way that is not known")
     except _BROKEN:
@@ -259,7 +277,7 @@ def _tarred(data: bytes, budget: _Budget) -> Iterator[_Entry]:
                 else:
                     stream = archive.extractfile(info)
                     assert stream is not None  # it is a file
-                    yield _read(name, info.size, stream, budget)
+                    yield _read(name, stream, budget)
             end = archive.offset
     except _BROKEN as error:
         raise UnreadableFile(_DAMAGED) from error
@@ -267,11 +285,9 @@ def _tarred(data: bytes, budget: _Budget) -> Iterator[_Entry]:
         raise UnreadableFile(_DAMAGED)
 
 
-def _read(name: str, size_bytes: int | None, stream: _Stream, budget: _Budget, head: bytes = b"") -> _Entry:
-    """The file unpacked, if it is to be."""
-    if not _may_be_wanted(name):
-        return _Entry(name, size_bytes, None, _UNKNOWN)
-    data = budget.read(stream, head)
+def _read(name: str, stream: _Stream, budget: _Budget) -> _Entry:
+    """The file unpacked, unless its bytes would have to tell what it is, and do not."""
+    data = budget.read(stream)
     if parser_for(_last(name)) is None and recognise(data, None) is None:
         return _Entry(name, len(data), None, _UNKNOWN)
     return _Entry(name, len(data), data, "")
@@ -297,10 +313,10 @@ def _is_litter(name: str) -> bool:
     return _litter().match_file(safe_name(name))
 
 
-def _listing(name: str, entries: Sequence[tuple[str, _Entry]], litter: int) -> str:
+def _listing(entries: Sequence[tuple[str, _Entry]], litter: int) -> str:
     """The archive for people: how many files, then one a line with its size and why it is not read."""
     read = sum(entry.data is not None for _, entry in entries)
-    lines = [f"{name}: {_counted(len(entries), 'file')}, {read} of them read"]
+    lines = [f"archive of {_counted(len(entries), 'file')}, {read} of them read"]
     why = Counter(entry.reason for _, entry in entries if entry.data is None)
     lines.extend(f"not read: {count} ({reason})" for reason, count in sorted(why.items()))
     if litter:

@@ -58,7 +58,7 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     days = [message.day for message in messages if message.day is not None]
     return Document(
         text=text,
-        title=name.rpartition(".")[0] or name,
+        title="",
         dated=max(days, default=None),
         fields=(),
         marks=tuple(marks),
@@ -135,7 +135,7 @@ def _listing(messages: list[_Message]) -> tuple[str, list[Mark]]:
         return "", []
     days = sorted(message.day for message in messages if message.day is not None)
     span = f", from {days[0]} to {days[-1]}" if days else ""
-    parts = [f"{len(messages)} message{'s' * (len(messages) != 1)}{span}\n"]
+    parts = [f"mailbox of {len(messages)} message{'s' * (len(messages) != 1)}{span}\n"]
     marks: list[Mark] = []
     at = len(parts[0])
     for number, message in enumerate(messages[:MAX_LISTED], start=1):

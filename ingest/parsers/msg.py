@@ -10,15 +10,14 @@ import re
 from collections.abc import Iterator
 from email.utils import format_datetime
 from hashlib import blake2b
-from importlib import import_module
 
 from ingest.decode import clean
-from ingest.errors import EncryptedFile, IngestError, TooLarge
+from ingest.errors import EncryptedFile, TooLarge
 from ingest.limits import Limits
 from ingest.mail import PRINTED, UNPRINTED, Attachment, Body, best, document
 from ingest.mime import header_of, read
 from ingest.outlook import CompoundFile, Storage
-from ingest.parsers import email
+from ingest.parsers import email, rtf
 from ingest.types import Document
 
 NAME = "msg"
@@ -118,12 +117,9 @@ def _from_rtf(packed: bytes | None, limits: Limits) -> Body:
         raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limits.max_unpacked_bytes / 1e6:.0f} MB")
     import compressed_rtf
 
-    rtf = import_module("ingest.parsers.rtf")
     try:
         found = rtf.parse(compressed_rtf.decompress(packed), name="", limits=limits)
-    except IngestError:
-        return Body("", (), True)
-    except Exception:  # compressed_rtf on a wrong checksum or a cut-off end
+    except Exception:  # compressed_rtf on a wrong checksum or a cut-off end; no text in it
         return Body("", (), True)
     return Body(found.text, found.marks, True)
 

@@ -38,14 +38,14 @@ def test_each_message_is_a_member_and_the_box_is_a_list_of_them() -> None:
     first, second = message("Hello", day="4 Mar 2021"), message("Re: a/b", number=2, day="1 Jan 2022")
     found = read(box(first, second))
     assert found.text == (
-        "2 messages, from 2021-03-04 to 2022-01-01\n\n"
+        "mailbox of 2 messages, from 2021-03-04 to 2022-01-01\n\n"
         "2021-03-04 | Jane <jane@x.org> | Hello\n2022-01-01 | Jane <jane@x.org> | Re: a/b"
     )
     assert [(mark.kind, mark.label, found.text[mark.start :][:10]) for mark in found.marks] == [
         (MarkKind.ROW, "1", "2021-03-04"),
         (MarkKind.ROW, "2", "2022-01-01"),
     ]
-    assert (found.title, found.dated) == ("Sent", date(2022, 1, 1))
+    assert (found.title, found.dated) == ("", date(2022, 1, 1))
     names = [member.name for member in found.members]
     assert [(name[:-15], name[-15:-13], name[-5:]) for name in names] == [
         ("2021-03-04 Hello", " (", ").eml"),
@@ -68,7 +68,7 @@ def test_the_same_message_twice_is_one_member_and_another_with_its_id_is_not() -
     found = read(box(one, one, other, other))
     assert [member.data for member in found.members] == [one, other]
     assert len({member.name for member in found.members}) == 2
-    assert found.text.startswith("4 messages")
+    assert found.text.startswith("mailbox of 4 messages")
 
 
 def test_the_members_are_those_of_the_standard_library(tmp_path: Path) -> None:

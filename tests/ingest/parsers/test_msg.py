@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import compressed_rtf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -209,6 +210,18 @@ def test_a_signed_message_is_read_through_and_an_encrypted_one_is_told() -> None
         tree = {**FIXED, **texts(p001a="IPM.Note.SMIME"), "__attach_version1.0_#00000000": attachment("x", data, kind)}
         with pytest.raises(EncryptedFile, match=r"^encrypted: open it in your mail program"):
             parse(compound(tree), name="a.msg")
+
+
+def test_words_that_only_rtf_has_are_read_from_it() -> None:
+    rtf = rb"{\rtf1\ansi Rich \b words\b0 .\par Caf\'e9.}"
+    for packed in (compressed_rtf.compress(rtf), compressed_rtf.compress(rtf, compressed=False)):
+        tree = {**FIXED, **texts(p0037="S"), "__substg1.0_10090102": packed}
+        assert parse(compound(tree), name="a.msg").text.endswith("Subject: S\n\nRich words.\n\nCafé.")
+    damaged = {**FIXED, **texts(p0037="S"), "__substg1.0_10090102": compressed_rtf.compress(rtf)[:30]}
+    assert parse(compound(damaged), name="a.msg").text.endswith("Subject: S")
+    huge = bytes(4) + (10**9).to_bytes(4, "little") + b"LZFu" + bytes(20)
+    with pytest.raises(TooLarge, match=r"^unpacks to 1000 MB, the limit is 500 MB"):
+        parse(compound({**FIXED, **texts(p0037="S"), "__substg1.0_10090102": huge}), name="a.msg")
 
 
 def test_limits_hold() -> None:
