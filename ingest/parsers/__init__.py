@@ -32,6 +32,7 @@ _TABLE: dict[str, str] = {
     "subtitles": ".srt .vtt .sbv .ass .ssa",
     "email": ".eml .emlx .mht .mhtml",
     "mbox": ".mbox .mbx",
+    "image": ".png .jpg .jpeg .tif .tiff .webp .bmp .gif",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
