@@ -12,9 +12,9 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Protocol
 
-from ingest import Chunk, Document, IngestError, Limits, Member, TooLarge, UnsupportedFile
+from ingest import Chunk, Document, IngestError, Limits, Member, TooLarge
 from ingest.chunk import CHUNKER_VERSION
-from ingest.parsers import HOLDING, parser_for
+from ingest.parsers import HOLDING, parser_for, unsupported
 from ingest.recognise import has_signature
 from ingest.scan import Ignore
 from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put
@@ -94,7 +94,7 @@ class Members:
                 yield Move(origin.document_id, origin.root_id, origin.path, one.place, one.digest)
             else:
                 yield self._put(one)
-        yield from (Gone(state.root_id, path) for path, state in gone.items() if path not in self._file.holds)
+        yield from (Gone(state.root_id, path) for path, state in gone.items())
 
     def _walk(self, members: Sequence[Member], above: str, depth: int) -> Iterator[Operation | _New]:
         """The members of one file, each followed by those in it."""
@@ -114,7 +114,7 @@ class Members:
                     continue
                 name = member.name.rsplit("/", 1)[-1]
                 if parser_for(name) is None and not has_signature(member.data):
-                    raise UnsupportedFile(f"no parser for {_ending(name)} files")
+                    raise unsupported(name)
                 read = self._reader.parsed(member.data, name) if is_holding else None
                 inner = () if read is None else read[0].members
                 if inner and depth >= self._limits.max_nesting:
@@ -171,9 +171,3 @@ class Members:
         document, chunks = read
         by_name = new.place.path in self._file.released
         return Put(new.place, new.digest, self._file.changed_at, document, chunks, CHUNKER_VERSION, by_name)
-
-
-def _ending(name: str) -> str:
-    """The ending of a file's name, for people."""
-    dot = name.rfind(".")
-    return name[dot:] if dot > 0 else "this kind of"

@@ -15,11 +15,11 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
-from ingest import Chunk, Document, Field, IngestError, Limits, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
+from ingest import Chunk, Document, Field, IngestError, Limits, Mark, MarkKind, MissingFile, TooLarge
 from ingest.apart import ParserProcess, is_apart
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.limits import DEFAULT
-from ingest.parsers import HOLDING, parser_for, parser_version, readers
+from ingest.parsers import HOLDING, parser_for, parser_version, readers, unsupported
 from ingest.recognise import SIGNATURE_BYTES, has_signature
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
 from rag_lifelong.embed import Embedder
@@ -296,7 +296,7 @@ class Reader:
         try:
             name = found.path.rsplit("/", 1)[-1]
             if parser_for(name) is None and not self._is_recognised(Path(root.path) / found.path, name):
-                raise UnsupportedFile(f"no parser for {Path(found.path).suffix or 'this kind of file'} files")
+                raise unsupported(name)
             data = self._bytes(Path(root.path) / found.path, found.size_bytes)
             digest = blake2b(data, digest_size=16).digest()
             if held is not None and not by_name and held.digest == digest:

@@ -28,6 +28,9 @@ _TABLE: dict[str, str] = {
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
+    "pptx": ".pptx .pptm .potx .ppsx",
+    "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
+    "odf": ".odt .odp .ott .otp .fodt .fodp",
     "notebook": ".ipynb",
     "subtitles": ".srt .vtt .sbv .ass .ssa",
     "email": ".eml .emlx .mht .mhtml",
@@ -82,6 +85,12 @@ def parser_version(parser: str) -> int:
     return _module(parser).VERSION if parser in _TABLE else 0
 
 
+def unsupported(name: str) -> UnsupportedFile:
+    """The error for a file of that name whose kind nobody reads."""
+    dot = name.rfind(".")
+    return UnsupportedFile(f"no parser for {name[dot:] if dot > 0 else 'this kind of'} files")
+
+
 def readers(limits: Limits) -> str:
     """Names what can be read now: another name, and a file that could not be read may be worth another try."""
     known = sorted((name, _module(name).VERSION) for name in _TABLE)
@@ -97,7 +106,7 @@ def parse(data: bytes, *, name: str, limits: Limits = DEFAULT) -> Document:
     """
     parser = recognise(data, parser_for(name))
     if parser not in _TABLE:
-        raise UnsupportedFile(f"no parser for files such as {name}")
+        raise unsupported(name)
     try:
         document = _module(parser).parse(data, name=name, limits=limits)
     except IngestError:

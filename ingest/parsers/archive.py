@@ -226,7 +226,7 @@ def _zipped(data: bytes, budget: _Budget) -> Iterator[_Entry]:
         archive = zipfile.ZipFile(io.BytesIO(data))
         for info in archive.infolist():
             name = _zip_name(info)
-            if info.is_dir():
+            if name.endswith("/"):  # info.is_dir() raises IndexError at an empty name
                 continue
             if info.create_system == 3 and stat.S_ISLNK(info.external_attr >> 16):  # 3: Unix
                 yield _Entry(name, info.file_size, None, _LINK)

@@ -357,6 +357,17 @@ def test_hostile_names_of_an_archive_stay_apart() -> None:
     assert [name for name, _ in members(read(zipped(files[5])))] == ["_"]
 
 
+def test_a_file_without_a_name_is_unnamed() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        info = zipfile.ZipInfo("x")
+        info.filename = ""
+        archive.writestr(info, b"Text.")
+        archive.writestr("a.txt", b"More.")
+    assert members(read(out.getvalue())) == [("a.txt", b"More.")]
+    assert "- unnamed, 5 bytes (not read: no parser for it)" in read(out.getvalue()).text
+
+
 def test_a_tar_of_another_encoding_has_names() -> None:
     data = tarred(("gr__n.txt", b"x"))
     header = bytearray(data[:512].replace(b"gr__n", b"gr\xfc\xfcn"))
