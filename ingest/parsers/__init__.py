@@ -31,6 +31,7 @@ _TABLE: dict[str, str] = {
     "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "odf": ".odt .odp .ott .otp .fodt .fodp",
+    "epub": ".epub",
     "notebook": ".ipynb",
     "subtitles": ".srt .vtt .sbv .ass .ssa",
     "email": ".eml .emlx .mht .mhtml",
