@@ -12,14 +12,17 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import chain
 from typing import Any
 from urllib.parse import unquote
 
+from ingest.decode import clean
 from ingest.errors import EncryptedFile, IngestError, TooLarge, UnreadableFile
-from ingest.header import parse_date
+from ingest.header import parse_date, property_field
 from ingest.limits import Limits
+from ingest.types import Field
 
 MAX_XML_BYTES = 150_000_000  # of them XML, which takes some ten times as much in memory
 
@@ -27,6 +30,7 @@ ENCRYPTED = "encrypted: save a copy without a password"
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")  # MS-OFFCRYPTO, 2.3.4.4
+_MANIFEST = "META-INF/manifest.xml"  # of OpenDocument, which names the parts that are encrypted
 _PIECE = 1 << 20  # bytes unpacked at once: zipfile's own `read` unpacks a part of any size before it looks at it
 _MAX_XML_DEPTH = 255  # libxml2's own limit is 256
 _SAFE = {
@@ -39,9 +43,18 @@ _SAFE = {
 }
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")  # ISO 29500 strict; the same names otherwise
 _TRANSITIONAL = rb"http://schemas.openxmlformats.org/\1/2006/"
-_TEMPLATE_TIMES = frozenset(["2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z"])  # of python-docx's and -pptx's templates
-_WRITERS = frozenset(["python-docx", "openpyxl", "Steve Canny"])  # what libraries call the author if none is given
-_PROPERTIES = {"title": "title", "creator": "author", "subject": "subject", "keywords": "keywords"}
+_TEMPLATE_TIMES = frozenset(
+    ["2013-12-23T23:15:00Z", "2013-01-27T09:14:16Z", "2013-01-27T09:15:58Z"]
+)  # python-docx, -pptx
+_WRITERS = frozenset(["python-docx", "openpyxl"])  # what libraries call the author if none is given
+_PROPERTIES = {
+    "title": ("title",),
+    "author": ("initial-creator", "creator"),
+    "subject": ("subject",),
+    "keywords": ("keywords", "keyword"),
+    "created": ("created", "creation-date"),
+    "modified": ("modified", "date"),
+}
 
 
 def is_encrypted(data: bytes) -> bool:
@@ -78,6 +91,8 @@ class Package:
             raise EncryptedFile(ENCRYPTED)
         self.names = tuple(entry.filename.replace("\\", "/") for entry in entries)
         self._entries = {_key(entry.filename): entry for entry in entries}
+        if self.has(_MANIFEST) and b"encryption-data" in self.read(_MANIFEST):
+            raise EncryptedFile(ENCRYPTED)
 
     def has(self, name: str) -> bool:
         """Whether there is a part of that name."""
@@ -119,6 +134,7 @@ class Package:
                 parser.feed(piece)
                 for event, element in parser.read_events():
                     if (event == "start") is (begun is not None and _local(element.tag) == _local(begun)):
+                        _drop_entities(element)
                         yield element
                         if event == "end":
                             _free(element)
@@ -150,22 +166,46 @@ class Package:
         return found
 
     def properties(self) -> dict[str, str]:
-        """What an Office package says of itself, by field name; days as 2026-02-28; none that its library made up."""
-        found: dict[str, str] = {}
+        """What the file says of itself, by field name; days as 2026-02-28; none that its library made up."""
+        nodes: list[Any] = []
         for name in self.related("", "core-properties")[:1]:
-            for node in self.xml(name):
-                found.setdefault(_local(str(node.tag)), " ".join((node.text or "").split()))
-        properties = {field: found.get(name, "") for name, field in _PROPERTIES.items()}
-        if properties["author"] in _WRITERS:
-            properties["author"] = ""
-        for key in ("created", "modified"):
-            day = None if found.get(key) in _TEMPLATE_TIMES else parse_date(found.get(key, "")[:10])
-            properties[key] = "" if day is None else day.isoformat()
-        return {key: value for key, value in properties.items() if value}
+            nodes = list(self.xml(name))
+        if not nodes and self.has("meta.xml"):
+            nodes = [node for part in self.xml("meta.xml") for node in part]
+        return properties(nodes)
+
+
+def properties(nodes: Iterable[Any]) -> dict[str, str]:
+    """As `Package.properties`, of the elements that say it: Dublin Core and what Office and OpenDocument add."""
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        text = clean(" ".join((node.text or "").split()))
+        if text:
+            found.setdefault(_local(str(node.tag)), []).append(text)
+    texts = {
+        field: next((", ".join(found[n]) for n in names if n in found), "") for field, names in _PROPERTIES.items()
+    }
+    if texts["author"] in _WRITERS:
+        texts["author"] = ""
+    for key in ("created", "modified"):
+        day = None if texts[key] in _TEMPLATE_TIMES else parse_date(texts[key][:10])
+        texts[key] = "" if day is None else day.isoformat()
+    return {key: text for key, text in texts.items() if text}
+
+
+def fields_of(properties: Mapping[str, str]) -> tuple[Field, ...]:
+    """The properties as fields outside the text."""
+    fields = (property_field(name, text) for name, text in properties.items())
+    return tuple(field for field in fields if field is not None)
+
+
+def day_of(properties: Mapping[str, str]) -> date | None:
+    """The day the document bears: when it was created before when it was changed."""
+    return parse_date(properties.get("created") or properties.get("modified", ""))
 
 
 def xml(data: bytes, *, limits: Limits, damaged: str) -> Any:
-    """The root element, without comments. Raises UnreadableFile."""
+    """The root element, without comments and references to entities. Raises UnreadableFile."""
     from lxml import etree
 
     depth = min(limits.max_depth, _MAX_XML_DEPTH)
@@ -175,6 +215,7 @@ def xml(data: bytes, *, limits: Limits, damaged: str) -> Any:
         raise _unparsed(error, depth, damaged) from error
     if root.xpath(f"boolean(/*{'/*' * depth})"):
         raise _too_deep(depth)
+    _drop_entities(root)
     return root
 
 
@@ -188,6 +229,20 @@ def _too_deep(depth: int) -> UnreadableFile:
 
 def _local(tag: str) -> str:
     return tag.rpartition("}")[2]
+
+
+def _drop_entities(root: Any) -> None:
+    """Takes out what stands for an entity; the text behind it stays."""
+    from lxml import etree
+
+    for entity in list(root.iter(etree.Entity)):
+        above, before, tail = entity.getparent(), entity.getprevious(), entity.tail or ""
+        if before is not None:
+            before.tail = (before.tail or "") + tail
+        else:
+            above.text = (above.text or "") + tail
+        entity.tail = None
+        above.remove(entity)
 
 
 def _free(element: Any) -> None:

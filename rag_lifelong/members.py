@@ -94,7 +94,7 @@ class Members:
                 yield Move(origin.document_id, origin.root_id, origin.path, one.place, one.digest)
             else:
                 yield self._put(one)
-        yield from (Gone(state.root_id, path) for path, state in gone.items() if path not in self._file.holds)
+        yield from (Gone(state.root_id, path) for path, state in gone.items())
 
     def _walk(self, members: Sequence[Member], above: str, depth: int) -> Iterator[Operation | _New]:
         """The members of one file, each followed by those in it."""

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ingest.blocks import Block, joined, on_one_line
 from ingest.decode import clean
 from ingest.errors import UnreadableFile
-from ingest.header import parse_date, property_field
 from ingest.limits import Limits
-from ingest.packages import Package
-from ingest.types import Document, Mark, MarkKind
+from ingest.packages import Package, day_of, fields_of
+from ingest.types import Document
 
 NAME = "docx"
 VERSION = 3
@@ -46,15 +45,6 @@ _UNSEEN = frozenset(f"{_WORD}{tag}" for tag in "pPr rPr tblPr trPr tcPr sdtPr de
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """level: of a heading; 0: the title; None: body. is_item: follows the item before it on the next line."""
-
-    text: str
-    level: int | None
-    is_item: bool
-
-
 def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The document's body. Raises EncryptedFile, TooLarge, UnreadableFile."""
     package = Package(data, limits=limits, damaged=_DAMAGED)
@@ -67,30 +57,19 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     properties = package.properties()
     body = _Body(package, main)
     blocks = list(body.blocks(content))
-    parts: list[str] = []
-    marks: list[Mark] = []
-    at = 0
-    for i, block in enumerate(blocks):
-        if i:
-            parts.append("\n" if block.is_item and blocks[i - 1].is_item else "\n\n")
-            at += len(parts[-1])
-        if block.level:
-            marks.append(Mark(at, MarkKind.HEADING, " ".join(block.text.split()), block.level))
-        parts.append(block.text)
-        at += len(block.text)
-    if not parts:
+    if not blocks:
         raise UnreadableFile("empty: it holds no text")
-    fields = [property_field(key, clean(value)) for key, value in properties.items()]
+    text, marks = joined(blocks)
     titles = [
-        *(" ".join(block.text.split()) for block in blocks if block.level == 0),
+        *(on_one_line(block.text) for block in blocks if block.level == 0),
         *([properties["title"]] if not _BAD_TITLE.fullmatch(properties.get("title", "untitled")) else []),
         *(mark.label for mark in marks if mark.level == 1),
     ]
     return Document(
-        text="".join(parts),
+        text=text,
         title=clean(titles[0]) if titles else "",
-        dated=parse_date(properties.get("created") or properties.get("modified", "")),
-        fields=tuple(field for field in fields if field is not None),
+        dated=day_of(properties),
+        fields=fields_of(properties),
         marks=tuple(marks),
         is_source=False,
         parser=NAME,
@@ -112,7 +91,7 @@ class _Body:
                 self._notes |= {(tag, note.get(_ID)): note for note in package.xml(part)}
         self._called = 0
 
-    def blocks(self, container: Any) -> Iterator[_Block]:
+    def blocks(self, container: Any) -> Iterator[Block]:
         """The blocks in an element that holds paragraphs and tables."""
         for child in container:
             if child.tag == _PARAGRAPH:
@@ -122,18 +101,18 @@ class _Body:
             elif child.tag not in _UNSEEN:  # content controls, tracked insertions
                 yield from self.blocks(child)
 
-    def _paragraph(self, paragraph: Any) -> Iterator[_Block]:
+    def _paragraph(self, paragraph: Any) -> Iterator[Block]:
         aside: list[Any] = []  # text boxes and notes
         text = clean("".join(self._inline(paragraph, aside))).strip("\n").rstrip()
         if text.strip():
             level = self._level(paragraph) if len(text) <= _MAX_HEADING_CHARS else None
             depth = self._list_depth(paragraph) if level is None else None
             if depth is None:
-                yield _Block(text, level, False)
+                yield Block(text, level, False)
             else:
-                yield _Block("  " * depth + "- " + text.strip(), None, True)
+                yield Block("  " * depth + "- " + text.strip(), None, True)
         for element in aside:
-            yield from self.blocks(element) if not isinstance(element, _Block) else (element,)
+            yield from self.blocks(element) if not isinstance(element, Block) else (element,)
 
     def _inline(self, element: Any, aside: list[Any]) -> Iterator[str]:
         for child in element:
@@ -158,13 +137,13 @@ class _Body:
             return ""
         self._called += 1
         number = f"[{self._called}]"
-        aside.append(_Block(f"{number} {self._flat(note)}", None, False))
+        aside.append(Block(f"{number} {self._flat(note)}", None, False))
         return number
 
     def _flat(self, container: Any) -> str:
-        return " ".join(" ".join(block.text.split()) for block in self.blocks(container))
+        return " ".join(on_one_line(block.text) for block in self.blocks(container))
 
-    def _table(self, table: Any) -> Iterator[_Block]:
+    def _table(self, table: Any) -> Iterator[Block]:
         """A row a line, cells joined by " | "; a table of one column is a frame round its text."""
         rows = [list(_within(row, _CELL)) for row in _within(table, _ROW)]
         if all(len(row) <= 1 for row in rows):
@@ -178,7 +157,7 @@ class _Body:
             if any(cells):
                 lines.append(" | ".join(cells))
         if lines:
-            yield _Block("\n".join(lines), None, False)
+            yield Block("\n".join(lines), None, False)
 
     def _level(self, paragraph: Any) -> int | None:
         own = _number(paragraph.find(f"{_WORD}pPr/{_WORD}outlineLvl"))
@@ -235,7 +214,7 @@ def _style_name(style: Any) -> str:
 
 
 def _style_level(style: Any) -> int | None:
-    """As _Block.level; -1 if the style it is based on decides."""
+    """As Block.level; -1 if the style it is based on decides."""
     name = _style_name(style)
     found = _HEADING.fullmatch(name)
     if found is not None:

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 
 from ingest.decode import clean
 from ingest.errors import UnreadableFile
-from ingest.header import parse_date, property_field
 from ingest.limits import Limits
-from ingest.packages import Package
+from ingest.packages import Package, day_of, fields_of
 from ingest.tables import write
 from ingest.types import Document, Mark, MarkKind
 from ingest.workbooks import DAMAGED, Sheet, binary_sheets, check_area, excel_sheets, open_document_sheets
@@ -40,12 +39,11 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
             marks += rows
     if not parts:
         raise UnreadableFile("empty: it holds no text")
-    fields = [property_field(key, clean(value)) for key, value in properties.items()]
     return Document(
         text="".join(parts),
         title=properties.get("title", ""),
-        dated=parse_date(properties.get("created") or properties.get("modified", "")),
-        fields=tuple(field for field in fields if field is not None),
+        dated=day_of(properties),
+        fields=fields_of(properties),
         marks=tuple(marks),
         is_source=False,
         parser=NAME,

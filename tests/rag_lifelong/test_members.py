@@ -131,6 +131,30 @@ def test_only_what_differs_in_an_archive_changes(assistant: Assistant, notes: Pa
     all_well(assistant)
 
 
+def test_what_is_in_an_archive_that_stayed_as_it_was_stays_too(assistant: Assistant, notes: Path) -> None:
+    inner = packed({"one.md": "An osprey.", "two.md": "A heron."})
+    write(notes / "a.zip", {"in.zip": inner})
+    assistant.add(notes)
+    before = ids(assistant, notes)
+    write(notes / "a.zip", {"in.zip": inner, "three.md": "An islet."})
+    assistant.add(notes)
+    after = ids(assistant, notes)
+    assert after.pop("a.zip/three.md")
+    assert after == before
+    all_well(assistant)
+
+
+def test_a_file_with_the_bytes_of_one_that_is_gone_is_still_itself(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
+    assistant.add(notes)
+    before = ids(assistant, notes)
+    write(notes / "a.zip", {"two.md": "An osprey."})
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"a.zip/two.md": "An osprey."}
+    assert ids(assistant, notes)["a.zip/two.md"] == before["a.zip/two.md"]
+    all_well(assistant)
+
+
 def test_an_archive_renamed_takes_its_files_along(assistant: Assistant, notes: Path) -> None:
     write(
         notes / "a.zip", {"one.md": "An osprey.", "bad.pdf": b"%PDF-1.4 damaged", "in.zip": packed({"x.md": "Lagoon."})}
@@ -218,13 +242,13 @@ def test_a_file_in_a_file_that_cannot_be_read_is_told_and_harms_no_other(
 def test_what_an_older_parser_made_of_a_file_in_a_file_is_read_again(
     assistant: Assistant, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(notes / "a.zip", {"one.md": "An osprey."})
+    write(notes / "a.zip", {"one.md": "An osprey.", "in.zip": packed({"two.md": "A heron."})})
     assistant.add(notes)
     monkeypatch.setattr(markdown, "VERSION", markdown.VERSION + 1)
-    document_id = ids(assistant, notes)["a.zip/one.md"]
     assistant.add(notes)
-    made = assistant.knowledge_base.made_of(document_id)
-    assert made is not None and made[1][:2] == ("markdown", markdown.VERSION)
+    for path in ("a.zip/one.md", "a.zip/in.zip/two.md"):
+        made = assistant.knowledge_base.made_of(ids(assistant, notes)[path])
+        assert made is not None and made[1][:2] == ("markdown", markdown.VERSION)
 
 
 def test_a_file_in_a_file_taken_out_stays_out_until_it_is_named(assistant: Assistant, notes: Path) -> None:
