@@ -34,7 +34,7 @@ from ingest.types import Document, Field, Mark, MarkKind, Member
 
 logger = logging.getLogger(__name__)
 
-IN_PLACE = frozenset(["text", "markdown", "restructured", "source"])
+IN_PLACE = frozenset(["text", "markdown", "restructured", "org", "latex", "subtitles", "source"])
 """Parsers that walk over plain text in time that its length bounds. The files of all others are read apart: PDFium,
 lxml and lexbor are C and C++, where a small file may hang, eat memory or crash; what unpacks or nests may be a bomb."""
 

@@ -47,6 +47,18 @@ _WESTERN_SYMBOL = re.compile("[±²³¹¼½¾](?![A-Za-zÀ-ÿ])|µ")  # m² is W
 _WESTERN = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿŒœŠšŽžŸ€£§©®°·«»¿¡´ªº‘’“”„–—…•™×\xa0\xad"
 )
+_WIDER = {  # as browsers read these labels: https://encoding.spec.whatwg.org/#names-and-labels
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "tis-620": "cp874",
+    "big5": "big5hkscs",
+}
+_LABELS = re.compile(r"cp\d+|iso8859-\d+|koi8-[ru]|mac-\w+|gb18030|big5\w*|euc_\w+|johab|iso2022_\w+|utf-8|hz")
 # What charset-normalizer may choose from: a wider choice finds rarer encodings, wrongly.
 _LEGACY = [
     "gb18030",
@@ -74,6 +86,30 @@ def decode(data: bytes) -> str:
         if data.startswith(magic):
             raise UnreadableFile(f"not text: it is {kind}; give it the right file name ending")
     return clean(_decoded(data)).removeprefix("\ufeff")
+
+
+def decode_as(data: bytes, label: str) -> str:
+    """As `decode`, in the encoding that the file names itself by `label`, unless its bytes say otherwise.
+
+    Raises UnreadableFile for what is no text.
+    """
+    encoding = None if data.startswith(tuple(mark for mark, _ in _MARKS)) else encoding_of(label)
+    if encoding is None:
+        return decode(data)
+    try:
+        return clean(data.decode("utf-8" if encoding == "cp1252" else encoding))  # much that is UTF-8 has that label
+    except UnicodeDecodeError:
+        return decode(data)
+
+
+def encoding_of(label: str) -> str | None:
+    """Python's name for the encoding that mail and web pages call so; None for one that no text has."""
+    try:
+        encoding = codecs.lookup(label).name
+    except (LookupError, ValueError):  # a label with a NUL is a ValueError
+        return None
+    encoding = _WIDER.get(encoding, encoding)
+    return encoding if _LABELS.fullmatch(encoding) else None
 
 
 def clean(text: str) -> str:

@@ -171,6 +171,15 @@ _LANGUAGES: dict[str, _Language] = {
         re.compile(r';[^\n]*|"(?:\\.|[^"\\])*"', re.DOTALL),
         re.compile(r"[ \t]*;"),
     ),
+    ".bib": _Language(
+        (
+            re.compile(
+                r"^(?P<indent>)@(?!comment\b|string\b|preamble\b)\w+[ \t]*\{[ \t]*(?P<name>[^\s,{}]+)", re.M | re.I
+            ),
+        ),
+        re.compile(r"(?!)"),
+        re.compile(r"[ \t]*%"),
+    ),
     ".toml .ini .cfg .conf .properties": _SECTIONS,
     "makefile gnumakefile .mk": _hashes(re.compile(r"^(?P<indent>)(?P<name>[\w./%-]+)[ \t]*:(?![:=])", re.MULTILINE)),
     "dockerfile containerfile": _hashes(

@@ -80,7 +80,7 @@ def value_of(fields: Sequence[Field], *names: str) -> str | None:
 
 def title_of(fields: Sequence[Field]) -> str:
     """The title a document bears by its own header, "" if it has none: "PEP 572 – Assignment Expressions"."""
-    title = value_of(fields, "title") or ""
+    title = " ".join((value_of(fields, "title") or "").split())  # some line ends of Unicode end no line of a file
     number = value_of(fields, "pep")
     return f"PEP {number} – {title}" if title and number is not None else title
 

@@ -26,12 +26,15 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "archive"),
     (b"BZh", "archive"),
     (b"\xfd7zXZ\x00", "archive"),
+    (b"\x28\xb5\x2f\xfd", "archive"),  # Zstandard
     (b"7z\xbc\xaf\x27\x1c", "archive"),
     (b"Rar!\x1a\x07", "archive"),
 )
 _TAR_MAGIC = (b"ustar\x00", b"ustar ")  # at 257
+SIGNATURE_BYTES = 512  # of a file tell whether it has one
 _PDF_HEAD = 1024  # a PDF may begin this far behind other bytes (ISO 32000-1, annex H.3.4.1, note 13)
 _HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE | re.DOTALL)
+_FLAT = b"urn:oasis:names:tc:opendocument:xmlns:office"  # OpenDocument in one XML file
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s")
 _SAMPLE = 4096
 # OPC packages by the part their content types name (ECMA-376, part 1, 15.2), with and without macros.
@@ -87,6 +90,8 @@ def recognise(data: bytes, by_name: str | None) -> str | None:
 def _textual(data: bytes, by_name: str | None) -> str | None:
     """What text under the name of another format is; None if it is none, or such a format damaged."""
     if by_name == "pdf" and b"%PDF-" in data[:_PDF_HEAD]:
+        return None
+    if by_name == "odf" and _FLAT in data[:_SAMPLE]:
         return None
     if _HTML.match(data[:_SAMPLE]):
         return "html"

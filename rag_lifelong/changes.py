@@ -210,6 +210,8 @@ def _fail(connection: sqlite3.Connection, operation: Fail, at: datetime) -> Outc
             failed_at=before.failed_at if is_same and before is not None else at,
             tries=before.tries + 1 if is_same and before is not None else 1,
             tried_at=at,
+            container=place.container,
+            failed_by=operation.readers,
         ),
     )
     return Outcome("failed", place.root_id, place.path, document_id, None, 0, 0, 0, operation.reason)
@@ -298,7 +300,7 @@ class _Writer:
         held = files.held(self.connection, operation.root_id, operation.path)
         digest = held.digest if held is not None else state.digest  # a document kept by an undo: what is on disk
         died = self._retire(state.document_id)
-        place = Place(operation.root_id, operation.path, state.size_bytes, state.mtime_ns)
+        place = Place(operation.root_id, operation.path, state.size_bytes, state.mtime_ns, state.container)
         self._saw(place, digest, None)
         held = Held(operation.path, digest, operation.named, "forget")
         files.hold(self.connection, operation.root_id, held, version=self.number)
@@ -346,8 +348,12 @@ class _Writer:
         # what lies there, as last seen; the digest of a row without a file is None
         on_disk = held.digest if held is not None else (None if state is None else state.digest)
         if state is not None or document_id is not None:
-            size_bytes, mtime_ns = (-1, 0) if state is None else (state.size_bytes, state.mtime_ns)
-            self._saw(Place(root_id, path, size_bytes, mtime_ns), on_disk, document_id)
+            place = (
+                Place(root_id, path, -1, 0)
+                if state is None
+                else Place(root_id, path, state.size_bytes, state.mtime_ns, state.container)
+            )
+            self._saw(place, on_disk, document_id)
         if document_id is not None and on_disk == digest:
             files.release(self.connection, root_id, path)
         else:
@@ -419,6 +425,8 @@ class _Writer:
                 failed_at=None,
                 tries=0,
                 tried_at=None,
+                container=place.container,
+                failed_by=None,
             ),
         )
 

@@ -97,8 +97,18 @@ class Folders:
             found = {path: files.state(connection, root.id, path) for path in paths}
             return {path: state for path, state in found.items() if state is not None}
 
+    def members(self, root: Root, path: str) -> tuple[FileState, ...]:
+        """The files in the file at `path`, and in those."""
+        with self._database.snapshot() as connection:
+            return tuple(files.members(connection, root.id, path))
+
+    def containers(self, root: Root) -> dict[str, str]:
+        """Relative path of a file in a file → that file on disk."""
+        with self._database.snapshot() as connection:
+            return files.containers(connection, root.id)
+
     def paths_below(self, root: Root, path: str) -> tuple[str, ...]:
-        """The files known at `path` or below it, relative to the root."""
+        """The files on disk known at `path` or below it, relative to the root."""
         with self._database.snapshot() as connection:
             return tuple(files.paths_below(connection, root.id, path))
 
@@ -107,10 +117,13 @@ class Folders:
         with self._database.snapshot() as connection:
             return tuple(files.documents_looking(connection, root.id, signs))
 
-    def count_documents(self, root: Root, below: str) -> int:
-        """How many documents stand below a root, at `below` or below it; "" is all of it."""
+    def count_documents(self, root: Root, below: str, *, on_disk: bool = False) -> int:
+        """How many documents stand below a root, at `below` or below it; "" is all of it.
+
+        on_disk: without those that are in another file.
+        """
         with self._database.snapshot() as connection:
-            return files.count_documents(connection, root.id, below)
+            return files.count_documents(connection, root.id, below, on_disk=on_disk)
 
     def holds(self, root: Root) -> dict[str, Held]:
         """Relative path → what is held below a root."""

@@ -521,10 +521,12 @@ class KnowledgeBase:
         with self._database.snapshot() as connection:
             yield connection
 
-    def index_faults(self, connection: Connection) -> Iterator[str]:
-        """How the indexes differ from the vectors stored, at a snapshot."""
-        for one in self._sets.at(connection):
-            yield from one.live_index.faults(connection)
+    def index_faults(self) -> Iterator[str]:
+        """How the indexes differ from the vectors stored."""
+        for one in self._sets.load():
+            # no snapshot from before: a thread that embeds would have brought the index further than that
+            with one.live_index.lock, self._database.snapshot() as connection:
+                yield from one.live_index.faults(connection)
 
     def word_faults(self, connection: Connection) -> Iterator[str]:
         """How the words at hand differ from those stored, at a snapshot."""

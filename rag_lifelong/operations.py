@@ -17,12 +17,16 @@ from rag_lifelong.store.documents import Location
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A path below a root, with the file's size and time of last change as read."""
+    """A path below a root, with the file's size and time of last change as read.
+
+    container: the file on disk that it is in; None: it stands there itself.
+    """
 
     root_id: int
     path: str
     size_bytes: int
     mtime_ns: int
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,15 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The file could not be read. What it held before stays until it can be read again or is gone."""
+    """The file could not be read. What it held before stays until it can be read again or is gone.
+
+    readers: which parsers and limits tried (`ingest.parsers.readers`).
+    """
 
     place: Place
     digest: bytes | None
     reason: str
+    readers: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,13 @@ def relative_to(path: str, root: str) -> str | None:
         return None
 
 
+def file_on_disk(path: Path) -> Path | None:
+    """`path` if something is there, else the file that it is in: "a.zip" of "a.zip/notes.txt"; None if neither is."""
+    if path.exists():
+        return path
+    return next((above for above in path.parents if above.is_file()), None)
+
+
 def matches(pattern: str, root: str, relative: str) -> bool:
     """A glob matches the absolute path, the path below the root, or that with the root's name before it."""
     pattern = os.path.expanduser(pattern)

@@ -11,18 +11,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
-from ingest import Chunk, Document, Field, IngestError, Limits, Mark, MarkKind, MissingFile, TooLarge, UnsupportedFile
+from ingest import Chunk, Document, Field, IngestError, Limits, Mark, MarkKind, MissingFile, TooLarge
 from ingest.apart import ParserProcess, is_apart
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.limits import DEFAULT
-from ingest.parsers import parser_for, parser_version
+from ingest.parsers import HOLDING, parser_for, parser_version, readers, unsupported
+from ingest.recognise import SIGNATURE_BYTES, has_signature
 from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
 from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
+from rag_lifelong.members import File, Members
 from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch, as_words
 from rag_lifelong.places import joined, relative_to
 from rag_lifelong.preferences import is_preferences
@@ -111,12 +114,12 @@ class Reader:
         """Gives up the file that another thread reads with it: that raises ingest.apart.Cancelled."""
         self._parser.cancel()
 
-    def operation(self, root: Root, found: Found) -> Operation | None:
-        """What one file comes to, on its own; None: nothing. Raises Unsettled if it is being written."""
+    def operations(self, root: Root, found: Found) -> tuple[Operation, ...]:
+        """What one file and those in it come to, on its own; none: nothing. Raises Unsettled if it is being written."""
         part = Part(root, "", None, frozenset())
         state = self.knowledge_base.folders.file_states_of(root, [found.path]).get(found.path)
-        held = self.knowledge_base.folders.holds(root).get(found.path)
-        return self._read(part, found, state=state, held=held, origins={}, later=None)
+        holds = self.knowledge_base.folders.holds(root)
+        return tuple(self._read(part, found, state=state, holds=holds, origins={}, later=None))
 
     def difference(self, part: Part, *, renews: bool) -> Difference:
         """How the disk differs from what is known. Raises MissingFile if the folder cannot be listed.
@@ -127,35 +130,55 @@ class Reader:
         rules = rules_of(root)
         # what is known before what is there: a file that another process reads in meanwhile has not vanished
         if part.file is not None:
-            states = self.knowledge_base.folders.file_states_of(root, [part.file])
+            states = _on_disk(self.knowledge_base.folders.file_states_of(root, [part.file]))
             seen = look(Path(root.path), part.file, rules=rules)
             found: list[Found | Unreadable] = [] if seen is None else [seen]
         else:
-            states = self.knowledge_base.folders.file_states(root)
+            states = _on_disk(self.knowledge_base.folders.file_states(root))
             skip = skipped(self.knowledge_base, root)
             found = list(scan(Path(root.path), below=part.below, skip=skip, rules=rules))
-        outdated = self._outdated(part, states) if renews else frozenset()
+        outdated: frozenset[str] = frozenset()
+        if renews and part.file is None:
+            outdated = self.outdated(root)
+        elif renews:
+            outdated = frozenset(path for path, state in states.items() if self._is_outdated(root, state))
         known = {
             path: (-1, -1) if _wants_another_try(state) or path in outdated else (state.size_bytes, state.mtime_ns)
             for path, state in states.items()
         }
         for path in part.released:
             known.pop(path, None)
+            for container in _above(path):
+                known.pop(container, None)
         held = self.knowledge_base.folders.holds(root).keys() - part.released
         difference = compare(known, found, below=part.file or part.below)
         vanished = tuple(path for path in difference.vanished if path not in held)
         return replace(difference, vanished=vanished)
 
-    def _outdated(self, part: Part, states: Mapping[str, FileState]) -> frozenset[str]:
-        """The paths whose document an older parser or chunker made; of one file, only that one is looked at."""
-        if part.file is None:
-            return self.knowledge_base.outdated(part.root, made_by_older)
-        made = {
-            path: self.knowledge_base.made_of(state.document_id)
-            for path, state in states.items()
-            if state.document_id is not None
-        }
-        return frozenset(path for path, what in made.items() if what is not None and made_by_older(*what[1]))
+    def outdated(self, root: Root) -> frozenset[str]:
+        """The files on disk of which, or of one in which, an older parser or chunker made the document, or failed."""
+        folders = self.knowledge_base.folders
+        within = folders.containers(root)
+        failed = (state for state in folders.failures() if state.root_id == root.id)
+        paths = self.knowledge_base.outdated(root, made_by_older) | {s.path for s in failed if self._may_be_read(s)}
+        return frozenset(within.get(path, path) for path in paths)
+
+    def _is_outdated(self, root: Root, state: FileState) -> bool:
+        """So of one file."""
+        for one in (state, *self.knowledge_base.folders.members(root, state.path)):
+            made = None if one.document_id is None else self.knowledge_base.made_of(one.document_id)
+            if self._may_be_read(one) or (made is not None and made_by_older(*made[1])):
+                return True
+        return False
+
+    def _may_be_read(self, state: FileState) -> bool:
+        """It could not be, by the parsers or limits of then."""
+        return state.failure is not None and state.digest is not None and state.failed_by != self.readers
+
+    @cached_property
+    def readers(self) -> str:
+        """What can be read now (`ingest.parsers.readers`)."""
+        return readers(self.settings.limits)
 
     def bring(
         self,
@@ -204,17 +227,17 @@ class Reader:
         try:
             for done, (part, found) in enumerate(todo, start=1):
                 try:
-                    state, held = known[part.root.id].get(found.path), holds[part.root.id].get(found.path)
-                    operation = self._read(part, found, state=state, held=held, origins=origins, later=later)
+                    state = known[part.root.id].get(found.path)
+                    read = self._read(part, found, state=state, holds=holds[part.root.id], origins=origins, later=later)
                 except Unsettled:
                     unsettled.append((part.root.id, found.path))
-                    operation = None
-                if isinstance(operation, Move):
-                    left.pop((operation.root_id, operation.path), None)
-                if isinstance(operation, Put):
-                    passages += len(operation.chunks)
-                if operation is not None:
-                    operations.append(operation)
+                    read = []
+                for operation in read:
+                    if isinstance(operation, Move):
+                        left.pop((operation.root_id, operation.path), None)
+                    if isinstance(operation, Put):
+                        passages += len(operation.chunks)
+                operations.extend(read)
                 counted(done, len(todo), passages)
                 is_long = time.monotonic() - started > self.settings.batch_s and not _may_be_moves(operations)
                 if is_long or len(operations) >= BATCH_FILES:
@@ -239,11 +262,15 @@ class Reader:
             # what is there and no longer wanted was never lost: an ignore rule that changed
             lost = {path for path in going if look(Path(root.path), path, rules=rules_of(root)) is None}
             documents = [path for path in going if path in lost and left[root.id, path].document_id is not None]
-            standing = self.knowledge_base.folders.count_documents(root, part.file or part.below) if documents else 0
+            folders = self.knowledge_base.folders
+            standing = folders.count_documents(root, part.file or part.below, on_disk=True) if documents else 0
             is_much = len(documents) > FEW_GONE and len(documents) > MOST_GONE * standing
             is_all = part.file is None and 0 < len(documents) == standing
             is_believed = not (is_much or is_all) or may_retire(root, documents, standing)
-            yield from (Gone(root.id, path) for path in going if is_believed or path not in lost)
+            for path in going:
+                if is_believed or path not in lost:
+                    yield Gone(root.id, path)
+                    yield from (Gone(root.id, member.path) for member in folders.members(root, path))
 
     def _known(self, root: Root, difference: Difference) -> dict[str, FileState]:
         """path → state of the paths that differ."""
@@ -256,41 +283,76 @@ class Reader:
         found: Found,
         *,
         state: FileState | None,
-        held: Held | None,
+        holds: Mapping[str, Held],
         origins: dict[bytes, FileState],
         later: Later | None,
-    ) -> Operation | None:
+    ) -> list[Operation]:
+        """What a file on disk comes to, and then those in it."""
         root = part.root
         place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)
+        held = holds.get(found.path)
         digest: bytes | None = None
-        by_name = found.path in part.released
+        by_name = any(found.path in (path, *_above(path)) for path in part.released)
         try:
-            if parser_for(found.path.rsplit("/", 1)[-1]) is None:
-                raise UnsupportedFile(f"no parser for {Path(found.path).suffix or 'this kind of file'} files")
+            name = found.path.rsplit("/", 1)[-1]
+            if parser_for(name) is None and not self._is_recognised(Path(root.path) / found.path, name):
+                raise unsupported(name)
             data = self._bytes(Path(root.path) / found.path, found.size_bytes)
             digest = blake2b(data, digest_size=16).digest()
             if held is not None and not by_name and held.digest == digest:
-                return Touch(place, None)
-            if not by_name and held is None and self._is_same(state, digest):
-                return Touch(place, digest)
+                return [Touch(place, None)]
+            if not by_name and held is None and self._is_same(root, state, digest):
+                return [Touch(place, digest)]
             is_preference = self._is_preferences(root, found.path)
             origin = None if is_preference else origins.get(digest)
             if origin is not None and origin.document_id is not None and (state is None or state.document_id is None):
                 del origins[digest]
-                return Move(origin.document_id, origin.root_id, origin.path, place, digest)
-            copied = self._copied(digest, found.path)
-            if copied is None and later is not None and is_apart(found.path.rsplit("/", 1)[-1], data):
+                return [*self._moved(origin, place, digest)]
+            copied = self.copied(digest, name)
+            if copied is None and later is not None and is_apart(name, data):
                 later(root, found)
-                return None
-            document, chunks = copied or self._parsed(data, found.path)
+                return []
+            document, chunks = copied or self.parsed(data, name)
             if is_preference:
                 chunks = ()  # no evidence: never found, never quoted
         except Unsettled:
             raise
         except IngestError as error:
-            return Fail(place, digest, str(error))
+            return [Fail(place, digest, str(error), self.readers)]
         changed_at = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC)
-        return Put(place, digest, changed_at, document, chunks, CHUNKER_VERSION, by_name)
+        put = Put(place, digest, changed_at, document, chunks, CHUNKER_VERSION, by_name)
+        within = self.knowledge_base.folders.members(root, found.path)
+        if not document.members and not within:
+            return [put]
+        file = File(place, changed_at, within, holds, part.released)
+        ignore = Ignore(Path(root.path), rules_of(root))
+        members = Members(self, file, ignore=ignore, limits=self.settings.limits)
+        return [put, *members.operations(document.members)]
+
+    def _is_recognised(self, path: Path, name: str) -> bool:
+        """A file without an ending that begins like one of a known format."""
+        if "." in name.strip("."):
+            return False
+        try:
+            with path.open("rb") as file:
+                return has_signature(file.read(SIGNATURE_BYTES))
+        except OSError:
+            return False
+
+    def _moved(self, origin: FileState, place: Place, digest: bytes) -> Iterator[Operation]:
+        """A document, and those in its file, at another path."""
+        assert origin.document_id is not None
+        yield Move(origin.document_id, origin.root_id, origin.path, place, digest)
+        root = next(root for root in self.knowledge_base.folders.roots() if root.id == origin.root_id)
+        for member in self.knowledge_base.folders.members(root, origin.path):
+            path = place.path + member.path.removeprefix(origin.path)
+            there = Place(place.root_id, path, member.size_bytes, place.mtime_ns, place.path)
+            if member.document_id is not None and member.digest is not None:
+                yield Move(member.document_id, member.root_id, member.path, there, member.digest)
+            else:
+                yield Gone(member.root_id, member.path)
+                if member.failure is not None:
+                    yield Fail(there, member.digest, member.failure, member.failed_by or "")
 
     def _bytes(self, path: Path, size_bytes: int) -> bytes:
         limit = self.settings.max_file_bytes
@@ -317,26 +379,32 @@ class Reader:
             raise TooLarge(f"over the limit of {limit / 1e6:.0f} MB: raise max_file_mb in lifelong.toml")
         return data
 
-    def _copied(self, digest: bytes, path: str) -> tuple[Document, Sequence[Chunk]] | None:
-        """From a document with the same bytes, if there is one."""
-        twin = self.knowledge_base.copy_of(digest, parser_for(path.rsplit("/", 1)[-1]))
+    def copied(self, digest: bytes, name: str) -> tuple[Document, Sequence[Chunk]] | None:
+        """From a document with the same bytes, if there is one, and no files are in it."""
+        parser = parser_for(name)
+        twin = None if parser in HOLDING else self.knowledge_base.copy_of(digest, parser)
         if twin is None or made_by_older(twin.parser, twin.parser_version, twin.chunker_version):
             return None
         if not twin.placements:  # preferences, which elsewhere are a document
             return None
         return copied(twin)
 
-    def _parsed(self, data: bytes, path: str) -> tuple[Document, Sequence[Chunk]]:
-        document = self._parser.parse(data, name=path.rsplit("/", 1)[-1])
+    def parsed(self, data: bytes, name: str) -> tuple[Document, Sequence[Chunk]]:
+        """Raises IngestError."""
+        document = self._parser.parse(data, name=name)
         return document, cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
 
     def _is_preferences(self, root: Root, path: str) -> bool:
         """The file at a path below a root holds preferences."""
         return is_preferences(joined(root.path, path), self.settings.note_folders)
 
-    def _is_same(self, state: FileState | None, digest: bytes) -> bool:
+    def _is_same(self, root: Root, state: FileState | None, digest: bytes) -> bool:
+        """The file's living text was made of these bytes, and all in it, by the parsers and chunker of now."""
+        return state is not None and self.is_made_of(state, digest) and not self._is_outdated(root, state)
+
+    def is_made_of(self, state: FileState, digest: bytes) -> bool:
         """The document's living text was made of these bytes, by the parser and chunker of now."""
-        if state is None or state.document_id is None:
+        if state.document_id is None:
             return False
         made = self.knowledge_base.made_of(state.document_id)
         return made is not None and made[0] == digest and not made_by_older(*made[1])
@@ -401,8 +469,20 @@ def _may_be_moves(operations: Sequence[Operation]) -> bool:
     return bool(operations) and all(isinstance(operation, Move | Touch) for operation in operations)
 
 
+def _above(path: str) -> Iterator[str]:
+    """The paths that `path` is below."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _on_disk(states: Mapping[str, FileState]) -> dict[str, FileState]:
+    """Those that are in no other file."""
+    return {path: state for path, state in states.items() if state.container is None}
+
+
 def _wants_another_try(state: FileState) -> bool:
-    """What could not even be opened is tried again at each comparison; else only when the file changes."""
+    """What could not even be opened is tried again at each comparison; else only when the file changes, or we do."""
     return state.failure is not None and state.digest is None
 
 

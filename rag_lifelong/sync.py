@@ -14,7 +14,7 @@ from typing import Protocol
 from ingest.scan import Rules
 from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.places import joined
+from rag_lifelong.places import file_on_disk, joined, relative_to
 from rag_lifelong.reading import Part, Reader, Settings, covered, is_at, refuse_own
 from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, Version
@@ -173,9 +173,10 @@ def failures(knowledge_base: KnowledgeBase) -> tuple[Failure, ...]:
 
 def _part(knowledge_base: KnowledgeBase, path: Path, rules: Rules | None) -> Part:
     """What `path` covers of a root that is known, or of a new one."""
-    absolute = Path(os.path.abspath(path.expanduser()))
-    if not absolute.exists():
-        raise NoSuchPath(f"no file or folder at {absolute}; check the spelling")
+    named = Path(os.path.abspath(path.expanduser()))
+    absolute = file_on_disk(named)
+    if absolute is None or (absolute != named and not _is_known(knowledge_base, named)):
+        raise NoSuchPath(f"no file or folder at {named}; check the spelling")
     refuse_own(knowledge_base, str(absolute))
     is_folder = absolute.is_dir()
     covering = [
@@ -192,7 +193,13 @@ def _part(knowledge_base: KnowledgeBase, path: Path, rules: Rules | None) -> Par
     if is_folder and not inner:
         root = _remembered(knowledge_base, root, rules)
     below, file = (inner, None) if is_folder else ("", inner)
-    return Part(root, below, file, _released(knowledge_base, root, str(absolute), file))
+    return Part(root, below, file, _released(knowledge_base, root, str(named), file))
+
+
+def _is_known(knowledge_base: KnowledgeBase, path: Path) -> bool:
+    """A file in a file was read, or was taken out."""
+    below = [(root, relative_to(str(path), root.path)) for root in knowledge_base.folders.roots()]
+    return any(relative and knowledge_base.folders.file_states_of(root, [relative]) for root, relative in below)
 
 
 def _remembered(knowledge_base: KnowledgeBase, root: Root, rules: Rules | None) -> Root:

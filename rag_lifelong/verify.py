@@ -38,7 +38,7 @@ def check(knowledge_base: KnowledgeBase) -> tuple[Finding, ...]:
         findings.append(_finding("words", held, "the word index holds what lives"))
         findings.append(_finding("vectors", _vectors(connection), "every passage has its vector or waits for it"))
         findings.append(_finding("chats", chats.faults(connection), "every turn has its question and its sources"))
-        findings.append(_finding("index", knowledge_base.index_faults(connection), "the index equals the store"))
+    findings.append(_finding("index", knowledge_base.index_faults(), "the index equals the store"))
     return tuple(findings)
 
 

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.restored_notes",
     ),
     ("rag_lifelong.reading",),
+    ("rag_lifelong.members",),
     ("rag_lifelong.knowledge_base",),
     ("rag_lifelong.retriever",),
     (

@@ -7,6 +7,8 @@ Adding a format is one module here and one line in `_TABLE`. A module has `NAME`
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from hashlib import blake2b
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -21,14 +23,30 @@ _TABLE: dict[str, str] = {
     "text": ".txt .text .log .asc .nfo",
     "markdown": ".md .markdown .mdown .mkd",
     "restructured": ".rst .rest",
+    "org": ".org",
+    "latex": ".tex .ltx",
     "html": ".html .htm .xhtml",
     "pdf": ".pdf",
     "docx": ".docx .docm .dotx",
+    "pptx": ".pptx .pptm .potx .ppsx",
+    "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
+    "odf": ".odt .odp .ott .otp .fodt .fodp",
+    "office": ".doc .dot .ppt .pps",
+    "rtf": ".rtf",
     "notebook": ".ipynb",
+    "subtitles": ".srt .vtt .sbv .ass .ssa",
+    "email": ".eml .emlx .mht .mhtml",
+    "mbox": ".mbox .mbx",
+    "msg": ".msg .oft",
+    "json": ".json .jsonl .ndjson .jsonlines .geojson .topojson .jsonld .jsonc .json5 .webmanifest",
+    "yaml": ".yaml .yml",
+    "xml": ".xml .rss .atom .opml .xsd .xsl .xslt .wsdl .plist .kml .gpx .xlf .dita .docbook",
+    "delimited": ".csv .tsv .tab .psv",
+    "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
         ".hpp .hh .hxx .cu .m .mm .cs .go .rs .rb .php .pl .pm .sh .bash .zsh .fish .ps1 .sql .lua .r .jl .dart .ex "
-        ".exs .erl .hs .ml .clj .el .vim .tex .bib .css .scss .less .toml .yaml .yml .json .ini .cfg .conf .properties "
+        ".exs .erl .hs .ml .clj .el .vim .bib .css .scss .less .toml .ini .cfg .conf .properties "
         ".cmake .mk .gradle .proto .graphql .tf"
     ),
 }
@@ -45,9 +63,16 @@ _WHOLE: dict[str, str] = {
 _BARE: dict[str, str] = {bare: name for name, row in _WHOLE.items() for bare in row.split()}
 
 
+HOLDING = frozenset(["archive", "email", "mbox", "msg"])
+"""Parsers whose documents may hold other files."""
+
+
 class _Parser(Protocol):
+    """is_available: only where an external program does the work; whether it is installed."""
+
     NAME: str
     VERSION: int
+    is_available: Callable[[], bool]
 
     def parse(self, data: bytes, *, name: str, limits: Limits) -> Document: ...
 
@@ -66,6 +91,19 @@ def parser_version(parser: str) -> int:
     return _module(parser).VERSION if parser in _TABLE else 0
 
 
+def unsupported(name: str) -> UnsupportedFile:
+    """The error for a file of that name whose kind nobody reads."""
+    dot = name.rfind(".")
+    return UnsupportedFile(f"no parser for {name[dot:] if dot > 0 else 'this kind of'} files")
+
+
+def readers(limits: Limits) -> str:
+    """Names what can be read now: another name, and a file that could not be read may be worth another try."""
+    known = sorted((name, _module(name).VERSION) for name in _TABLE)
+    helpers = sorted((name, _module(name).is_available()) for name in _TABLE if hasattr(_module(name), "is_available"))
+    return blake2b(repr((known, helpers, limits)).encode(), digest_size=8).hexdigest()
+
+
 def parse(data: bytes, *, name: str, limits: Limits = DEFAULT) -> Document:
     """The document in a file of that name with those bytes; an empty file is an empty document.
 
@@ -74,7 +112,7 @@ def parse(data: bytes, *, name: str, limits: Limits = DEFAULT) -> Document:
     """
     parser = recognise(data, parser_for(name))
     if parser not in _TABLE:
-        raise UnsupportedFile(f"no parser for files such as {name}")
+        raise unsupported(name)
     try:
         document = _module(parser).parse(data, name=name, limits=limits)
     except IngestError:

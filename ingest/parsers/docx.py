@@ -2,46 +2,33 @@
 
 Rule: what a reader of the printed page sees. Tracked insertions, text boxes and notes are in (a note behind the
 paragraph that calls it); deletions, hidden text, comments, page headers and footers are out. Macros never run, nothing
-outside the file is followed. python-docx opens the package; its own reading of paragraphs skips most of the above.
+outside the file is followed. python-docx's reading of paragraphs skips most of the above, and it opens no templates, no
+files with macros and no ISO strict ones: the parts are read here.
 """
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ingest.blocks import Block, joined, level_named, on_one_line
 from ingest.decode import clean
-from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
-from ingest.header import parse_date, property_field
+from ingest.errors import UnreadableFile
 from ingest.limits import Limits
-from ingest.types import Document, Mark, MarkKind
+from ingest.packages import Package, day_of, fields_of
+from ingest.types import Document
 
 NAME = "docx"
-VERSION = 2
-
-MAX_XML_BYTES = 150_000_000  # of them XML, which takes some ten times as much in memory
+VERSION = 3
 
 _MAX_HEADING_CHARS = 250  # longer ones are paragraphs that someone gave a heading's looks
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _DAMAGED = "damaged Word file: open it in Word or LibreOffice and save it anew"
-_DOCUMENT_TYPE = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-_OTHER_TYPES = (
-    b"application/vnd.ms-word.document.macroEnabled.main+xml",
-    b"application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
-)
-_HEADING = re.compile(r"(?:heading|überschrift|titre|título|titolo|rubrik|kop|nagłówek|заголовок)\s*([1-9])", re.I)
-_TITLES = frozenset(["title", "titel", "titre", "título", "titolo"])
+_OTHER = "not a Word document: it is some other zip archive"
 _LIST = re.compile(r"list (?:bullet|number)\b", re.IGNORECASE)
 _BAD_TITLE = re.compile(
     r"(?:untitled|word document|document\s?\d*|microsoft word.*|.*\.(?:docx?|dotx?|odt))", re.IGNORECASE
 )
-_TEMPLATE_TIME = "2013-12-23T23:15:00Z"  # python-docx's default.docx: of the template, not of documents made from it
-
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -56,51 +43,31 @@ _UNSEEN = frozenset(f"{_WORD}{tag}" for tag in "pPr rPr tblPr trPr tcPr sdtPr de
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """level: of a heading; 0: the title; None: body. is_item: follows the item before it on the next line."""
-
-    text: str
-    level: int | None
-    is_item: bool
-
-
 def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The document's body. Raises EncryptedFile, TooLarge, UnreadableFile."""
-    _check(data, limits)
-    import docx
-
-    try:
-        word = docx.Document(io.BytesIO(_as_document(data)))
-        properties = _properties(word)
-        body, content = _Body(word), list(word.element.body)
-    except Exception as error:  # python-docx, lxml and zipfile on damaged parts
-        raise UnreadableFile(_DAMAGED) from error
+    package = Package(data, limits=limits, damaged=_DAMAGED)
+    main = next(iter(package.related("", "officeDocument")), None)
+    if main is None:
+        raise UnreadableFile(_DAMAGED if package.has("[Content_Types].xml") else _OTHER)
+    content = package.xml(main).find(f"{_WORD}body")
+    if content is None:
+        raise UnreadableFile(_DAMAGED)
+    properties = package.properties()
+    body = _Body(package, main)
     blocks = list(body.blocks(content))
-    parts: list[str] = []
-    marks: list[Mark] = []
-    at = 0
-    for i, block in enumerate(blocks):
-        if i:
-            parts.append("\n" if block.is_item and blocks[i - 1].is_item else "\n\n")
-            at += len(parts[-1])
-        if block.level:
-            marks.append(Mark(at, MarkKind.HEADING, " ".join(block.text.split()), block.level))
-        parts.append(block.text)
-        at += len(block.text)
-    if not parts:
+    if not blocks:
         raise UnreadableFile("empty: it holds no text")
-    fields = [property_field(key, clean(value)) for key, value in properties.items()]
+    text, marks = joined(blocks)
     titles = [
-        *(" ".join(block.text.split()) for block in blocks if block.level == 0),
+        *(on_one_line(block.text) for block in blocks if block.level == 0),
         *([properties["title"]] if not _BAD_TITLE.fullmatch(properties.get("title", "untitled")) else []),
         *(mark.label for mark in marks if mark.level == 1),
     ]
     return Document(
-        text="".join(parts),
+        text=text,
         title=clean(titles[0]) if titles else "",
-        dated=parse_date(properties.get("created") or properties.get("modified", "")),
-        fields=tuple(field for field in fields if field is not None),
+        dated=day_of(properties),
+        fields=fields_of(properties),
         marks=tuple(marks),
         is_source=False,
         parser=NAME,
@@ -108,87 +75,21 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     )
 
 
-def _check(data: bytes, limits: Limits) -> None:
-    """Raises for what is better told before it is opened."""
-    if data.startswith(_OLE):
-        if _ENCRYPTED in data:
-            raise EncryptedFile("encrypted: save a copy without a password")
-        raise UnreadableFile("old Word format: save it as .docx")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except Exception as error:
-        raise UnreadableFile(_DAMAGED) from error
-    names = [entry.filename for entry in entries]
-    unpacked = sum(entry.file_size for entry in entries)
-    markup = sum(entry.file_size for entry in entries if entry.filename.lower().endswith((".xml", ".rels")))
-    for size, limit in ((unpacked, limits.max_unpacked_bytes), (markup, MAX_XML_BYTES)):
-        if size > limit:
-            raise TooLarge(f"unpacks to {size / 1e6:.0f} MB, the limit is {limit / 1e6:.0f} MB: split the file")
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise EncryptedFile("encrypted: save a copy without a password")
-    if "[Content_Types].xml" not in names:
-        raise UnreadableFile("not a Word document: it is some other zip archive")
-
-
-def _as_document(data: bytes) -> bytes:
-    """python-docx takes only plain documents: templates and files with macros are told as such (macros never run)."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        types = archive.read("[Content_Types].xml")
-        if not any(kind in types for kind in _OTHER_TYPES):
-            return data
-        for kind in _OTHER_TYPES:
-            types = types.replace(kind, _DOCUMENT_TYPE)
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w") as copy:
-            for entry in archive.infolist():
-                copy.writestr(entry, types if entry.filename == "[Content_Types].xml" else archive.read(entry.filename))
-        return out.getvalue()
-
-
-def _related(part: Any, kind: str) -> Any | None:
-    """The root element of the part that `part` names as its `kind`; None if there is none."""
-    from docx.oxml import parse_xml
-
-    for relation in part.rels.values():
-        if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
-            return parse_xml(relation.target_part.blob)
-    return None
-
-
-def _properties(word: Any) -> dict[str, str]:
-    """By field name; not `word.core_properties`, which makes up today's date and a title where there are none."""
-    root = _related(word.part.package, "core-properties")
-    found = {} if root is None else {re.sub(r".*\}", "", str(node.tag)): node.text or "" for node in root}
-    author = found.get("creator", "")
-    properties = {
-        "title": found.get("title", ""),
-        "author": "" if author == "python-docx" else author,
-        "subject": found.get("subject", ""),
-        "keywords": found.get("keywords", ""),
-        "created": found.get("created", ""),
-        "modified": found.get("modified", ""),
-    }
-    for key in ("created", "modified"):
-        day = None if properties[key] == _TEMPLATE_TIME else parse_date(properties[key][:10])
-        properties[key] = "" if day is None else day.isoformat()
-    return {key: value.strip() for key, value in properties.items() if value.strip()}
-
-
 class _Body:
     """The document's text, block by block; counts the notes as they are called."""
 
-    def __init__(self, word: Any) -> None:
-        self._styles = {style.get(f"{_WORD}styleId"): style for style in word.styles.element.iter(f"{_WORD}style")}
+    def __init__(self, package: Package, main: str) -> None:
+        styles = [package.xml(part) for part in package.related(main, "styles")[:1]]
+        self._styles = {style.get(f"{_WORD}styleId"): style for root in styles for style in root.iter(f"{_WORD}style")}
         self._levels: dict[str | None, int | None] = {}
         self._lists: dict[str | None, bool] = {}
         self._notes: dict[tuple[str, str | None], Any] = {}
         for tag, kind in _NOTES.items():
-            root = _related(word.part, f"{kind}s")
-            self._notes |= {} if root is None else {(tag, note.get(_ID)): note for note in root}
+            for part in package.related(main, f"{kind}s")[:1]:
+                self._notes |= {(tag, note.get(_ID)): note for note in package.xml(part)}
         self._called = 0
 
-    def blocks(self, container: Any) -> Iterator[_Block]:
+    def blocks(self, container: Any) -> Iterator[Block]:
         """The blocks in an element that holds paragraphs and tables."""
         for child in container:
             if child.tag == _PARAGRAPH:
@@ -198,18 +99,18 @@ class _Body:
             elif child.tag not in _UNSEEN:  # content controls, tracked insertions
                 yield from self.blocks(child)
 
-    def _paragraph(self, paragraph: Any) -> Iterator[_Block]:
+    def _paragraph(self, paragraph: Any) -> Iterator[Block]:
         aside: list[Any] = []  # text boxes and notes
         text = clean("".join(self._inline(paragraph, aside))).strip("\n").rstrip()
         if text.strip():
             level = self._level(paragraph) if len(text) <= _MAX_HEADING_CHARS else None
             depth = self._list_depth(paragraph) if level is None else None
             if depth is None:
-                yield _Block(text, level, False)
+                yield Block(text, level, False)
             else:
-                yield _Block("  " * depth + "- " + text.strip(), None, True)
+                yield Block("  " * depth + "- " + text.strip(), None, True)
         for element in aside:
-            yield from self.blocks(element) if not isinstance(element, _Block) else (element,)
+            yield from self.blocks(element) if not isinstance(element, Block) else (element,)
 
     def _inline(self, element: Any, aside: list[Any]) -> Iterator[str]:
         for child in element:
@@ -234,13 +135,13 @@ class _Body:
             return ""
         self._called += 1
         number = f"[{self._called}]"
-        aside.append(_Block(f"{number} {self._flat(note)}", None, False))
+        aside.append(Block(f"{number} {self._flat(note)}", None, False))
         return number
 
     def _flat(self, container: Any) -> str:
-        return " ".join(" ".join(block.text.split()) for block in self.blocks(container))
+        return " ".join(on_one_line(block.text) for block in self.blocks(container))
 
-    def _table(self, table: Any) -> Iterator[_Block]:
+    def _table(self, table: Any) -> Iterator[Block]:
         """A row a line, cells joined by " | "; a table of one column is a frame round its text."""
         rows = [list(_within(row, _CELL)) for row in _within(table, _ROW)]
         if all(len(row) <= 1 for row in rows):
@@ -254,7 +155,7 @@ class _Body:
             if any(cells):
                 lines.append(" | ".join(cells))
         if lines:
-            yield _Block("\n".join(lines), None, False)
+            yield Block("\n".join(lines), None, False)
 
     def _level(self, paragraph: Any) -> int | None:
         own = _number(paragraph.find(f"{_WORD}pPr/{_WORD}outlineLvl"))
@@ -311,13 +212,10 @@ def _style_name(style: Any) -> str:
 
 
 def _style_level(style: Any) -> int | None:
-    """As _Block.level; -1 if the style it is based on decides."""
-    name = _style_name(style)
-    found = _HEADING.fullmatch(name)
-    if found is not None:
-        return int(found[1])
-    if name.lower() in _TITLES:
-        return 0
+    """As Block.level; -1 if the style it is based on decides."""
+    level = level_named(_style_name(style))
+    if level is not None:
+        return level
     outline = _number(style.find(f"{_WORD}pPr/{_WORD}outlineLvl"))
     if outline is None:
         return -1

@@ -6,12 +6,11 @@ and the part a page calls its main one is taken alone only if it holds most of t
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ingest.decode import clean, decode
+from ingest.decode import clean, decode, decode_as
 from ingest.errors import UnreadableFile
 from ingest.header import parse_date, property_field
 from ingest.limits import Limits
@@ -46,19 +45,6 @@ _SCOPE = re.compile(
 )
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]+(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
-_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_WIDER = {  # as browsers read these labels: https://encoding.spec.whatwg.org/#names-and-labels
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-    "tis-620": "cp874",
-    "big5": "big5hkscs",
-}
-_CHARSETS = re.compile(r"cp\d+|iso8859-\d+|koi8-[ru]|mac-\w+|gb18030|big5\w*|euc_\w+|johab|iso2022_\w+|utf-8|hz")
 _META = {
     "author": "author",
     "article:author": "author",
@@ -117,20 +103,8 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
 
 def _decoded(data: bytes) -> str:
     """As the page says, unless its bytes say otherwise."""
-    declared = None if data.startswith(_MARKS) else _CHARSET.search(data[:4096])
-    if declared is None:
-        return decode(data)
-    try:
-        encoding = codecs.lookup(declared[1].decode("ascii")).name
-    except LookupError:
-        return decode(data)
-    encoding = _WIDER.get(encoding, encoding)
-    if encoding == "cp1252" or not _CHARSETS.fullmatch(encoding):  # the label of pages that are UTF-8 in truth
-        encoding = "utf-8"
-    try:
-        return clean(data.decode(encoding))
-    except UnicodeDecodeError:
-        return decode(data)
+    declared = _CHARSET.search(data[:4096])
+    return decode(data) if declared is None else decode_as(data, declared[1].decode("ascii"))
 
 
 def _fields(nodes: list[LexborNode]) -> tuple[Field, ...]:

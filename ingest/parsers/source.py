@@ -16,7 +16,7 @@ from ingest.limits import Limits
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "source"
-VERSION = 2
+VERSION = 3
 
 _DEFINING = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 _HOLDING = ast.stmt | ast.ExceptHandler | ast.match_case  # expressions hold no definitions
@@ -50,7 +50,7 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
 def _python(text: str) -> Iterator[Mark]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of escape sequences in the file read
-        tree = ast.parse(text)
+        tree = ast.parse(text, filename="")  # a wrong line is looked up in the file of that name: there is none
     starts = [0, *(found.end() for found in re.finditer("\n", text))]
     last = 0
     for level, node in _definitions(tree, 1):

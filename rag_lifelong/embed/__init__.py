@@ -4,7 +4,8 @@ Rule: one text has one vector, whichever runtime computed it and whatever stood 
 batch; `Embedder.fingerprint` names that agreement and is stored with every vector set.
 """
 
-from rag_lifelong.embed.embedder import DEFAULT, PROBE, Embedder, open_embedder
+from rag_lifelong.embed.embedder import DEFAULT, Embedder, open_embedder
 from rag_lifelong.embed.hash import HashEmbedder
+from rag_lifelong.embed.probe import PROBE
 
 __all__ = ["DEFAULT", "PROBE", "Embedder", "HashEmbedder", "open_embedder"]

@@ -7,8 +7,6 @@ fingerprint is that of its files.
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag_lifelong.embed.threads import before_torch
 from rag_lifelong.embed.weights import digest
 from rag_lifelong.embed.wordpiece import WordPiece, is_uncased_bert
 from rag_lifelong.errors import EmbedderUnusable
@@ -81,10 +80,7 @@ class SentenceModel:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        if "torch" not in sys.modules:
-            # OpenMP threads that spin while they wait cost a short query 400 ms of CPU on busy cores.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            os.environ.setdefault("GOMP_SPINCOUNT", "0")
+        before_torch()
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
 

@@ -1,4 +1,4 @@
-"""How many threads numpy's matrix products may use.
+"""How many threads numpy's and torch's matrix products may use.
 
 Rule: one, while we embed. Work is spread over cores by batches instead: on short texts a second
 BLAS thread doubles the CPU time and saves nothing, and between batches it idles.
@@ -6,6 +6,8 @@ BLAS thread doubles the CPU time and saves nothing, and between batches it idles
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
@@ -50,4 +52,51 @@ class OneBlasThread:
 
 
 ONE_BLAS_THREAD = OneBlasThread()
+"""The one that all share."""
+
+
+def before_torch() -> None:
+    """Sets how torch's threads wait, if it is still to be imported.
+
+    OpenMP threads that spin while they wait cost a short query 400 ms of CPU on busy cores.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+class OneTorchThread:
+    """torch's number of threads for those begun within: one. The host program's is as it was once the last leaves."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._holders = 0
+        self._before = 1
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Workers begun within call `begin`."""
+        import torch
+
+        with self._lock:
+            self._holders += 1
+            if self._holders == 1:
+                self._before = torch.get_num_threads()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if self._holders == 0:
+                    torch.set_num_threads(self._before)
+
+    @staticmethod
+    def begin() -> None:
+        """One thread for this worker, and for any begun later."""
+        import torch
+
+        torch.set_num_threads(1)
+
+
+ONE_TORCH_THREAD = OneTorchThread()
 """The one that all share."""

@@ -76,7 +76,7 @@ def index_differences(base: KnowledgeBase, connection: Connection) -> Iterator[D
     if held != alive:
         message = f"hold {len(held - alive):,} dead passages, and lack {len(alive - held):,} living ones"
         yield Difference("index", "words", message)
-    for fault in base.index_faults(connection):
+    for fault in base.index_faults():
         yield Difference("index", "vectors", fault)
 
 

@@ -30,10 +30,10 @@ Key = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A file that was read. operation: what it comes to; None: it could not be told, or the file has changed."""
+    """A file that was read. operations: what it and those in it come to; None: it could not be told, or has changed."""
 
     key: Key
-    operation: Operation | None
+    operations: tuple[Operation, ...] | None
 
 
 class Aside:
@@ -106,19 +106,19 @@ class Aside:
                     return
                 key = self._at = next(iter(self._asked))
                 root, found = self._asked.pop(key)
+            operations: tuple[Operation, ...] | None = None
             try:
-                operation = self._reader.operation(root, found)
+                operations = self._reader.operations(root, found)
             except Cancelled:
                 return
             except Unsettled:
-                operation = None
+                pass
             except (LifelongError, IngestError, OSError) as error:  # the store is busy, or a disk fails
                 logger.warning("%s could not be read aside: %s", found.path, error)
-                operation = None
             with self._condition:
                 if not self._done:
                     self._since = time.monotonic()
-                self._done.append((root, found, Done(key, operation)))
+                self._done.append((root, found, Done(key, operations)))
                 self._at = None
                 is_news = len(self._done) == 1 or not self._asked
             if is_news:

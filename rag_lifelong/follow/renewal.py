@@ -1,4 +1,4 @@
-"""Documents that an older parser or chunker made, read again a few at a time.
+"""Files of which an older parser or chunker made the document, or could make none, read again a few at a time.
 
 Rule: nobody waits for it. A file that is no longer as known is left to whoever compares, and is then read by the parser
 of now anyhow. What is still to do is asked of the store, so that it goes on after a restart.
@@ -7,12 +7,11 @@ of now anyhow. What is still to do is asked of the store, so that it goes on aft
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ingest.scan import Found
 from rag_lifelong.follow.aside import Key
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.reading import made_by_older
 from rag_lifelong.store.files import Root
 
 CAUSE = "read again by a newer parser"
@@ -28,9 +27,9 @@ class Renewal:
         self._paths: dict[int, list[str]] = {}
         self.due_at: float | None = None  # on the monotonic clock; None: nothing is left
 
-    def look_over(self, root: Root) -> None:
-        """Finds what is to be read again below a root."""
-        self._paths[root.id] = sorted(self._base.outdated(root, made_by_older), reverse=True)
+    def look_over(self, root: Root, paths: Collection[str]) -> None:
+        """These files below a root are to be read again."""
+        self._paths[root.id] = sorted(paths, reverse=True)
         if self._paths[root.id] and self.due_at is None:
             self.due_at = time.monotonic()
 
@@ -46,7 +45,7 @@ class Renewal:
             path = paths.pop()
             state = self._base.folders.file_states_of(root, [path]).get(path)
             seen = look((root.id, path))
-            if state is None or seen is None or state.document_id is None:
+            if state is None or seen is None:
                 continue
             if (seen.size_bytes, seen.mtime_ns) == (state.size_bytes, state.mtime_ns):
                 found.append(seen)

@@ -185,7 +185,7 @@ class Watcher:
         self._queueing.note(self._roots, self._first_hint)
         is_still = not len(self._settling) and self._next_sweep() > time.monotonic()
         if is_still:
-            self._look_over()
+            self._look_over(reader)
         with self._condition:
             if self._hints or self._stopping.is_set():
                 return
@@ -389,7 +389,7 @@ class Watcher:
         done = [one for one in self._slow.taken() if one.key[0] in self._roots]
         if done:
             places = sorted({self._roots[one.key[0]].path for one in done})
-            changed = [one.key for one in done if one.operation is None and one.key[0] not in self._absent]
+            changed = [one.key for one in done if one.operations is None and one.key[0] not in self._absent]
             self._swept.update(key for key in changed if key not in self._first_hint)  # its folder was away meanwhile
             self._settling.hint(changed, time.monotonic())
             try:
@@ -411,14 +411,14 @@ class Watcher:
             if self._again.waiting():
                 break
 
-    def _look_over(self) -> None:
-        """What an older parser made is found once all that is new was read."""
+    def _look_over(self, reader: Reader) -> None:
+        """What an older parser made, or could not read, is found once all that is new was read."""
         for root_id in self._to_look_over - self._absent:
-            self._renewal.look_over(self._roots[root_id])
+            self._renewal.look_over(self._roots[root_id], reader.outdated(self._roots[root_id]))
         self._to_look_over &= self._absent
 
     def _commit(self, done: Sequence[Done], *, cause: str) -> None:
-        operations = [one.operation for one in done if one.operation is not None]
+        operations = [operation for one in done for operation in one.operations or ()]
         if operations:
             self._report(self._base.commit(operations, cause=cause, source="watch"))
             self._embedding.wake()

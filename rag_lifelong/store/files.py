@@ -53,7 +53,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as last seen. digest: of its bytes, None if unreadable. document_id: None if it is no document."""
+    """A file as last seen. digest: of its bytes, None if unreadable. document_id: None if it is no document.
+
+    container: the file on disk that it is in; None: it stands there itself, at `path`. failed_by: what could not read
+    it (`ingest.parsers.readers`).
+    """
 
     root_id: int
     path: str
@@ -65,6 +69,8 @@ class FileState:
     failed_at: datetime | None
     tries: int
     tried_at: datetime | None
+    container: str | None
+    failed_by: str | None
 
 
 def roots(connection: sqlite3.Connection) -> list[Root]:
@@ -145,10 +151,25 @@ def state(connection: sqlite3.Connection, root_id: int, path: str) -> FileState 
 
 
 def paths_below(connection: sqlite3.Connection, root_id: int, path: str) -> list[str]:
-    """The files known at `path` or below it; "" is the root."""
+    """The files on disk known at `path` or below it; "" is the root."""
     where, values = _below(root_id, path)
-    rows = connection.execute(f"SELECT path FROM files WHERE {where}", values)
+    rows = connection.execute(f"SELECT path FROM files WHERE {where} AND container IS NULL", values)
     return [str(row[0]) for row in rows]
+
+
+def members(connection: sqlite3.Connection, root_id: int, path: str) -> list[FileState]:
+    """The files in the file at `path`, and in those."""
+    where, values = _below(root_id, path)
+    rows = connection.execute(f"{_SELECT} WHERE {where} AND container = :path ORDER BY path", {**values, "path": path})
+    return [_state(row) for row in rows]
+
+
+def containers(connection: sqlite3.Connection, root_id: int) -> dict[str, str]:
+    """path of a file in a file below a root → that file on disk."""
+    rows = connection.execute(
+        "SELECT path, container FROM files WHERE root_id = ? AND container IS NOT NULL", (root_id,)
+    )
+    return {str(path): str(container) for path, container in rows}
 
 
 def documents_looking(connection: sqlite3.Connection, root_id: int, signs: Collection[tuple[int, int]]) -> list[str]:
@@ -157,16 +178,17 @@ def documents_looking(connection: sqlite3.Connection, root_id: int, signs: Colle
     rows = connection.execute(
         "SELECT f.path FROM json_each(:signs) s CROSS JOIN files f INDEXED BY files_look "
         "ON f.mtime_ns = json_extract(s.value, '$[1]') AND f.size_bytes = json_extract(s.value, '$[0]') "
-        "WHERE +f.root_id = :root AND f.document_id IS NOT NULL",
+        "WHERE +f.root_id = :root AND f.document_id IS NOT NULL AND f.container IS NULL",
         {"root": root_id, "signs": json.dumps([list(sign) for sign in signs])},
     )
     return [str(row[0]) for row in rows]
 
 
-def count_documents(connection: sqlite3.Connection, root_id: int, below: str) -> int:
-    """How many of those are documents."""
+def count_documents(connection: sqlite3.Connection, root_id: int, below: str, *, on_disk: bool) -> int:
+    """How many documents stand at `below` or below it. on_disk: without those in other files."""
     where, values = _below(root_id, below)
-    row = connection.execute(f"SELECT count(*) FROM files WHERE {where} AND document_id IS NOT NULL", values).fetchone()
+    where += " AND document_id IS NOT NULL" + (" AND container IS NULL" if on_disk else "")
+    row = connection.execute(f"SELECT count(*) FROM files WHERE {where}", values).fetchone()
     return int(row[0])
 
 
@@ -179,7 +201,7 @@ def write(connection: sqlite3.Connection, state: FileState) -> None:
     """Keeps a file's state."""
     connection.execute(
         "INSERT OR REPLACE INTO files (root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, "
-        "tries, tried_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "tries, tried_ms, container, failed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             state.root_id,
             state.path,
@@ -191,6 +213,8 @@ def write(connection: sqlite3.Connection, state: FileState) -> None:
             None if state.failed_at is None else to_ms(state.failed_at),
             state.tries,
             None if state.tried_at is None else to_ms(state.tried_at),
+            state.container,
+            state.failed_by,
         ),
     )
 
@@ -207,7 +231,7 @@ def touch(
     """The file has that size and time now, can be read, and its document is of these bytes (None: of those known)."""
     connection.execute(
         "UPDATE files SET size_bytes = ?, mtime_ns = ?, digest = coalesce(?, digest), failure = NULL, "
-        "failed_ms = NULL, tries = 0 WHERE root_id = ? AND path = ?",
+        "failed_ms = NULL, failed_by = NULL, tries = 0 WHERE root_id = ? AND path = ?",
         (size_bytes, mtime_ns, digest, root_id, path),
     )
 
@@ -261,7 +285,8 @@ def _below(root_id: int, path: str) -> tuple[str, dict[str, int | str]]:
 
 _ROOT = "SELECT id, path, is_whole, compared_ms, following, uses_gitignore, follows_links, blocked, queued FROM roots"
 _SELECT = (
-    "SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tries, tried_ms FROM files"
+    "SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tries, tried_ms, container, "
+    "failed_by FROM files"
 )
 
 
@@ -271,7 +296,9 @@ def _root(row: tuple[int, str, int, int | None, str, int, int, str | None, int])
 
 
 def _state(
-    row: tuple[int, str, int, int, bytes | None, int | None, str | None, int | None, int, int | None],
+    row: tuple[
+        int, str, int, int, bytes | None, int | None, str | None, int | None, int, int | None, str | None, str | None
+    ],
 ) -> FileState:
     failed_at, tried_at = (None if ms is None else from_ms(ms) for ms in (row[7], row[9]))
-    return FileState(*row[:7], failed_at, row[8], tried_at)
+    return FileState(*row[:7], failed_at, row[8], tried_at, row[10], row[11])

@@ -183,5 +183,39 @@ CREATE TABLE feedback (
 )
 """
 
-MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4), (5, to_5))
+
+def to_6(connection: sqlite3.Connection) -> None:
+    """Files in files, and which parsers could not read one (2026-11)."""
+    for statement in _TO_6.split(";"):
+        connection.execute(statement)
+
+
+_TO_6 = """
+DROP INDEX files_look;
+DROP INDEX files_failed;
+ALTER TABLE files RENAME TO files_5;
+CREATE TABLE files (
+    root_id     INTEGER NOT NULL REFERENCES roots (id),
+    path        TEXT NOT NULL,
+    size_bytes  INTEGER NOT NULL,
+    mtime_ns    INTEGER NOT NULL,
+    digest      BLOB,
+    document_id INTEGER REFERENCES documents (id),
+    failure     TEXT,
+    failed_ms   INTEGER,
+    tried_ms    INTEGER,
+    tries       INTEGER NOT NULL DEFAULT 0,
+    container   TEXT,
+    failed_by   TEXT,
+    PRIMARY KEY (root_id, path)
+) WITHOUT ROWID;
+INSERT INTO files SELECT root_id, path, size_bytes, mtime_ns, digest, document_id, failure, failed_ms, tried_ms, tries,
+    NULL, NULL FROM files_5;
+DROP TABLE files_5;
+CREATE INDEX files_look ON files (mtime_ns, size_bytes);
+CREATE INDEX files_failed ON files (root_id, path) WHERE failure IS NOT NULL
+"""
+
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4), (5, to_5), (6, to_6))
 """(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""

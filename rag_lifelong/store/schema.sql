@@ -68,6 +68,8 @@ CREATE TABLE files (
     failed_ms   INTEGER,           -- since when
     tried_ms    INTEGER,           -- when it was tried last
     tries       INTEGER NOT NULL DEFAULT 0,
+    container   TEXT,              -- the file on disk that this one is in; NULL: it stands on disk itself
+    failed_by   TEXT,              -- which parsers and limits could not read it: others try again
     PRIMARY KEY (root_id, path)
 ) WITHOUT ROWID;
 CREATE INDEX files_look ON files (mtime_ns, size_bytes);

@@ -12,12 +12,14 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 from ingest.scan import Rules
 from rag_lifelong.assistant import Assistant, Narrowing, restore
 from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
+from rag_lifelong.places import file_on_disk
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal import as_json, evaluation, holding, overview, remembering, render, replaying, talks
 from rag_lifelong.terminal.agreement import ask_first
@@ -372,10 +374,11 @@ def forgotten(assistant: Assistant, paths: Sequence[str]) -> tuple[Version, list
 
 
 def missing(paths: Sequence[str]) -> None:
-    """Raises NoSuchPath for a path that is not there."""
+    """Raises NoSuchPath for a path that is not there, nor in a file that is."""
     for path in paths:
-        if not os.path.lexists(os.path.expanduser(path)):
-            raise NoSuchPath(f"no file or folder at {os.path.abspath(os.path.expanduser(path))}; check the spelling")
+        place = os.path.abspath(os.path.expanduser(path))
+        if not os.path.lexists(place) and file_on_disk(Path(place)) is None:
+            raise NoSuchPath(f"no file or folder at {place}; check the spelling")
 
 
 def question_of(words: list[str]) -> str:

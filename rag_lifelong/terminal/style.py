@@ -10,7 +10,9 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from rag_lifelong.places import file_on_disk
 from rag_lifelong.terminal.wrapping import columns_of, folded
 
 # C0 and C1 controls (but tab and newline), line separators, Unicode's direction overrides ("Trojan Source",
@@ -93,6 +95,9 @@ class Style:
         shown = place(path, line, page)
         if not self._has_links:
             return shown
+        file = file_on_disk(Path(path))
+        if file is not None and str(file) != path:  # in an archive or a mail, which is what can be opened
+            path, line, page = str(file), None, None
         return f"\x1b]8;;{self._target(path, line=line, page=page)}\x1b\\{shown}\x1b]8;;\x1b\\"
 
     def _target(self, path: str, *, line: int | None, page: int | None) -> str:

@@ -62,7 +62,7 @@ def compare(base: KnowledgeBase, rng: np.random.Generator) -> None:
     """What vector search finds in each set at every version, beside all vectors stored compared one by one."""
     base.settle_index()
     with base.reading() as connection:
-        assert list(base.index_faults(connection)) == []
+        assert list(base.index_faults()) == []
         newest = versions.latest_number(connection)
         for one in base._sets.at(connection):
             query = rng.normal(size=one.embedder.dim).astype(np.float32)

@@ -623,15 +623,17 @@ def test_pruning_lets_go_of_what_was_shown_and_no_more(assistant: Assistant, not
 
 # -- the store
 
-NO_CHATS = "DROP TABLE feedback; DROP TABLE turn_sources; DROP TABLE turns; DROP TABLE chats"
+NO_MEMBERS = "ALTER TABLE files DROP COLUMN container; ALTER TABLE files DROP COLUMN failed_by"
+NO_CHATS = f"DROP TABLE feedback; DROP TABLE turn_sources; DROP TABLE turns; DROP TABLE chats; {NO_MEMBERS}"
 
 
 @pytest.mark.parametrize(
     ("number", "what_it_lacks"),
     [
-        (2, f"DROP TABLE supersessions; DROP INDEX files_look; DROP INDEX files_failed; {NO_CHATS}"),
-        (3, f"DROP INDEX files_failed; {NO_CHATS}"),
+        (2, f"DROP TABLE supersessions; {NO_CHATS}; DROP INDEX files_look; DROP INDEX files_failed"),
+        (3, f"{NO_CHATS}; DROP INDEX files_failed"),
         (4, NO_CHATS),
+        (5, NO_MEMBERS),
     ],
 )
 def test_a_store_of_an_older_format_gets_what_it_lacks(

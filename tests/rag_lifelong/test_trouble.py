@@ -231,7 +231,7 @@ def test_a_failed_file_is_tried_again_although_the_clock_was_set_back(
     root = base.folders.roots()[0]
     place = Place(root.id, "a.md", found.st_size, found.st_mtime_ns)
     monkeypatch.setattr(base, "_now", lambda: datetime(2100, 1, 1, tzinfo=UTC))
-    base.commit([Fail(place, None, "permission denied")], cause="test")
+    base.commit([Fail(place, None, "permission denied", "")], cause="test")
     assert len(followed.assistant.failures()) == 1
     monkeypatch.setattr(base, "_now", lambda: NOON)
     followed.watcher._retry_at = 0.0

@@ -56,8 +56,10 @@ def test_choosing_loads_no_parser() -> None:
 
 
 def test_what_no_parser_takes_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedFile, match=r"^no parser for files such as a\.xyz$"):
+    with pytest.raises(UnsupportedFile, match=r"^no parser for \.xyz files$"):
         parse(b"x", name="a.xyz")
+    with pytest.raises(UnsupportedFile, match=r"^no parser for this kind of files$"):
+        parse(b"x", name=".hidden")
 
 
 def test_more_text_than_the_limit_is_too_large() -> None:

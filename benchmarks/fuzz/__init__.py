@@ -1,0 +1,1 @@
+"""Fuzzing of every parser and of the chunker: `python -m benchmarks.fuzz`."""
