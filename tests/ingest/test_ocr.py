@@ -100,6 +100,8 @@ def test_it_gets_grey_pixels_one_thread_and_nothing_of_ours(path: Path, monkeypa
     assert names - {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE"} == {"PATH", "OMP_THREAD_LIMIT", "LC_ALL"}
     Recogniser(DEFAULT).read(replace(INK, dpi=None))
     assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 tsv\n"
+    Recogniser(DEFAULT).read(Picture(4, 2, b"\x00\xff\x00\xff\x00\xff\x80\x80", None))  # a quarter is grey
+    assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 -c thresholding_method=2 tsv\n"
 
 
 @needs_posix

@@ -10,13 +10,29 @@ import pytest
 
 from ingest import Document, IngestError, MarkKind
 from ingest.decode import decode
+from ingest.ocr import is_available
 from ingest.parsers import parse
 
 _KINDS = {".html": "html", ".htm": "html", ".pdf": "pdf", ".docx": "docx"}
-_SCANNED = "looks scanned: it holds pictures of text only; run OCR on it and add the result"
+_SCANNED = "looks scanned: install tesseract-ocr to have it read, or add its text"
+_NO_TEXT = "empty, or looks scanned: no text was found on its pages; add its text"
 _ENCRYPTED = "encrypted: save a copy without a password"
 _EMPTY = "empty: it holds no text"
 _WORD = re.compile(r"[^\W_]+")
+
+
+@pytest.fixture(autouse=True)
+def no_ocr(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts are those without it, also where it is installed."""
+    if "ocr" not in request.fixturenames:
+        monkeypatch.setenv("PATH", "")
+
+
+@pytest.fixture
+def ocr() -> None:
+    """Scans are read."""
+    if not is_available():
+        pytest.skip("tesseract is not installed")
 
 
 @pytest.fixture
@@ -252,3 +268,102 @@ def test_json_and_xml_keep_every_word(docs: Path) -> None:
         else:
             said = " ".join(word for line in text.splitlines() if line.strip() for word in strings(json.loads(line)))
         assert not set(words(said)) - set(words(found.text)), path.name
+
+
+def test_books_have_the_chapters_of_their_contents(docs: Path) -> None:
+    """Counted in the files: the h1 … h6 of the pages that the spine names; the contents where there are none."""
+    found = {path.name: end(path) for path in sorted(docs.rglob("*.epub"))}
+    books = {name: document for name, document in found.items() if isinstance(document, Document)}
+    assert {name: (book.title, str(book.dated), len(book.marks)) for name, book in books.items()} == {
+        "test.epub": ("Test EPUB Document", "2024-12-18", 2),
+        "winter-sports.epub": ("Winter Sports in Switzerland", "2019-08-23", 33),
+        "eng_spa_mult.epub": ("", "2023-10-03", 0),
+    }
+    winter = books["winter-sports.epub"]
+    assert [mark.label for mark in winter.marks if mark.label.startswith("CHAPTER")] == [
+        "CHAPTER I THE SUN-SEEKER",
+        "CHAPTER II RINKS AND SKATERS",
+        "CHAPTER III TEES AND CRAMPITS",
+        "CHAPTER IV TOBOGGANING",
+        "CHAPTER V ICE-HOCKEY",
+        "CHAPTER VI SKI-ING",
+        "CHAPTER VII NOTES ON WINTER RESORTS",
+        "CHAPTER VIII FOR PARENTS AND GUARDIANS",
+    ]
+    for book in books.values():
+        assert all(book.text.startswith(mark.label.split()[0], mark.start) for mark in book.marks)
+
+
+def test_words_of_a_book_are_those_of_its_pages(docs: Path) -> None:
+    """Against the pages with their tags cut out: nothing is lost but the cover's page."""
+    import html
+    import zipfile
+
+    path = next(docs.rglob("winter-sports.epub"))
+    found = end(path)
+    assert isinstance(found, Document)
+    with zipfile.ZipFile(path) as archive:
+        pages = [archive.read(f"OEBPS/9010142969167985858_60153-h-{i}.htm.html").decode() for i in range(9)]
+    bodies = [re.sub(r"<[^>]*>", " ", page[page.index("<body") :]) for page in pages]
+    expected = Counter(_WORD.findall(html.unescape(" ".join(bodies))))
+    words = Counter(_WORD.findall(found.text))
+    assert (expected & words).total() >= 0.995 * expected.total()  # words cut by a tag: "W<small>INTER</small>"
+    assert (expected & words).total() >= 0.995 * words.total()
+
+
+def test_org_files_stay_and_have_their_headings(docs: Path) -> None:
+    found = {path.name: end(path) for path in sorted(docs.rglob("*.org"))}
+    outlines = {
+        name: [(mark.level, mark.label) for mark in document.marks]
+        for name, document in found.items()
+        if isinstance(document, Document)
+    }
+    readme = [(1, "Example Docs"), (2, "XBRL 10-K")]
+    assert outlines == {"README.org": readme, "README-w-include.org": readme, "eng_spa_mult.org": []}
+
+
+def test_archives_hold_what_is_in_them(docs: Path) -> None:
+    found = {path.name: end(path) for path in sorted(docs.rglob("*.zip"))}
+    held = {
+        name: [(member.name, len(member.data)) for member in document.members]
+        for name, document in found.items()
+        if isinstance(document, Document)
+    }
+    assert set(held) == {"simple.zip", "test_files.zip"}
+    assert ("ideas-page.html", 6161) in held["simple.zip"]
+    assert {"test.docx", "test.jpg", "test.pptx", "test.xlsx", "test_blog.html"} <= {
+        n for n, _ in held["test_files.zip"]
+    }
+
+
+@pytest.mark.slow
+def test_scanned_files_are_read_where_the_program_is_installed(docs: Path, ocr: None) -> None:
+    """The pages seen by eye: four of ten hold text, one a page of four; the rest are photographs and logos."""
+    names = (
+        "MEDRPT-2024-PAT-3847_medical_report_scan imagemagick-ASCII85Decode imagemagick-CCITTFaxDecode imagemagick-images "
+        "imagemagick-lzw grayscale-image cmyk-image loremipsum-flat single_table table-multi-row-column-cells"
+    ).split()
+    found = {name: end(next(docs.rglob(f"{name}.pdf"))) for name in names}
+    assert {name for name, text in found.items() if text == _NO_TEXT} == set(names[1:7])
+    read = {name: document for name, document in found.items() if isinstance(document, Document)}
+    assert set(read) == {names[0], *names[7:]}
+    for document in read.values():
+        assert any(field.name == "read-by" and field.value.startswith("tesseract ") for field in document.fields)
+    assert [mark.label for mark in read[names[0]].marks] == ["1", "2", "3"]
+    report = {
+        "SEATTLE",
+        "COMPREHENSIVE",
+        "MEDRPT",
+        "Jonathan",
+        "Harrison",
+        "BlueCross",
+        "Temperature",
+        "ELEVATED",
+        "98101",
+    }
+    assert report <= set(_WORD.findall(read[names[0]].text))
+    expected = Counter(_WORD.findall((docs / "unstructured" / "table-multi-row-column-cells-actual.csv").read_text()))
+    words = Counter(_WORD.findall(read["table-multi-row-column-cells"].text))
+    assert (expected & words).total() >= 0.95 * expected.total()
+    blank = end(next(docs.rglob("layout-parser-paper-with-empty-pages.pdf")))
+    assert isinstance(blank, Document) and "This page is intentionally left blank" in blank.text
