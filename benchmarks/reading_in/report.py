@@ -161,7 +161,7 @@ _MEASURES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("**s until all is searchable, on disk**", lambda row: f"{row['searchable_s']:.1f}"),
     ("passages a second, once started", lambda row: f"{row['chunks'] / working_s(row):.1f}"),
     ("**tokens a second, once started**", lambda row: f"{row['tokens'] / working_s(row):,.0f}"),
-    ("MB of files a second, once started", lambda row: f"{row['size_bytes'] / 1e6 / working_s(row):.2f}"),
+    ("MB of files a second, once started", lambda row: f"{row['size_bytes'] / 1e6 / working_s(row):.3f}"),
     ("**peak memory, MB**", lambda row: f"{row['peak_bytes'] / 1e6:,.0f}"),
     ("on disk, MB", lambda row: f"{row['size_bytes_kept'] / 1e6:.1f}"),
     ("files whose passages say where they stand", _places),
