@@ -179,6 +179,12 @@ def test_comments_hide_their_brackets() -> None:
     assert [mark.label for mark in found.marks] == ["a", "b//"]
 
 
+def test_a_word_before_a_bracket_is_no_key() -> None:
+    found = read('{"a" {"b": {}} : {}, "c": []}')
+    assert [(mark.label, mark.level) for mark in found.marks] == [("b", 2), ("c", 1)]
+    assert [mark.start for mark in read('{"a": []} [ [], [] ]').marks] == [1, 12, 16]
+
+
 def test_half_a_file_of_records_is_read_as_far_as_it_goes() -> None:
     whole = "".join(json.dumps({"n": i, "words": "x" * 400}) + "\n" for i in range(3))
     found = read(whole[:-20], "a.jsonl")
