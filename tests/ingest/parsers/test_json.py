@@ -53,6 +53,11 @@ def test_what_is_laid_out_is_its_own_text_with_its_keys_as_headings() -> None:
     ]
 
 
+def test_a_word_in_the_next_section_is_no_heading() -> None:
+    found = read('{\n "a": {"x": {}},\n "b": {"y": 1}\n}')
+    assert [(mark.label, mark.level) for mark in found.marks] == [("a", 1), ("x", 2), ("b", 1)]
+
+
 def test_records_are_rows() -> None:
     found = read('[\n  {"a": [1, {"b": 2}]},\n  "word, word",\n  {"a": 3}\n]\n')
     assert marks(found) == [("row", "1", 0, "["), ("row", "3", 0, '{"a": 3}')]
