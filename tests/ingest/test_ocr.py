@@ -213,7 +213,7 @@ def test_pages_that_are_pictures_are_read_in_their_places(path: Path) -> None:
 
 @needs_posix
 def test_what_a_scan_has_printed_on_it_stays_where_recognising_finds_no_more(path: Path) -> None:
-    tesseract(path, shown(row("1 1 1", 90, "Page 7")))
+    tesseract(path, shown(row("1 1 1", 90, "Paqe T")))
     found = read(STAMPED)
     assert found.text == "Page 7" and [mark.label for mark in found.marks] == ["1"]
 
