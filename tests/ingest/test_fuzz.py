@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
@@ -20,7 +23,8 @@ from benchmarks.fuzz.minimise import minimised
 from benchmarks.fuzz.mutate import Mutator, mutator, zip_of, zip_parts
 from benchmarks.fuzz.oracle import ANY, CANARY, faults, of_chunks, of_document
 from benchmarks.fuzz.samples import by_parser, samples
-from ingest import Document, Field, Mark, MarkKind, Member, UnreadableFile
+from benchmarks.fuzz.words import words_of
+from ingest import Document, Field, IngestError, Mark, MarkKind, Member, UnreadableFile
 from ingest.limits import Limits
 from ingest.parsers import SUFFIXES, parse
 
@@ -85,6 +89,56 @@ def test_what_was_found_stays_fixed(parser: str, name: str, data: bytes) -> None
     assert faults(parser, data, name=name) == []
 
 
+@pytest.mark.parametrize(
+    ("parser", "name", "head", "word"),
+    [
+        ("markdown", "a.md", "# ", "!["),
+        ("markdown", "a.md", "# a", "\u2028"),
+        ("markdown", "a.md", "# a", "<"),
+        ("restructured", "a.rst", "=====\n", "``"),
+        ("source", "a.sh", "f() {\n", '\\"'),
+        ("source", "a.js", "class A {\n", "\\`"),
+        ("source", "a.py", "def f(:\n", "=a\n"),
+        ("source", "a.lua", "function f()\n", "--[[\n"),
+        ("source", "a.sql", "create table a (\n", "/*\n"),
+    ],
+)
+def test_time_does_not_grow_with_the_square_of_the_length(parser: str, name: str, head: str, word: str) -> None:
+    """Each took over 5 s a 200 kB, and four times as long for twice as much."""
+    data = (head + word * (200_000 // len(word)) + "\n=====\n").encode()
+    start = time.process_time()
+    assert faults(parser, data, name=name, is_twice=False) == []
+    assert time.process_time() - start < 3
+
+
+def test_html_that_nests_in_any_block_is_refused_before_it_is_slow() -> None:
+    for tag in "header footer pre main nav figure details address".split():
+        reason = "damaged HTML: over 10000 elements inside each other"
+        with pytest.raises(UnreadableFile, match=f"^{reason}$"):
+            parse(f"<{tag}>".encode() * 20_000 + b"x", name="a.html")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parser", sorted(set(PARSERS) - SLOW))
+def test_no_word_of_a_format_repeated_takes_long(parser: str, tmp_path: Path) -> None:
+    """Words that open what nothing closes: a pattern that looks for the end anew from each takes minutes."""
+    words = [
+        word for word in words_of(parser, canary=str(tmp_path / "none"), url="http://127.0.0.1:9/a") if len(word) < 99
+    ]
+    words += [*b"( [ { < & ` * _ | : # = - $ \" ' \\ !".split(), b"a ", b"a\n", b"a: b\n", b"=a\n", b"--[[\n", b"<!--"]
+    rng = Random(7)
+    words += [b"".join(rng.sample(words, 2)) for _ in range(100)]
+    heads = [sample[: rng.randrange(min(len(sample), 400))] for sample in by_parser(parser).values()]
+    for word in words:
+        for name, sample in list(by_parser(parser).items())[:3]:
+            for head in (sample[: len(sample) // 2], rng.choice(heads)):
+                data = head + word * (60_000 // len(word))
+                start = time.process_time()
+                with suppress(IngestError):
+                    import_module(f"ingest.parsers.{parser}").parse(data, name=name, limits=oracle.LIMITS)
+                assert time.process_time() - start < 2, (name, head[-40:], word)
+
+
 # -- the oracle sees what it is there for
 
 
@@ -139,8 +193,6 @@ def test_a_wrong_document_is_a_fault(wrong: Document, kind: str) -> None:
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="the acts are those of a Unix system")
 def test_a_parser_that_does_wrong_is_a_fault(act: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     seen: list[int] = []
     monkeypatch.setattr(oracle, "_SECONDS", 0.2)
     end = time.process_time() + 0.5
