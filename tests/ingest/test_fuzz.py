@@ -106,9 +106,10 @@ def test_what_was_found_stays_fixed(parser: str, name: str, data: bytes) -> None
 def test_time_does_not_grow_with_the_square_of_the_length(parser: str, name: str, head: str, word: str) -> None:
     """Each took over 5 s a 200 kB, and four times as long for twice as much."""
     data = (head + word * (200_000 // len(word)) + "\n=====\n").encode()
+    read = import_module(f"ingest.parsers.{parser}").parse
     start = time.process_time()
-    assert faults(parser, data, name=name, is_twice=False) == []
-    assert time.process_time() - start < 3
+    read(data, name=name, limits=oracle.LIMITS)
+    assert time.process_time() - start < 2
 
 
 def test_html_that_nests_in_any_block_is_refused_before_it_is_slow() -> None:
