@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 NAME = "html"
-VERSION = 2
+VERSION = 3
 
 _NEVER_TEXT = "script, style, template, svg, iframe, object, canvas, audio, video, select, datalist, head"
 _BOILERPLATE = (
@@ -47,6 +47,14 @@ _SCOPE = re.compile(
 )
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]+(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
+_XHTML = re.compile(r"\s*<\?xml\s|<!DOCTYPE[^<>]*XHTML|<html\s[^<>]*xmlns", re.IGNORECASE)
+# What XHTML closes in itself and HTML does not: a parser of HTML takes all behind `<title/>` or `<script/>` for theirs.
+_SELF_CLOSED = re.compile(
+    r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)[\s/])"
+    r"([A-Za-z][\w:.-]*)((?:\s[^<>]*)?)/>",
+    re.IGNORECASE,
+)
+_HEAD_CHARS = 1_000
 _META = {
     "author": "author",
     "article:author": "author",
@@ -74,6 +82,8 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     from selectolax.lexbor import LexborHTMLParser
 
     page = _decoded(data)
+    if _XHTML.search(page[:_HEAD_CHARS]):
+        page = _SELF_CLOSED.sub(r"<\1\2></\1>", page)
     if _is_deeper(page, _MAX_DEPTH):
         raise UnreadableFile(f"damaged HTML: over {_MAX_DEPTH} elements inside each other")
     try:

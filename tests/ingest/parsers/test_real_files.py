@@ -1,4 +1,4 @@
-"""HTML, PDF and Word files of other projects' tests: each ends as a document or as a reason of one plain line."""
+"""Files of other projects' tests: each ends as a document or as a reason of one plain line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Document, IngestError, MarkKind
+from ingest.decode import decode
 from ingest.parsers import parse
 
 _KINDS = {".html": "html", ".htm": "html", ".pdf": "pdf", ".docx": "docx"}
@@ -125,3 +126,129 @@ def test_word_text_is_all_that_is_in_the_body(docs: Path) -> None:
         )
         got = Counter("".join(("" if isinstance(found, str) else found.text).split()))
         assert not expected - got, path.name
+
+
+_DATA_KINDS = {
+    ".eml": "email",
+    ".msg": "msg",
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".json": "json",
+    ".ndjson": "json",
+    ".yaml": "yaml",
+    ".xml": "xml",
+}
+
+
+def data_files(docs: Path, *kinds: str) -> list[Path]:
+    paths = (path for path in sorted(docs.rglob("*")) if path.is_file())
+    return [path for path in paths if _DATA_KINDS.get(path.suffix.lower()) in kinds]
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(_WORD.findall(text))
+
+
+def test_every_mail_and_data_file_is_a_document_or_a_reason(docs: Path) -> None:
+    ended: Counter[tuple[str, str]] = Counter()
+    for path in data_files(docs, *_DATA_KINDS.values()):
+        found = end(path)
+        kind = _DATA_KINDS[path.suffix.lower()]
+        if isinstance(found, str):
+            ended[kind, found] += 1
+            continue
+        ended[kind, "its own text" if found.is_source else "text"] += 1
+        assert found.text.strip() and found.parser == kind, path.name
+        assert found.text == found.text.encode().decode().replace("\x00", "").replace("\r", ""), path.name
+        assert [mark.start for mark in found.marks] == sorted(mark.start for mark in found.marks), path.name
+        if found.is_source:
+            assert found.text == decode(path.read_bytes()), path.name
+        for field in found.fields:
+            if field.start is not None:
+                printed = found.text[field.start : field.end]
+                assert printed.lower() == f"{field.name}: {field.value}".lower(), (path.name, field)
+    encrypted = "encrypted: open it in your mail program and save its text or print it as a PDF"
+    assert ended == {
+        ("email", "text"): 38,
+        ("email", encrypted): 1,
+        ("email", _EMPTY): 1,
+        ("msg", "text"): 4,
+        ("msg", encrypted): 1,
+        ("delimited", "text"): 13,
+        ("json", "its own text"): 17,
+        ("json", "text"): 3,
+        ("yaml", "its own text"): 1,
+        ("xml", "text"): 4,
+    }
+
+
+def test_mails_say_what_the_standard_library_reads_in_them(docs: Path) -> None:
+    from email import message_from_bytes, policy
+
+    compared = 0
+    for path in data_files(docs, "email"):
+        found = end(path)
+        data = path.read_bytes()
+        if isinstance(found, str) or "utf-16" in path.name:
+            continue
+        message = message_from_bytes(data, policy=policy.default)
+        for name in ("from", "to", "subject"):
+            value = next((field.value for field in found.fields if field.name == name), "")
+            expected = str(message[name] or "")  # without what is optional
+            assert re.sub(r'[\s<>"]', "", value) == re.sub(r'[\s<>"]', "", expected), (path.name, name)
+        body = message.get_body(("plain",))
+        if body is not None and path.name != "fake-email-malformed-encoding.eml":  # its charset is beyond the library
+            expected_words = words(body.get_content().replace("\xa0", " "))
+            missing = expected_words - words(found.text)
+            assert missing.total() <= 0.02 * expected_words.total(), (path.name, missing)
+            compared += 1
+    assert compared == 30
+
+
+def test_tables_of_text_keep_every_cell(docs: Path) -> None:
+    import csv
+    import io
+
+    delimiters = {
+        "semicolon-delimited.csv": ";",
+        "table-semicolon-delimiter.csv": ";",
+        "csv-with-line-delimiter.csv": "|",
+    }
+    for path in data_files(docs, "delimited"):
+        found = end(path)
+        assert not isinstance(found, str)
+        delimiter = "\t" if path.suffix == ".tsv" else delimiters.get(path.name, ",")
+        rows = [row for row in csv.reader(io.StringIO(decode(path.read_bytes())), delimiter=delimiter) if any(row)]
+        assert len(found.marks) == len(rows), path.name
+        starts = [mark.start for mark in found.marks]
+        for row, start, stop in zip(rows, starts, [*starts[1:], None], strict=True):
+            line = found.text[start:stop]
+            assert not words(" ".join(row)) - words(line), (path.name, line)
+
+
+def test_json_and_xml_keep_every_word(docs: Path) -> None:
+    import json
+
+    from lxml import etree
+
+    def strings(value: object) -> list[str]:
+        if isinstance(value, dict):
+            return [*value, *(text for inner in value.values() for text in strings(inner))]
+        if isinstance(value, list):
+            return [text for inner in value for text in strings(inner)]
+        return [str(value)] if value is not None and not isinstance(value, bool) else []
+
+    for path in data_files(docs, "json", "xml"):
+        found = end(path)
+        assert not isinstance(found, str)
+        text = decode(path.read_bytes())
+        if found.is_source or path.name == "test_rss.xml":  # its entries repeat their summaries
+            continue
+        if path.suffix == ".xml":
+            root = etree.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", text))
+            said = " ".join(root.itertext())
+        elif path.suffix == ".json":
+            said = " ".join(strings(json.loads(text)))
+        else:
+            said = " ".join(word for line in text.splitlines() if line.strip() for word in strings(json.loads(line)))
+        assert not set(words(said)) - set(words(found.text)), path.name
