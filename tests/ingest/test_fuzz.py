@@ -95,6 +95,7 @@ def test_what_was_found_stays_fixed(parser: str, name: str, data: bytes) -> None
         ("markdown", "a.md", "# a", "\u2028"),
         ("markdown", "a.md", "# a", "<"),
         ("restructured", "a.rst", "=====\n", "``"),
+        ("xml", "a.xml", "# ", " "),
         ("source", "a.sh", "f() {\n", '\\"'),
         ("source", "a.js", "class A {\n", "\\`"),
         ("source", "a.py", "def f(:\n", "=a\n"),
