@@ -4,6 +4,7 @@ reason, and the process reads the next one.
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -118,6 +119,14 @@ def test_entities_that_multiply_are_not_expanded(apart: ParserProcess, sample: s
     assert len(found) < 400
 
 
+def test_entities_of_an_xml_file_are_not_expanded(apart: ParserProcess, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("the secret", encoding="utf-8")
+    asking = f'<!DOCTYPE x [<!ENTITY a SYSTEM "file://{tmp_path}/secret.txt">]><x>&a;</x>'
+    laughing = f"{LAUGHS}<x>&j;</x>"
+    assert end(apart, "a.xml", laughing.encode()) == laughing  # lxml refuses it: it is read as it stands
+    assert end(apart, "a.xml", asking.encode()) == ""
+
+
 @pytest.mark.parametrize("sample", [name for name in PACKAGES if has_parser(name)])
 @pytest.mark.parametrize("entity", ['SYSTEM "file://{}"', '"%p;"><!ENTITY % p SYSTEM "file://{}"'])
 def test_no_other_file_is_read_into_one(apart: ParserProcess, sample: str, entity: str, tmp_path: Path) -> None:
@@ -140,6 +149,13 @@ def test_no_other_file_is_read_into_one(apart: ParserProcess, sample: str, entit
 DEEP = 100_000
 
 
+def packed_over_and_over(times: int) -> bytes:
+    data = b"Text."
+    for _ in range(times):
+        data = gzip.compress(data, 1, mtime=0)
+    return data
+
+
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
@@ -155,6 +171,25 @@ DEEP = 100_000
             "UnreadableFile: damaged notebook: it is not valid JSON with cells; open it in Jupyter and save it anew",
         ),
         ("a.js", b"function f(){" * 20_000, "function f(){" * 20_000),
+        ("a.json", b"[" * DEEP, "[" * DEEP),
+        ("a.json", b'{"a":' * DEEP + b"1" + b"}" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP),
+        ("a.yaml", b"[" * DEEP, "[" * DEEP),
+        ("a.yaml", b"- " * DEEP + b"x", "- " * DEEP + "x"),
+        ("a.xml", b"<a>" * DEEP, "<a>" * DEEP),
+        ("a.xml", b"<a>" * DEEP + b"x" + b"</a>" * DEEP, "<a>" * DEEP + "x" + "</a>" * DEEP),
+        ("a.org", b"*" * DEEP + b" x", "*" * DEEP + " x"),
+        ("a.tex", b"\\begin{a}" * DEEP, "\\begin{a}" * DEEP),
+        (
+            "a.rtf",
+            b"{\\rtf1 " + b"{" * DEEP + b"x",
+            "UnreadableFile: over 200 groups inside each other: open it in its own program and save it anew",
+        ),
+        (
+            "a.eml",
+            b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(3_000)),
+            "TooLarge: over 200 parts within one another, the limit: save its files apart",
+        ),
+        ("a.gz", packed_over_and_over(1_000), "TooLarge: compressed over and over: unpack it"),
         ("a.rst", b"".join(b"%s\n%s\n\n" % (c, c * 5) for c in [b"="] * 2_000), "=\n=====\n\n" * 2_000),
     ],
     ids=lambda value: None if isinstance(value, bytes) else value[:12],
@@ -210,6 +245,10 @@ def test_a_table_of_a_billion_columns_is_what_is_in_it(apart: ParserProcess) -> 
     assert end(apart, "a.html", b"<table><tr><th>A<tr><td colspan=1000000000>x</table>") == "A\nx"
     wide = end(apart, "a.html", b"<table><tr><th>A<tr>" + b"<td>x" * 20_000 + b"</table>")
     assert wide == "A\n" + " | ".join(["x"] * 20_000)
+    assert end(apart, "a.csv", b"a," * 1_000_000) == (
+        "TooLarge: a record of 1000001 cells, the limit is 100000: split the file"
+    )
+    assert end(apart, "a.csv", b"," * 5_000_000) == "," * 5_000_000  # no cell holds anything: it is kept as it stands
 
 
 # -- bytes that are no text
@@ -257,7 +296,8 @@ SLIDES = "UnreadableFile: damaged PowerPoint file: open it in PowerPoint or Libr
 SHEET = "UnreadableFile: damaged spreadsheet: open it in Excel or LibreOffice and save it anew"
 OPEN = "UnreadableFile: damaged OpenDocument file: open it in LibreOffice and save it anew"
 CAPTIONS = "UnreadableFile: no captions found: save it as .srt or .vtt"
-SOURCE = ".txt .md .rst .py .js .go .toml .org .tex".split()
+XML_HALF = '<?xml version="1.0" encoding="UTF-8"?>\n<box at="1"><title>Box</title><item id="'
+SOURCE = ".txt .md .rst .py .js .go .toml .org .tex .json .yaml".split()
 HALVES = {
     **{f"a{suffix}": "as the whole begins" for suffix in SOURCE},
     "a.html": "<",  # of a tag cut off
@@ -270,6 +310,15 @@ HALVES = {
     "a.srt": "Hello there</i",
     "a.vtt": CAPTIONS,
     "a.ass": CAPTIONS,
+    "a.xml": XML_HALF,  # broken: as it stands
+    "a.jsonl": '{"a": 1, "b": "x"}\n{',
+    "a.ndjson": '{"a": 1}\n',
+    "a.csv": 'Name,Date,Amount\nAna,2024-03-01,"1,',
+    "a.tsv": "Name | Amount",
+    "a.rtf": "UnreadableFile: empty: it holds no text",
+    "a.epub": "UnreadableFile: damaged EPUB: download it anew",
+    "a.png": "UnreadableFile: damaged picture: open it in a viewer and save it anew",
+    "a.msg": "UnreadableFile: damaged Outlook message: open it in Outlook and save it anew",
     "a.ipynb": NOTEBOOK,
     "a.pdf": PDF,
     "a.docx": WORD,
@@ -284,6 +333,9 @@ HALVES = {
 }
 
 
+CONVERTED = frozenset(["a.doc"])  # by LibreOffice, where it is: tests/ingest/parsers/test_office.py
+
+
 def text_or_reason(apart: ParserProcess, name: str, data: bytes) -> str:
     try:
         return apart.parse(data, name=name).text
@@ -291,7 +343,9 @@ def text_or_reason(apart: ParserProcess, name: str, data: bytes) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-@pytest.mark.parametrize("name", [name for name in samples() if has_parser(name) or name in HALVES])
+@pytest.mark.parametrize(
+    "name", [name for name in samples() if (has_parser(name) or name in HALVES) and name not in CONVERTED]
+)
 def test_half_a_file_is_its_beginning_or_a_reason(apart: ParserProcess, name: str) -> None:
     whole = samples()[name]
     found = end(apart, name, whole[: len(whole) // 2])
@@ -304,12 +358,16 @@ def test_half_a_file_is_its_beginning_or_a_reason(apart: ParserProcess, name: st
         assert found == HALVES[name]
 
 
+# one a parser; old Office files are told by their bytes, and text under their names goes to no program
+ENDINGS = list({parser: suffix for suffix, parser in SUFFIXES.items()}.values())
+
+
 def test_a_file_of_a_kind_with_a_signature_is_read_as_what_it_is_under_every_name(apart: ParserProcess) -> None:
     for name, data in samples().items():
-        if not has_signature(data) or parser_for(name) is None or name == "a.txt.gz":  # its name tells of what is in it
+        if not has_signature(data) or name == "a.txt.gz" or name in CONVERTED:  # gzip: its name tells of what is in it
             continue
         own = text_or_reason(apart, name, data)
-        for suffix in dict.fromkeys({parser: suffix for suffix, parser in SUFFIXES.items()}.values()):
+        for suffix in ENDINGS:
             assert text_or_reason(apart, f"a{suffix}", data) == own, (name, suffix)
 
 
@@ -321,7 +379,7 @@ def test_text_under_the_name_of_another_kind_is_read_as_text(apart: ParserProces
 
 def test_every_sample_under_every_name_is_a_document_or_a_reason_of_one_line(apart: ParserProcess) -> None:
     for name, data in samples().items():
-        for suffix in dict.fromkeys({parser: suffix for suffix, parser in SUFFIXES.items()}.values()):
+        for suffix in () if name in CONVERTED else ENDINGS:
             found = text_or_reason(apart, f"a{suffix}", data)
             assert "damaged or unusual" not in found, (name, suffix)
             if found.startswith(("UnreadableFile: ", "UnsupportedFile: ", "EncryptedFile: ", "TooLarge: ")):
