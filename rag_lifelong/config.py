@@ -120,8 +120,8 @@ PURPOSES = {
     "max_members": "files in one file: members of an archive, messages of a mailbox, attachments",
     "max_unpacked_mb": "what one file may unpack to",
     "max_text_mb": "million characters of text of one file",
-    "ocr_languages": "what tesseract reads pictures and scanned pages in, such as `eng+deu`; empty for English and up to "
-    "two others that are installed, `none` for not at all",
+    "ocr_languages": "languages of pictures and scanned pages, for tesseract, such as `eng+deu`; empty for English and "
+    "up to two others that are installed, `none` to leave pictures unread",
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",
