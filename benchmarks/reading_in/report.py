@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reading_in import figure
+from benchmarks.reading_in import environments, figure
 from benchmarks.reading_in.folders import MIXED, PEPS
 
 Row = dict[str, Any]
@@ -22,6 +22,12 @@ _FINDS_ITSELF = {
     "langchain": "reads all again",
     "chroma": "must be told",
     "txtai": "must be told",
+}
+_DISTRIBUTIONS = {
+    "llama_index": "llama-index-core",
+    "langchain": "langchain-community",
+    "chroma": "chromadb",
+    "txtai": "txtai",
 }
 _READS_NOTHING = ("chroma",)
 
@@ -65,10 +71,12 @@ def machine(rows: Sequence[Row]) -> str:
         return "Nothing was measured yet."
     days = sorted({row["at"][:10] for row in rows})
     loads = [row["load_before"][0] for row in rows]
+    named = ", ".join(f"{each} {environments.version(name, each)}" for name, each in _DISTRIBUTIONS.items())
     return (
         f"`python -m benchmarks.reading_in --work FOLDER`, {' to '.join(sorted({days[0], days[-1]}))}: all-MiniLM-L6-v2 from one "
         f"folder for all, {rows[0]['threads']} of {os.cpu_count()} shared {platform.machine()} cores, no GPU, no network, one after "
-        f"another, each in a process of its own; load average before each {min(loads):.1f} to {max(loads):.1f}."
+        f"another, each in a process of its own; load average before each {min(loads):.1f} to {max(loads):.1f}. {named}, with sentence-transformers "
+        f"{environments.version('chroma', 'sentence-transformers')} and torch {environments.version('chroma', 'torch')}."
     )
 
 
