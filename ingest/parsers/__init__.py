@@ -31,7 +31,9 @@ _TABLE: dict[str, str] = {
     "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "odf": ".odt .odp .ott .otp .fodt .fodp",
+    "office": ".doc .dot .ppt .pps",
     "rtf": ".rtf",
+    "epub": ".epub",
     "notebook": ".ipynb",
     "subtitles": ".srt .vtt .sbv .ass .ssa",
     "email": ".eml .emlx .mht .mhtml",
@@ -41,6 +43,7 @@ _TABLE: dict[str, str] = {
     "yaml": ".yaml .yml",
     "xml": ".xml .rss .atom .opml .xsd .xsl .xslt .wsdl .plist .kml .gpx .xlf .dita .docbook",
     "delimited": ".csv .tsv .tab .psv",
+    "image": ".png .jpg .jpeg .tif .tiff .webp .bmp .gif",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "

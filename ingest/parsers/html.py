@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 NAME = "html"
-VERSION = 2
+VERSION = 3
 
 _NEVER_TEXT = "script, style, template, svg, iframe, object, canvas, audio, video, select, datalist, head"
 _BOILERPLATE = (
@@ -41,10 +41,20 @@ _BLOCKS = _HEADINGS | frozenset(
 )
 _LISTS = frozenset(["ul", "ol", "menu", "dir"])
 _SCOPE = re.compile(
-    r"<(/?)(?:article|aside|blockquote|center|div|dl|fieldset|form|ol|section|table|ul)\b", re.IGNORECASE
+    r"<(/?)(?:address|article|aside|blockquote|center|details|dir|div|dl|fieldset|figcaption|figure|footer|form|header|hgroup"
+    r"|listing|main|menu|nav|ol|pre|rb|rt|search|section|summary|table|ul)\b",
+    re.IGNORECASE,
 )
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]+(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
+_XHTML = re.compile(r"\s*<\?xml\s|<!DOCTYPE[^<>]*XHTML|<html\s[^<>]*xmlns", re.IGNORECASE)
+# What XHTML closes in itself and HTML does not: a parser of HTML takes all behind `<title/>` or `<script/>` for theirs.
+_SELF_CLOSED = re.compile(
+    r"<(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)[\s/])"
+    r"([A-Za-z][\w:.-]*)((?:\s[^<>]*)?)/>",
+    re.IGNORECASE,
+)
+_HEAD_CHARS = 1_000
 _META = {
     "author": "author",
     "article:author": "author",
@@ -72,6 +82,8 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     from selectolax.lexbor import LexborHTMLParser
 
     page = _decoded(data)
+    if _XHTML.search(page[:_HEAD_CHARS]):
+        page = _SELF_CLOSED.sub(r"<\1\2></\1>", page)
     if _is_deeper(page, _MAX_DEPTH):
         raise UnreadableFile(f"damaged HTML: over {_MAX_DEPTH} elements inside each other")
     try:

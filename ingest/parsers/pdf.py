@@ -3,6 +3,7 @@
 Rule: lines stay lines. What the layout shows for certain is added: a blank line where the space between two lines is
 wider than elsewhere on the page or a line is indented behind a full stop, one line where PDFium breaks before a raised
 figure or a table's next cell, one word where it was hyphenated. Two columns stay in the order the file draws them.
+Pages that are pictures are read by OCR where its program is installed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 from statistics import median
@@ -22,10 +23,11 @@ from ingest.decode import clean
 from ingest.errors import EncryptedFile, ScannedFile, TooLarge, UnreadableFile
 from ingest.header import property_field
 from ingest.limits import Limits
+from ingest.ocr import INSTALL, NotRead, Picture, Recogniser, is_available
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "pdf"
-VERSION = 2
+VERSION = 3
 
 _LOCK = threading.Lock()  # PDFium is not thread-safe
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
@@ -46,6 +48,11 @@ _BAD_TITLE = re.compile(
     r"|\S*\.(?:docx?|odt|rtf|pptx?|xlsx?|dvi|tex|ps|eps|pdf|indd|qxd|html?|txt|tmp)|.*\.(?:docx?|dvi|indd|qxd|pptx?)",
     re.IGNORECASE,
 )
+_DPI = 300  # of pages drawn to be recognised; 200 lose small print
+_MAX_PIXELS = 20_000_000  # of such a page: A4 has 8.7 million
+_MAX_SIDE = 20_000
+_FEW_LETTERS = 60  # a stamp on a scan, such as its number
+_WHOLE_PAGE = 0.7  # the share of it that a scan covers at least
 _PDF_DATE = re.compile(r"\s*(?:D:)?(\d{4})(?:-?(\d{2}))?(?:-?(\d{2}))?")
 
 
@@ -61,28 +68,80 @@ class _Line:
     is_hyphenated: bool
 
 
+@dataclass(slots=True)
+class _Scans:
+    """The pages that are pictures. texts: what was recognised; missed: why it was not, by number."""
+
+    limits: Limits
+    texts: dict[int, str] = field(default_factory=dict)
+    missed: dict[int, str] = field(default_factory=dict)
+    recogniser: Recogniser | None = None
+
+    def read(self, page: Any, number: int) -> None:
+        """Takes the page in, if it shows something."""
+        if self.why_stopped() or (picture := _picture(page)).is_blank():
+            if self.why_stopped() and _images(page):
+                self.missed[number] = self.why_stopped()
+            return
+        try:
+            if self.recogniser is None:
+                self.recogniser = Recogniser(self.limits)
+            self.texts[number] = self.recogniser.read(picture)
+        except NotRead as error:
+            self.missed[number] = str(error)
+
+    def why_stopped(self) -> str:
+        """Why no more pages are read, "" if they are: nothing is drawn for nothing."""
+        if self.recogniser is not None:
+            return self.recogniser.why_stopped()
+        return "" if is_available() else INSTALL
+
+    def fields(self) -> list[Field]:
+        """Who recognised the pages, and which ones are not read, and why."""
+        reader = self.recogniser.name if self.recogniser is not None and any(self.texts.values()) else ""
+        missed = "; ".join(f"{_numbers(numbers)}: {reason}" for reason, numbers in self.gaps().items())
+        found = [property_field("read-by", reader), property_field("not-read", missed)]
+        return [entry for entry in found if entry is not None]
+
+    def gaps(self) -> dict[str, list[int]]:
+        """The pages that are not read, by the reason."""
+        gaps: dict[str, list[int]] = {}
+        for number, reason in self.missed.items():
+            gaps.setdefault(reason, []).append(number)
+        return gaps
+
+
 def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     """The text of all pages, a blank line between two; pages without text have no mark.
 
+    Where recognising took too long, a line says from the first page on that is not read, and a field which ones.
     Raises EncryptedFile, ScannedFile if no page holds text, TooLarge, UnreadableFile.
     """
+    scans = _Scans(limits)
     with _LOCK:
-        pages, properties = _read(data, limits)
+        pages, properties = _read(data, limits, scans)
     words = Counter(word.lower() for page in pages for line in page for word in _WORD.findall(line.text))
     usual = median([gap for page in pages for gap in _gaps(page)] or [1.2])
     marks: list[Mark] = []
     parts: list[str] = []
     at = 0
+    has_words = any(_letters(page) for page in pages) or any(scans.texts.values())
+    notes = {numbers[0]: f"[{_numbers(numbers)} not read: {why}]" for why, numbers in scans.gaps().items()}
     for number, page in enumerate(pages, start=1):
         text = _written(page, words, usual)
+        recognised = scans.texts.get(number, "")
+        if len(recognised) > 2 * len(text):  # what is printed on a scan is in it too
+            text = recognised
+        if number in notes and scans.recogniser is not None:
+            text = f"{text}\n\n{notes[number]}" if text else notes[number]
         if not text:
             continue
         marks.append(Mark(at, MarkKind.PAGE, str(number), 0))
         parts.append(text)
         at += len(text) + 2
-    if not any(character.isalnum() for part in parts for character in part):
-        raise ScannedFile("looks scanned: it holds pictures of text only; run OCR on it and add the result")
-    fields = _fields(properties)
+    if not has_words:
+        raise ScannedFile(_why_scanned(scans))
+    fields = (*_fields(properties), *scans.fields())
     dates = (_date(properties.get(key, "")) for key in ("CreationDate", "ModDate"))
     return Document(
         text="\n\n".join(parts),
@@ -96,8 +155,57 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     )
 
 
-def _read(data: bytes, limits: Limits) -> tuple[list[list[_Line]], dict[str, str]]:
-    """The lines of every page, and the properties."""
+def _why_scanned(scans: _Scans) -> str:
+    """For people: why there is no text."""
+    why = next(iter(scans.missed.values()), "")
+    if why:
+        return f"looks scanned: {why}" + ("" if why.endswith(INSTALL) else "; split the file, or add its text")
+    return "empty, or looks scanned: no text was found on its pages; add its text"
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """ "p. 3, 5-9"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return "p. " + ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _letters(page: Sequence[_Line]) -> int:
+    return sum(character.isalnum() for line in page for character in line.text)
+
+
+def _images(page: Any) -> float:
+    """The share of the page that its largest picture covers; 0.0 if it has none."""
+    from pypdfium2 import PdfiumError, raw
+
+    width, height = page.get_size()
+    largest = 0.0
+    try:
+        for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
+            left, bottom, right, top = image.get_bounds()
+            largest = max(largest, (right - left) * (top - bottom))
+    except PdfiumError:
+        return largest
+    return float(largest / max(1.0, width * height))
+
+
+def _picture(page: Any) -> Picture:
+    """The page as it is printed, in grey; a page too large for `_DPI` in a lower resolution."""
+    width, height = (max(1.0, side) for side in page.get_size())
+    scale = min(_DPI / 72, (_MAX_PIXELS / (width * height)) ** 0.5, _MAX_SIDE / max(width, height))
+    drawn = page.render(scale=scale, grayscale=True)
+    rows = memoryview(drawn.buffer).cast("B")
+    lines = range(0, drawn.stride * drawn.height, drawn.stride)
+    pixels = b"".join(bytes(rows[at : at + drawn.width]) for at in lines)
+    return Picture(drawn.width, drawn.height, pixels, round(scale * 72))
+
+
+def _read(data: bytes, limits: Limits, scans: _Scans) -> tuple[list[list[_Line]], dict[str, str]]:
+    """The lines of every page, and the properties. scans: takes in the pages without words."""
     import pypdfium2
 
     try:
@@ -125,6 +233,9 @@ def _read(data: bytes, limits: Limits) -> tuple[list[list[_Line]], dict[str, str
                 raise TooLarge(f"over {limits.max_chars / 1e6:g} million characters of text: split the file")
             pages.append(_lines(page, text_page))
             text_page.close()
+            letters = _letters(pages[-1])
+            if not letters or (letters < _FEW_LETTERS and _images(page) >= _WHOLE_PAGE):
+                scans.read(page, number + 1)
             page.close()
         if damaged == count:
             raise UnreadableFile("damaged PDF: none of its pages can be read")

@@ -30,7 +30,7 @@ from ingest.types import Document, Field, Mark, MarkKind
 NAME = "xml"
 VERSION = 1
 
-_DECLARATION = re.compile(r"\s*<\?xml\b[^>]{0,300}\?>")
+_DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]{0,300}\?>")
 _ENCODING = re.compile(rb"""\s*<\?xml\b[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ENTITY = re.compile(r"&(?:([A-Za-z][A-Za-z0-9]{1,31};)|#(?:x([0-9A-Fa-f]{1,40})|([0-9]{1,40}));)")

@@ -133,6 +133,15 @@ def test_unclosed_tags_lose_nothing() -> None:
     assert read(page).text == " ".join(f"w{i}" for i in range(3000))
 
 
+@pytest.mark.parametrize(
+    "head", ["<?xml version='1.0'?><html>", '<html lang="en" xmlns="http://www.w3.org/1999/xhtml">']
+)
+def test_xhtml_closes_elements_in_themselves(head: str) -> None:
+    page = f'{head}<head><title/><script src="a.js"/></head><body><h1><a id="x"/>One</h1><p class="y"/><div/>a<br/>b</body>'
+    found = read(page)
+    assert (found.text, [mark.label for mark in found.marks]) == ("One\n\na\nb", ["One"])
+
+
 def test_bottomless_nesting_is_refused() -> None:
     with pytest.raises(UnreadableFile, match="inside each other"):
         read("<div>" * 200_000 + "x")

@@ -14,17 +14,20 @@ from hypothesis import strategies as st
 from ingest import Document, IngestError, MarkKind, ScannedFile, UnreadableFile
 from ingest.errors import TooLarge
 from ingest.limits import DEFAULT, Limits
-from ingest.parsers.pdf import _read, parse
+from ingest.parsers.pdf import _read, _Scans, parse
 
 Line = tuple[float, float, float, str]  # x, y, size, text
 
 
-def pdf(*pages: list[Line], info: str = "", box: str = "0 0 612 792") -> bytes:
-    """A minimal PDF with those lines on its pages."""
+def pdf(*pages: list[Line] | str, info: str = "", box: str = "0 0 612 792") -> bytes:
+    """A minimal PDF with those lines on its pages, or with what is to be drawn there."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", "", f"<< {info} >>"]
     kids = []
     for lines in pages:
-        stream = "".join(f"BT /F1 {size} Tf {x} {y} Td ({text}) Tj ET\n" for x, y, size, text in lines)
+        shown = (
+            [] if isinstance(lines, str) else [f"BT /F1 {size} Tf {x} {y} Td ({t}) Tj ET\n" for x, y, size, t in lines]
+        )
+        stream = lines if isinstance(lines, str) else "".join(shown)
         kids.append(f"{len(objects) + 1} 0 R")
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [{box}] /Contents {len(objects) + 2} 0 R "
@@ -160,8 +163,9 @@ def test_a_broken_date_is_none() -> None:
 
 
 @pytest.mark.parametrize("pages", [([],), ([], []), (column(" . "),)])
-def test_pages_without_words_look_scanned(pages: tuple[list[Line], ...]) -> None:
-    with pytest.raises(ScannedFile, match=r"^looks scanned: it holds pictures of text only; run OCR on it and add the"):
+def test_pages_without_words_look_scanned(pages: tuple[list[Line], ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no OCR
+    with pytest.raises(ScannedFile, match=r"^empty, or looks scanned: no text was found on its pages; add its text$"):
         read(pdf(*pages))
 
 
@@ -190,12 +194,12 @@ def test_only_one_file_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Non
     inside: list[int] = []
     most: list[int] = []
 
-    def watched(data: bytes, limits: Limits) -> object:
+    def watched(data: bytes, limits: Limits, scans: _Scans) -> object:
         inside.append(1)
         time.sleep(0.005)  # long enough for another thread to come in
         most.append(len(inside))
         try:
-            return _read(data, limits)
+            return _read(data, limits, scans)
         finally:
             inside.pop()
 
