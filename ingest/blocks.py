@@ -5,10 +5,16 @@ Rule: a heading's mark is its text on one line; blocks are apart by an empty lin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingest.types import Mark, MarkKind
+
+_HEADING = re.compile(
+    r"(?:heading|überschrift|titre|título|titolo|rubrik|kop|nagłówek|заголовок)\s*([1-9])", re.IGNORECASE
+)
+_TITLES = frozenset(["title", "titel", "titre", "título", "titolo"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,14 @@ def joined(blocks: Iterable[Block], *, start: int = 0) -> tuple[str, list[Mark]]
         at += len(block.text)
         was_item = block.is_item
     return "".join(parts), marks
+
+
+def level_named(style: str) -> int | None:
+    """The level of paragraphs of a style by its name, as of a Block: "heading 2" is 2, "Title" 0; None: not said."""
+    found = _HEADING.fullmatch(style)
+    if found is not None:
+        return int(found[1])
+    return 0 if style.lower() in _TITLES else None
 
 
 def on_one_line(text: str) -> str:

@@ -74,11 +74,18 @@ class _Language:
     above: re.Pattern[str]
 
 
-_STRING = r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
+# A quote behind a backslash begins no string: on a line of them each would be looked for to the end.
+_STRING = r'(?<!\\)(?:"(?:\\.|[^"\\\n])*+"|\'(?:\\.|[^\'\\\n])*+\')'
 _TRIPLE = r'"""(?:\\.|.)*?"""|\'\'\'(?:\\.|.)*?\'\'\''
-_SLASHES = re.compile(rf"//[^\n]*|/\*.*?(?:\*/|\Z)|{_TRIPLE}|{_STRING}|`(?:\\.|[^`\\])*`", re.DOTALL)
-_HASHES = re.compile(rf"(?<![^\s;])\#[^\n]*|{_TRIPLE}|^=begin\b.*?^=end\b|^=\w.*?^=cut\b|{_STRING}", re.DOTALL | re.M)
-_DASHES = re.compile(rf"--\[(=*)\[.*?\]\1\]|\[(=*)\[.*?\]\2\]|--[^\n]*|/\*.*?\*/|\{{-.*?-\}}|{_STRING}", re.DOTALL)
+_BLOCK = r"/\*.*?(?:\*/|\Z)"
+_LINE = r"(?<![^\s;])\#[^\n]*"
+_SLASHES = re.compile(rf"//[^\n]*|{_BLOCK}|{_TRIPLE}|{_STRING}|(?<!\\)`(?:\\.|[^`\\])*+`", re.DOTALL)
+_HASHES = re.compile(rf"{_LINE}|{_TRIPLE}|{_STRING}", re.DOTALL)
+_RUBY = re.compile(rf"{_LINE}|^=begin\b.*?(?:^=end\b|\Z)|{_STRING}", re.DOTALL | re.MULTILINE)
+_PERL = re.compile(rf"{_LINE}|^=[A-Za-z].*?(?:^=cut\b|\Z)|{_STRING}", re.DOTALL | re.MULTILINE)
+_LUA = re.compile(rf"(?:--)?\[(=*)\[.*?(?:\]\1\]|\Z)|--[^\n]*|{_STRING}", re.DOTALL)
+_SQL = re.compile(rf"--[^\n]*|{_BLOCK}|{_STRING}", re.DOTALL)
+_HASKELL = re.compile(rf"--[^\n]*|\{{-.*?(?:-\}}|\Z)|{_STRING}", re.DOTALL)
 _ABOVE_SLASHES = re.compile(r"[ \t]*(?:@[\w.]|//|/\*|\*|#!?\[|\[.*\][ \t]*$|template\b)")
 _ABOVE_HASHES = re.compile(r"[ \t]*(?:@|#(?!!))")
 _ABOVE_DASHES = re.compile(r"[ \t]*--")
@@ -92,8 +99,8 @@ def _hashes(*rules: re.Pattern[str]) -> _Language:
     return _Language(rules, _HASHES, _ABOVE_HASHES)
 
 
-def _dashes(*rules: re.Pattern[str]) -> _Language:
-    return _Language(rules, _DASHES, _ABOVE_DASHES)
+def _dashes(opaque: re.Pattern[str], *rules: re.Pattern[str]) -> _Language:
+    return _Language(rules, opaque, _ABOVE_DASHES)
 
 
 _BODY = r"\b[^;(){}=]{0,300}\{"  # a type that is only named ends in ";"
@@ -134,8 +141,8 @@ _LANGUAGES: dict[str, _Language] = {
         )
     ),
     ".php": _slashes(_rule("class|interface|trait|enum|namespace|function", r"[ \t]+&?", r"[\w\\]+")),
-    ".rb": _hashes(_rule("class|module|def", name=r"(?:self\.)?[A-Za-z_][\w:.]*[?!=]?")),
-    ".pl .pm": _hashes(_rule("sub|package", name=r"[\w:]+")),
+    ".rb": _Language((_rule("class|module|def", name=r"(?:self\.)?[A-Za-z_][\w:.]*[?!=]?"),), _RUBY, _ABOVE_HASHES),
+    ".pl .pm": _Language((_rule("sub|package", name=r"[\w:]+"),), _PERL, _ABOVE_HASHES),
     ".sh .bash .zsh .fish": _SHELL,
     ".ps1": _hashes(_rule("function|filter|class|enum", name=r"[\w:-]+", flags=re.IGNORECASE)),
     ".r": _hashes(re.compile(r"^(?P<indent>)(?P<name>[\w.]+)[ \t]*(?:<-|=)[ \t]*function\b", re.MULTILINE)),
@@ -145,19 +152,22 @@ _LANGUAGES: dict[str, _Language] = {
         re.compile(r"^(?P<indent>)\w+[ \t]+(?P<name>\"[^\"\n]+\"(?:[ \t]+\"[^\"\n]+\")?)[ \t]*\{", re.MULTILINE)
     ),
     ".sql": _dashes(
+        _SQL,
         _rule(
             r"create(?:[ \t]+or[ \t]+replace)?(?:[ \t]+(?:temp|temporary|unique|virtual|materialized))?[ \t]+"
             r"(?:table|view|function|procedure|trigger|index|type|schema|domain|sequence)",
             r"[ \t]+(?:if[ \t]+not[ \t]+exists[ \t]+)?",
             r"[\w.\"`\[\]]+",
             flags=re.IGNORECASE,
-        )
+        ),
     ),
     ".lua": _dashes(
+        _LUA,
         _rule("function", name=r"[\w.:]+"),
         re.compile(r"^(?P<indent>)(?:local[ \t]+)?(?P<name>[\w.]+)[ \t]*=[ \t]*function\b", re.MULTILINE),
     ),
     ".hs": _dashes(
+        _HASKELL,
         _rule("data|newtype|type|class|module", name=r"[\w.']+"),
         re.compile(r"^(?P<indent>)(?P<name>[a-z_][\w']*)[ \t]*::", re.MULTILINE),
     ),
@@ -168,7 +178,7 @@ _LANGUAGES: dict[str, _Language] = {
                 re.M,
             ),
         ),
-        re.compile(r';[^\n]*|"(?:\\.|[^"\\])*"', re.DOTALL),
+        re.compile(r';[^\n]*|(?<!\\)"(?:\\.|[^"\\])*+"', re.DOTALL),
         re.compile(r"[ \t]*;"),
     ),
     ".bib": _Language(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from ingest.compound import is_endless
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
 from ingest.limits import Limits
@@ -261,6 +262,8 @@ def binary_sheets(data: bytes, limits: Limits) -> Iterator[Sheet]:
 
     if is_encrypted(data) or _FILE_PASS.search(data):
         raise EncryptedFile(ENCRYPTED)
+    if is_endless(data):  # calamine would follow it until there is no memory left
+        raise UnreadableFile(DAMAGED)
     with _calling_calamine():
         workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         listed = [

@@ -28,6 +28,7 @@ from benchmarks.fuzz.target import Slot, save
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "docs"
 HANGS_S = 30.0  # without a new input
+START_S = 300.0  # until the first: all libraries are read and counted
 ROUNDS = 3
 _COMMAND = [sys.executable, "-m", "benchmarks.fuzz.child"]
 
@@ -89,12 +90,12 @@ class _Run:
             )  # fmt: skip
         self._children.add(child)
         try:
-            head, since = slot.read_head(), time.monotonic()
+            head, since, patience_s = slot.read_head(), time.monotonic(), START_S
             while child.poll() is None:
                 time.sleep(0.2)
                 if slot.read_head() != head:
-                    head, since = slot.read_head(), time.monotonic()
-                elif time.monotonic() - since > HANGS_S:
+                    head, since, patience_s = slot.read_head(), time.monotonic(), HANGS_S
+                elif time.monotonic() - since > patience_s:
                     child.kill()
                     child.wait()
                     return None

@@ -21,8 +21,8 @@ from ingest.recognise import recognise
 CHUNKS = "chunks"
 """The chunker alone, on documents that no parser makes."""
 
-MAX_SEED_BYTES = 50_000
-MAX_SEEDS = 80
+MAX_SEED_BYTES = 30_000
+MAX_SEEDS = 50
 
 _KINDS = tuple(MarkKind)
 _NESTED = (MarkKind.HEADING, MarkKind.SYMBOL)

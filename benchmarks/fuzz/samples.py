@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from functools import cache
 
+from benchmarks.fuzz.compounds import Tree, compound
 from ingest.parsers import parser_for
 from ingest.recognise import recognise
 
@@ -111,6 +112,8 @@ def samples() -> Mapping[str, bytes]:
     found["a.tgz"] = gzip.compress(found["a.tar"], mtime=0)
     found["a.txt.gz"] = gzip.compress(found["a.txt"], mtime=0)
     found["a.png"] = _png()
+    found["a.msg"] = _msg()
+    found["a.doc"] = compound({"WordDocument": b"\xec\xa5\xc1\x00" + bytes(5_000), "1Table": bytes(100)})
     return found
 
 
@@ -339,6 +342,36 @@ def _pdf() -> bytes:
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     return out + b"trailer\n<< /Size %d /Root 1 0 R /Info 7 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start)
+
+
+def _msg() -> bytes:
+    """A message with a page, an attachment and a message in it ([MS-OXMSG])."""
+
+    def texts(**values: str) -> dict[str, bytes]:
+        return {f"__substg1.0_{name[1:].upper()}001F": value.encode("utf-16-le") for name, value in values.items()}
+
+    day = struct.pack("<HHIQ", 0x0040, 0x0039, 6, 133_537_248_000_000_000)  # 1 March 2024 UTC, sent
+    own = texts(
+        p0037="Café", p0c1a="Ana", p0c1f="ana@example.org", p0e04="Bo", p1000="At noon.\r\n", p1035="<1@example.org>"
+    )
+    note = {
+        "__properties_version1.0": bytes(8),
+        "__substg1.0_37010102": b"A note.",
+        **texts(p3707="note.txt", p370e="text/plain"),
+    }
+    inner = {"__properties_version1.0": bytes(24), **texts(p0037="Inner", p1000="Inner text.")}
+    tree: Tree = {
+        "__properties_version1.0": bytes(32) + day,
+        **own,
+        "__substg1.0_10130102": b"<p>At <b>noon</b>.</p>",
+        "__recip_version1.0_#00000000": {
+            "__properties_version1.0": bytes(8),
+            **texts(p3001="Bo", p39fe="bo@example.org"),
+        },
+        "__attach_version1.0_#00000000": note,
+        "__attach_version1.0_#00000001": {"__properties_version1.0": bytes(8), "__substg1.0_3701000D": inner},
+    }
+    return compound(tree)
 
 
 def _png() -> bytes:

@@ -31,17 +31,24 @@ _TABLE: dict[str, str] = {
     "pptx": ".pptx .pptm .potx .ppsx",
     "sheet": ".xlsx .xlsm .xltx .xls .xlsb .ods",
     "odf": ".odt .odp .ott .otp .fodt .fodp",
+    "office": ".doc .dot .ppt .pps",
+    "rtf": ".rtf",
     "epub": ".epub",
     "notebook": ".ipynb",
     "subtitles": ".srt .vtt .sbv .ass .ssa",
     "email": ".eml .emlx .mht .mhtml",
     "mbox": ".mbox .mbx",
+    "msg": ".msg .oft",
+    "json": ".json .jsonl .ndjson .jsonlines .geojson .topojson .jsonld .jsonc .json5 .webmanifest",
+    "yaml": ".yaml .yml",
+    "xml": ".xml .rss .atom .opml .xsd .xsl .xslt .wsdl .plist .kml .gpx .xlf .dita .docbook",
+    "delimited": ".csv .tsv .tab .psv",
     "image": ".png .jpg .jpeg .tif .tiff .webp .bmp .gif",
     "archive": ".zip .tar .tgz .tbz2 .tbz .txz .tzst .gz .bz2 .xz .zst .7z .rar",
     "source": (
         ".py .pyi .js .mjs .cjs .jsx .ts .tsx .vue .svelte .java .kt .kts .groovy .scala .swift .c .h .cc .cpp .cxx "
         ".hpp .hh .hxx .cu .m .mm .cs .go .rs .rb .php .pl .pm .sh .bash .zsh .fish .ps1 .sql .lua .r .jl .dart .ex "
-        ".exs .erl .hs .ml .clj .el .vim .bib .css .scss .less .toml .yaml .yml .json .ini .cfg .conf .properties "
+        ".exs .erl .hs .ml .clj .el .vim .bib .css .scss .less .toml .ini .cfg .conf .properties "
         ".cmake .mk .gradle .proto .graphql .tf"
     ),
 }

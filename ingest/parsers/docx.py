@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ingest.blocks import Block, joined, on_one_line
+from ingest.blocks import Block, joined, level_named, on_one_line
 from ingest.decode import clean
 from ingest.errors import UnreadableFile
 from ingest.limits import Limits
@@ -25,8 +25,6 @@ VERSION = 3
 _MAX_HEADING_CHARS = 250  # longer ones are paragraphs that someone gave a heading's looks
 _DAMAGED = "damaged Word file: open it in Word or LibreOffice and save it anew"
 _OTHER = "not a Word document: it is some other zip archive"
-_HEADING = re.compile(r"(?:heading|überschrift|titre|título|titolo|rubrik|kop|nagłówek|заголовок)\s*([1-9])", re.I)
-_TITLES = frozenset(["title", "titel", "titre", "título", "titolo"])
 _LIST = re.compile(r"list (?:bullet|number)\b", re.IGNORECASE)
 _BAD_TITLE = re.compile(
     r"(?:untitled|word document|document\s?\d*|microsoft word.*|.*\.(?:docx?|dotx?|odt))", re.IGNORECASE
@@ -215,12 +213,9 @@ def _style_name(style: Any) -> str:
 
 def _style_level(style: Any) -> int | None:
     """As Block.level; -1 if the style it is based on decides."""
-    name = _style_name(style)
-    found = _HEADING.fullmatch(name)
-    if found is not None:
-        return int(found[1])
-    if name.lower() in _TITLES:
-        return 0
+    level = level_named(_style_name(style))
+    if level is not None:
+        return level
     outline = _number(style.find(f"{_WORD}pPr/{_WORD}outlineLvl"))
     if outline is None:
         return -1

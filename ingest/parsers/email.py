@@ -8,6 +8,7 @@ read through, invitations are written out, what is encrypted is said to be. Noth
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ingest.decode import decode
@@ -24,7 +25,8 @@ from ingest.types import Document
 NAME = "email"
 VERSION = 1
 
-_ENCRYPTED = EncryptedFile("encrypted: open it in your mail program and save its text or print it as a PDF")
+ENCRYPTED = "encrypted: open it in your mail program and save its text or print it as a PDF"
+
 _SIGNATURES = frozenset(
     "application/pgp-signature application/pkcs7-signature application/x-pkcs7-signature "
     "application/pgp-keys application/applefile".split()  # nor do the last two hold words
@@ -58,24 +60,35 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     message = read(without_transport(data), limits)
     if _is_archive(message, name):
         return _page(message, limits)
-    content = _Content()
-    _collect(message, content, limits, is_only=True)
-    if content.is_encrypted and not any(body.text for body in content.bodies):
-        raise _ENCRYPTED
-    attachments = [
-        attachment
-        for i, attachment in enumerate(content.attachments)
-        if content.pictures.get(i, "") not in content.shown
-    ]
-    notices = {notice.text: notice for notice in content.notices}  # the same one often comes twice
+    bodies, attachments = contents(message, limits)
     return document(
         header=[(key, message.header(key)) for key in (*PRINTED, *UNPRINTED)],
-        bodies=[*content.bodies, *notices.values()],
+        bodies=bodies,
         attachments=attachments,
         limits=limits,
         parser=NAME,
         parser_version=VERSION,
     )
+
+
+def contents(message: Part, limits: Limits) -> tuple[list[Body], list[Attachment]]:
+    """The words of a message, and the files in it. Raises EncryptedFile, TooLarge."""
+    content = _Content()
+    _collect(message, content, limits, is_only=True)
+    if content.is_encrypted and not any(body.text for body in content.bodies):
+        raise EncryptedFile(ENCRYPTED)
+    notices = {notice.text: notice for notice in content.notices}  # the same one often comes twice
+    attachments = [
+        attachment
+        for i, attachment in enumerate(content.attachments)
+        if content.pictures.get(i, "") not in content.shown
+    ]
+    return [*content.bodies, *notices.values()], attachments
+
+
+def tidied(text: str) -> str:
+    """Words without more than one empty line at a time."""
+    return _GAP.sub("\n\n", text).strip("\n").rstrip()
 
 
 def _collect(part: Part, content: _Content, limits: Limits, *, is_only: bool = False) -> None:
@@ -146,11 +159,10 @@ def _words(part: Part, content: _Content, limits: Limits) -> Body:
     text = part.text()
     if part.kind == "text/html":
         content.shown.update(unworded(cid) for cid in _CID.findall(text))
-        return _from_html(text, limits)
+        return from_html(b"\xef\xbb\xbf" + text.encode(), limits)
     if part.parameter("content-type", "format").lower() == "flowed":
         text = flowed(text, delsp=part.parameter("content-type", "delsp").lower() == "yes")
-    text = _GAP.sub("\n\n", text).strip("\n").rstrip()
-    text = _without_armour(text)
+    text = _without_armour(tidied(text))
     if text.startswith(_PGP_MESSAGE):
         content.is_encrypted = True
         text = ""
@@ -169,12 +181,13 @@ def _without_armour(text: str) -> str:
     return f"{text[:start]}{words}{text[end + len(_PGP_END) :] if end >= 0 else ''}".strip("\n")
 
 
-def _from_html(text: str, limits: Limits) -> Body:
+def from_html(page: bytes, limits: Limits) -> Body:
+    """The words of a page; none if it has none, or is no page."""
     try:
-        page = html.parse(b"\xef\xbb\xbf" + text.encode(), name="", limits=limits)
-    except UnreadableFile:  # no words, or no HTML
+        found = html.parse(page, name="", limits=limits)
+    except UnreadableFile:
         return Body("", (), True)
-    return Body(page.text, page.marks, True)
+    return Body(found.text, found.marks, True)
 
 
 def _open(part: Part, content: _Content, limits: Limits) -> None:
@@ -203,9 +216,17 @@ def _is_archive(message: Part, name: str) -> bool:
     return is_page and (bool(message.header("snapshot-content-location")) or name.lower().endswith((".mht", ".mhtml")))
 
 
+def _leaves(part: Part) -> Iterator[Part]:
+    if part.parts:
+        for inner in part.parts:
+            yield from _leaves(inner)
+    else:
+        yield part
+
+
 def _page(message: Part, limits: Limits) -> Document:
     """The page's text; its pictures and styles are no files of their own."""
-    pages = [part for part in message.parts or (message,) if part.kind in ("text/html", "application/xhtml+xml")]
+    pages = [part for part in _leaves(message) if part.kind in ("text/html", "application/xhtml+xml")]
     start = message.parameter("content-type", "start")
     page = next((part for part in pages if start and part.header("content-id") == start), pages[0] if pages else None)
     if page is None:

@@ -41,7 +41,9 @@ _BLOCKS = _HEADINGS | frozenset(
 )
 _LISTS = frozenset(["ul", "ol", "menu", "dir"])
 _SCOPE = re.compile(
-    r"<(/?)(?:article|aside|blockquote|center|div|dl|fieldset|form|ol|section|table|ul)\b", re.IGNORECASE
+    r"<(/?)(?:address|article|aside|blockquote|center|details|dir|div|dl|fieldset|figcaption|figure|footer|form|header|hgroup"
+    r"|listing|main|menu|nav|ol|pre|rb|rt|search|section|summary|table|ul)\b",
+    re.IGNORECASE,
 )
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _CHARSET = re.compile(rb"""<(?:meta|\?xml)[^>]+(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)

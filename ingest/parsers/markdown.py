@@ -22,6 +22,7 @@ _LINE = re.compile(
     r"|(?P<odd> {1,3}(?:#|```|~~~)| {0,3}<[A-Za-z/!?]|(?<=[^\n]\n) {0,3}(?:=+|-+)[ \t]*$))",
     re.MULTILINE,
 )
+MAX_LABEL_CHARS = 1_000  # of a heading's line; the patterns below take time with the square of what they are given
 _CLOSING = re.compile(r"(?:^|[ \t]+)#+$")
 _MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`~]+|<[^>]+>|\s+#+\s*$")
 
@@ -65,7 +66,9 @@ def _by_lines(text: str) -> list[_Heading] | None:
             return None
         at = line.end()
         if line["fence"] is None:
-            found.append((line.start(), _CLOSING.sub("", line["label"].strip(" \t")), len(line["hashes"])))
+            found.append(
+                (line.start(), _CLOSING.sub("", line["label"][:MAX_LABEL_CHARS].strip(" \t")), len(line["hashes"]))
+            )
             continue
         close = re.compile(rf"^ {{0,3}}{line['fence']}{line['fence'][0]}*[ \t]*$", re.MULTILINE).search(text, at)
         if close is None:
@@ -88,4 +91,4 @@ def _by_blocks(text: str) -> Iterator[_Heading]:
 
 def plain(markup: str) -> str:
     """A heading's words without emphasis, links and code marks."""
-    return " ".join(_MARKUP.sub(lambda found: found[1] or "", markup).split())
+    return " ".join(_MARKUP.sub(lambda found: found[1] or "", markup[:MAX_LABEL_CHARS]).split())

@@ -25,6 +25,7 @@ _CONSTRUCT = re.compile(
     r"[-+*•‣⁃](?: |$)|:(?![: ])(?:[^:\\]|\\.|:(?![ `]|$))*(?<! ):(?: |$)|\|(?: |$)|\+-[-+]+-\+ *$|=+( +=+)+ *$"
     r"|\.\.(?: |$)|__(?: |$)|>>>(?: |$)"
 )
+_MAX_LABEL_CHARS = 1_000  # of a title; the pattern takes time with the square of what it is given
 _INLINE = re.compile(
     r"\\(?P<a>\S)|\\\s|``(?P<b>.+?)``(?!`)"
     r"|(?::[\w.+-]+(?::[\w.+-]+)*:)?`[!~]?(?P<c>[^`]+?)(?:\s+<[^<>`]*>)?`(?:__?(?!\w))?"
@@ -77,7 +78,8 @@ def sections(text: str) -> Iterator[Mark]:
 
 def plain(markup: str) -> str:
     """A title's words without roles, emphasis, link targets and footnote marks."""
-    return " ".join(_INLINE.sub(lambda found: next(filter(None, found.groups()), ""), markup).split())
+    words = _INLINE.sub(lambda found: next(filter(None, found.groups()), ""), markup[:_MAX_LABEL_CHARS])
+    return " ".join(words.split())
 
 
 def _overlined(text: str, start: int, end: int, free: int) -> tuple[int, str] | None:
