@@ -135,7 +135,7 @@ def without_transport(data: bytes) -> bytes:
     counted = re.match(rb"\s{0,8}(\d{1,12})[ \t]*\r?\n", data[:32])
     if counted is not None:
         return data[counted.end() : counted.end() + int(counted[1])]
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
 
 
 class _Policy(Compat32):

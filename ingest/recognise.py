@@ -103,7 +103,7 @@ def _textual(data: bytes, by_name: str | None) -> str | None:
     try:
         sample.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(sample) - 4:  # the sample may end inside a character
+        if len(data) <= _SAMPLE or error.start < len(sample) - 3:  # the sample may end inside a character
             return None
     if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in sample):
         return None

@@ -69,7 +69,7 @@ def test_the_page_of_a_small_folder(tmp_path: Path) -> None:
     page = command.page(tmp_path)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
     by_format = {tuple(row[:2]): row for row in rows if len(row) == 9}
-    assert by_format["markdown", ".md"][2:6] == ["2", "2", "heading 2", ""]
+    assert by_format["markdown", ".md"][2:6] == ["2", "2", "2: heading 2", ""]
     # 3 of 3 words, and 2 of 3
     assert by_format["markdown", ".md"][8] == "0.833 / 1.000 / 1.000 (2)"
     assert by_format["pdf", ".pdf"][2:4] == ["1", "0"]

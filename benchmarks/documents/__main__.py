@@ -4,8 +4,7 @@
 
 DATA holds `docs/`. Each file goes through the process that parses and into a real knowledge base, and ends as a document
 or as a failure with its reason; anything else ends the command. Recall, precision and order of words are those of
-likeness.py; expected texts and twins are listed in expected.py. A mean of precision leaves out the files that hold more
-than their reference. Rows of sheets name each column again, which costs precision and is meant.
+likeness.py; expected texts and twins are listed in expected.py.
 """
 
 from __future__ import annotations
@@ -18,6 +17,11 @@ from pathlib import Path
 from benchmarks.documents import expected, outcomes, report
 from benchmarks.documents.likeness import likeness
 
+NOTE = (
+    "Recall and precision of words, with their repetitions (ROUGE-1), and the share of the common ones that also follow one "
+    "another alike (ROUGE-L), means over the files with an expected text. Precision leaves out files that hold more than "
+    "what is expected; rows of sheets name each column again, which costs precision and is meant."
+)
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 
@@ -41,6 +45,7 @@ def page(docs: Path) -> str:
     unpaired = ", ".join(expected.without_document(docs))
     parts = [
         report.by_format(found, compared),
+        NOTE,
         report.in_knowledge_base(kept, found),
         report.pages(found, expected.stated_pages(docs)),
         report.by_file(compared),

@@ -52,7 +52,7 @@ def _counted(outcomes: Sequence[Outcome], compared: Sequence[Compared]) -> list[
     return [
         f"{len(outcomes)}",
         f"{len(documents)}",
-        ", ".join(f"{kind} {count}" for kind, count in sorted(marked.items())),
+        _marks(documents, marked),
         f"{sum(o.members for o in documents) or ''}",
         _reasons(reasons),
         f"{median(o.ms for o in outcomes):.1f}",
@@ -60,6 +60,13 @@ def _counted(outcomes: Sequence[Outcome], compared: Sequence[Compared]) -> list[
             [c.found for c in compared if c.found is not None], [c for c in compared if c.pair.is_whole and c.found]
         ),
     ]
+
+
+def _marks(documents: Sequence[Outcome], marked: Mapping[str, int]) -> str:
+    """How many have any mark, and how many each kind."""
+    any_at_all = sum(bool(o.marks) for o in documents)
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(marked.items()))
+    return f"{any_at_all}: {kinds}" if kinds else ""
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from benchmarks.embedding_ways.model import EPSILON, HEADS, Forward, Tokens, mod
 from rag_lifelong.embed import PROBE
 from rag_lifelong.embed.bert import Bert
 from rag_lifelong.embed.bfloat16 import has_bfloat16, open_bfloat16
-from rag_lifelong.embed.threads import ONE_BLAS_THREAD, ONE_TORCH_THREAD, before_torch
+from rag_lifelong.embed.threads import ONE_BLAS_THREAD, before_torch, one_torch_thread
 from rag_lifelong.embed.weights import find_minilm
 from rag_lifelong.types import Vectors
 
@@ -46,23 +47,28 @@ class Opened:
         self.name = name
         self._tokens = Tokens()
         self._runtime = WAYS[name].runtime
+        begin = one_torch_thread if self._runtime == "torch" else None
+        self._alone = ThreadPoolExecutor(1, initializer=begin)
         try:
-            with held(self._runtime):
-                self._forward = WAYS[name].open()
-                self._forward(self._tokens(["loaded"]))
+            with self._held():
+                self._forward = self._alone.submit(WAYS[name].open).result()
+            self.ask("loaded")
         except ImportError as error:
             raise Missing(f"not installed: {error.name}") from error
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """On all cores."""
-        with held(self._runtime):
-            begin = ONE_TORCH_THREAD.begin if self._runtime == "torch" else None
+        with self._held():
+            begin = one_torch_thread if self._runtime == "torch" else None
             return spread(self._forward, self._tokens(texts), begin=begin)
 
     def ask(self, text: str) -> Vectors:
-        """On this thread alone."""
-        with held(self._runtime):
-            return self._forward(self._tokens([text]))
+        """On one thread."""
+        with self._held():
+            return self._alone.submit(self._forward, self._tokens([text])).result()
+
+    def _held(self) -> AbstractContextManager[None]:
+        return ONE_BLAS_THREAD.hold() if self._runtime == "numpy" else nullcontext()
 
 
 class Theirs:
@@ -86,18 +92,6 @@ class Theirs:
 
 def opened(name: str) -> Opened | Theirs:
     return Theirs() if name == THEIRS else Opened(name)
-
-
-@contextmanager
-def held(runtime: str) -> Iterator[None]:
-    if runtime == "torch":
-        with ONE_TORCH_THREAD.hold():
-            yield
-    elif runtime == "numpy":
-        with ONE_BLAS_THREAD.hold():
-            yield
-    else:
-        yield
 
 
 def _numpy() -> Forward:

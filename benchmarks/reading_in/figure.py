@@ -12,7 +12,7 @@ OTHERS = "#3f88b5"
 
 
 def draw(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], path: Path) -> None:
-    """A row of panels for each folder: seconds, with the first file found as a mark; tokens a second; peak MB."""
+    """A row of panels for each folder: seconds, with a mark where the first file is found; tokens a second; peak MB."""
     import matplotlib
 
     from benchmarks.indexes.figures import INK, OURS, STYLE
@@ -32,8 +32,8 @@ def draw(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], path: Pat
             labels = [titles[row["name"]] for row in measured]
             tones = [OURS if row["name"] == "ours" else OTHERS for row in measured]
             panels = (
-                ("s until all is searchable (mark: the first file)", [row["searchable_s"] for row in measured]),
-                ("tokens a second, once started", [_rate(row) for row in measured]),
+                ("seconds to searchable", [row["searchable_s"] for row in measured]),
+                ("tokens a second", [_rate(row) for row in measured]),
                 ("peak memory, MB", [row["peak_bytes"] / 1e6 for row in measured]),
             )
             for axis, (title, values) in zip(axes, panels, strict=True):

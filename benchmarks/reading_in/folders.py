@@ -44,7 +44,7 @@ def peps(data: Path, work: Path, count: int) -> Folder:
         making.replace(path)
     names = sorted(file.name for file in path.iterdir())
     by_size = sorted(names, key=lambda name: (path / name).stat().st_size)
-    return Folder(PEPS, path, by_size[len(names) // 2], by_size[len(names) // 3])
+    return Folder(PEPS, path, by_size[len(names) // 2], by_size[len(names) // 2 - 1])
 
 
 def copy(folder: Folder, place: Path) -> Path:

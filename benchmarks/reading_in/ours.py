@@ -83,7 +83,9 @@ class Ours:
                 revision = revisions.read(connection, living[document.document_id])
                 path = self._below(document.path)
                 read.add(path, revision.text)
-                read.places.update({mark.kind for mark in revision.marks} & {"page", "slide", "sheet", "row", "time"})
+                read.places.update(
+                    {mark.kind for mark in revision.marks} & {"page", "slide", "sheet", "cell", "row", "time"}
+                )
         read.told = {self._below(failure.path): failure.reason for failure in self._assistant.failures()}
         read.chunks = base.passages()
         return read

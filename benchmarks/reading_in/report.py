@@ -161,7 +161,7 @@ _MEASURES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("**s until all is searchable, on disk**", lambda row: f"{row['searchable_s']:.1f}"),
     ("passages a second, once started", lambda row: f"{row['chunks'] / working_s(row):.1f}"),
     ("**tokens a second, once started**", lambda row: f"{row['tokens'] / working_s(row):,.0f}"),
-    ("MB of files a second, once started", lambda row: f"{row['size_bytes'] / 1e6 / working_s(row):.2f}"),
+    ("MB of files a second, once started", lambda row: f"{row['size_bytes'] / 1e6 / working_s(row):.3f}"),
     ("**peak memory, MB**", lambda row: f"{row['peak_bytes'] / 1e6:,.0f}"),
     ("on disk, MB", lambda row: f"{row['size_bytes_kept'] / 1e6:.1f}"),
     ("files whose passages say where they stand", _places),
@@ -176,7 +176,8 @@ NOTES = (
     "the start, weights; ours loads them with the first batch. Memory is resident memory of the process and its "
     "children, which for txtai are LibreOffice's, and for ours the process that parses. A rate of passages compares little, "
     "since each cuts them in its own size; tokens are counted by the model's tokenizer, up to the 256 that it reads. "
-    "Ours is found by words at once, and its vectors follow: the second bold line is when all have theirs."
+    "Ours is found by words at once, and its vectors follow: the second bold line is when all have theirs. In the figure "
+    "a mark shows when the first file is found, and a rate is that once started."
 )
 
 

@@ -26,7 +26,6 @@ VERSION = 1
 
 MAX_COLUMNS = 100_000  # measurements of all genes of a man have 60,000
 MAX_CELL_CHARS = 1_000_000
-MAX_UNCLOSED = 20  # quotation marks never closed, each looked for to the end; behind them a line is a record
 
 _DELIMITERS = "\t;,|"  # the rarer in words come first
 _SAMPLE_RECORDS = 200
@@ -132,12 +131,16 @@ def _rows(lines: Sequence[str], dialect: _Dialect, first: int) -> Iterator[Row]:
 
 
 def _records(lines: Sequence[str], dialect: _Dialect) -> Iterator[list[str]]:
-    """The cells of each record; an empty line is an empty one. Linear in the lines."""
+    """The cells of each record; an empty line is an empty one.
+
+    Linear in the lines: a mark that opens is looked for to the next line with an odd number of them, where it closes
+    well or not, and the lines between fail, if they do, each in itself.
+    """
     if dialect.delimiter is None:
         yield from ([line] if line else [] for line in lines)
         return
-    at = unclosed = 0
-    while at < len(lines) and unclosed < MAX_UNCLOSED:
+    at = 0
+    while at < len(lines):
         reader = csv.reader((f"{lines[i]}\n" for i in range(at, len(lines))), **_format(dialect))
         first = at
         try:
@@ -145,10 +148,8 @@ def _records(lines: Sequence[str], dialect: _Dialect) -> Iterator[list[str]]:
                 at = first + reader.line_num
                 yield cells
         except csv.Error:  # a mark that is never closed, words behind a closed one, a cell over the limit
-            unclosed += first + reader.line_num - at > 1
             yield _cells(lines[at], dialect)
             at += 1
-    yield from (_cells(lines[i], dialect) for i in range(at, len(lines)))
 
 
 def _cells(line: str, dialect: _Dialect) -> list[str]:

@@ -8,6 +8,7 @@ read through, invitations are written out, what is encrypted is said to be. Noth
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ingest.decode import decode
@@ -215,9 +216,17 @@ def _is_archive(message: Part, name: str) -> bool:
     return is_page and (bool(message.header("snapshot-content-location")) or name.lower().endswith((".mht", ".mhtml")))
 
 
+def _leaves(part: Part) -> Iterator[Part]:
+    if part.parts:
+        for inner in part.parts:
+            yield from _leaves(inner)
+    else:
+        yield part
+
+
 def _page(message: Part, limits: Limits) -> Document:
     """The page's text; its pictures and styles are no files of their own."""
-    pages = [part for part in message.parts or (message,) if part.kind in ("text/html", "application/xhtml+xml")]
+    pages = [part for part in _leaves(message) if part.kind in ("text/html", "application/xhtml+xml")]
     start = message.parameter("content-type", "start")
     page = next((part for part in pages if start and part.header("content-id") == start), pages[0] if pages else None)
     if page is None:

@@ -27,7 +27,6 @@ _DAMAGED = "damaged EPUB: download it anew"
 _PROTECTED = "protected: its seller's reader alone can open it; add a copy without protection"
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _HTML_TYPES = frozenset(["application/xhtml+xml", "text/html", "application/x-dtbook+xml"])
-_OF_FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")  # obfuscated, not encrypted
 _LEFT_OUT = frozenset(["cover", "toc"])  # kinds of a book's parts (OPF 2.0, 2.6)
 _BAD_TITLE = re.compile(r"(?:untitled|unknown)(?: document)?|\S*\.(?:epub|docx?|html?)", re.IGNORECASE)
 
@@ -127,14 +126,11 @@ def _path(part: str, href: str) -> str:
 
 
 def _check_encryption(package: Package, spine: Sequence[str]) -> None:
-    """Raises EncryptedFile if chapters are encrypted."""
+    """Raises EncryptedFile if chapters are encrypted; fonts often are, obfuscated."""
     if not package.has(_ENCRYPTION):
         return
     chapters = {path.casefold() for path in spine}
     for entry in package.xml(_ENCRYPTION).iter("{*}EncryptedData"):
-        method = entry.find("{*}EncryptionMethod")
-        if method is not None and method.get("Algorithm") in _OF_FONTS:
-            continue
         for reference in entry.iter("{*}CipherReference"):
             if _path("", reference.get("URI") or "").casefold() in chapters:
                 raise EncryptedFile(_PROTECTED)

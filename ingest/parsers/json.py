@@ -102,6 +102,7 @@ def _marks(text: str) -> Iterator[Mark]:
     stack: list[str] = []
     headings = KeyHeadings()
     items = 0
+    has_marks = False
     key: re.Match[str] | None = None  # the last string, at the levels of headings
     for token in _TOKEN.finditer(text):
         sign = token[0][0]
@@ -113,14 +114,18 @@ def _marks(text: str) -> Iterator[Mark]:
             mark = headings.add(key.start(), _label(key[0]), len(stack), is_large=is_large)
             if mark is not None:
                 yield mark
+                has_marks = True
             key = None
         elif sign == "," and stack == ["["]:
             items += 1
         elif sign in "{[":
+            key = None
             if stack == ["["]:  # the list's own bracket belongs to its first item
-                yield Mark(token.start() if items else 0, MarkKind.ROW, str(items + 1), 0)
+                yield Mark(token.start() if has_marks else 0, MarkKind.ROW, str(items + 1), 0)
+                has_marks = True
             stack.append(sign)
         elif sign in "}]" and stack:
+            key = None
             stack.pop()
 
 

@@ -22,6 +22,9 @@ from ingest.limits import Limits
 from ingest.mail import sent_on
 from ingest.packages import MAX_XML_BYTES
 from ingest.parsers import html as page
+from ingest.spreadsheet_xml import ROOT as SPREADSHEET
+from ingest.spreadsheet_xml import sheets
+from ingest.tables import write
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "xml"
@@ -58,6 +61,8 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
         return page.parse(b"\xef\xbb\xbf" + text.encode(), name=name, limits=limits)
     if str(root.tag).rpartition("}")[2] in ROOTS and len(root):
         return _feed(root, limits, warning)
+    if root.tag == SPREADSHEET:
+        return _workbook(root, limits, warning)
     if _is_laid_out(text) and _is_in_attributes(root):
         return _document(text, _title(root), [], [], is_source=True, warning=warning)
     try:
@@ -202,3 +207,18 @@ def _feed(root: Any, limits: Limits, warning: str) -> Document:
     text, marks = _joined(parts)
     day = property_field("date", found[0].day or found[1].day if len(found) > 1 else found[0].day)
     return _document(text, found[0].title, marks, [] if day is None else [day], is_source=False, warning=warning)
+
+
+def _workbook(root: Any, limits: Limits, warning: str) -> Document:
+    parts: list[str] = []
+    marks: list[Mark] = []
+    at = 0
+    for name, rows in sheets(root):
+        start = at + 2 if parts else 0
+        text, found = write(rows, start=start, max_chars=max(0, limits.max_chars - start))
+        if text:
+            parts.append(f"\n\n{text}" if parts else text)
+            at = start + len(text)
+            label = " ".join(clean(name).split())
+            marks += [Mark(start, MarkKind.SHEET, label, 0), *found] if label else found
+    return _document("".join(parts), "", marks, [], is_source=False, warning=warning)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from rag_lifelong.embed.bert import Bert
 from rag_lifelong.embed.bfloat16 import Bfloat16Bert, has_bfloat16, open_bfloat16
 from rag_lifelong.embed.probe import PROBE
-from rag_lifelong.embed.threads import ONE_BLAS_THREAD, ONE_TORCH_THREAD
+from rag_lifelong.embed.threads import ONE_BLAS_THREAD, one_torch_thread
 from rag_lifelong.embed.weights import DIGESTS, find_minilm, read_tensors, verify
 from rag_lifelong.embed.wordpiece import WordPiece
 from rag_lifelong.types import Vector, Vectors
@@ -81,15 +82,15 @@ class MiniLM:
         def fill(rows: slice) -> None:
             vectors[rows] = (fast or bert).embed(ids[rows])
 
-        one_thread, begin = (ONE_BLAS_THREAD, None) if fast is None else (ONE_TORCH_THREAD, ONE_TORCH_THREAD.begin)
-        with one_thread.hold():
-            if len(batches) <= 1 and fast is None:
+        if fast is None and len(batches) <= 1:
+            with ONE_BLAS_THREAD.hold():
                 for rows in batches:
                     fill(rows)
-            else:
-                with ThreadPoolExecutor(threads, thread_name_prefix="embed", initializer=begin) as pool:
-                    for _ in pool.map(fill, batches):  # both leave the interpreter free while they compute
-                        pass
+            return vectors
+        begin, held = (None, ONE_BLAS_THREAD.hold()) if fast is None else (one_torch_thread, nullcontext())
+        with held, ThreadPoolExecutor(threads, thread_name_prefix="embed", initializer=begin) as pool:
+            for _ in pool.map(fill, batches):  # both leave the interpreter free while they compute
+                pass
         return vectors
 
     def embed_query(self, text: str) -> Vector:

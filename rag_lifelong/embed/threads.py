@@ -65,38 +65,13 @@ def before_torch() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
-class OneTorchThread:
-    """torch's number of threads for those begun within: one. The host program's is as it was once the last leaves."""
+def one_torch_thread() -> None:
+    """torch's operators run on this thread alone; no setting of the process, nor of another thread, is touched.
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._holders = 0
-        self._before = 1
+    For a thread that ends with its work.
+    """
+    import torch
+    from threadpoolctl import ThreadpoolController
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Workers begun within call `begin`."""
-        import torch
-
-        with self._lock:
-            self._holders += 1
-            if self._holders == 1:
-                self._before = torch.get_num_threads()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if self._holders == 0:
-                    torch.set_num_threads(self._before)
-
-    @staticmethod
-    def begin() -> None:
-        """One thread for this worker, and for any begun later."""
-        import torch
-
-        torch.set_num_threads(1)
-
-
-ONE_TORCH_THREAD = OneTorchThread()
-"""The one that all share."""
+    torch.get_num_threads()  # at its first operator, torch would set the thread's number of workers anew
+    ThreadpoolController().limit(limits=1, user_api="openmp")  # to OpenMP, the calling thread's

@@ -100,6 +100,8 @@ def test_it_gets_grey_pixels_one_thread_and_nothing_of_ours(path: Path, monkeypa
     assert names - {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE"} == {"PATH", "OMP_THREAD_LIMIT", "LC_ALL"}
     Recogniser(DEFAULT).read(replace(INK, dpi=None))
     assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 tsv\n"
+    Recogniser(DEFAULT).read(Picture(4, 2, b"\x00\xff\x00\xff\x00\xff\x80\x80", None))  # a quarter is grey
+    assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 -c thresholding_method=2 tsv\n"
 
 
 @needs_posix
@@ -211,7 +213,7 @@ def test_pages_that_are_pictures_are_read_in_their_places(path: Path) -> None:
 
 @needs_posix
 def test_what_a_scan_has_printed_on_it_stays_where_recognising_finds_no_more(path: Path) -> None:
-    tesseract(path, shown(row("1 1 1", 90, "Page 7")))
+    tesseract(path, shown(row("1 1 1", 90, "Paqe T")))
     found = read(STAMPED)
     assert found.text == "Page 7" and [mark.label for mark in found.marks] == ["1"]
 

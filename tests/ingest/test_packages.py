@@ -64,7 +64,7 @@ def test_related_parts_lie_beside_their_part_and_in_the_file() -> None:
                 ("r2", "note", 'Target="../a%20b.xml"'),
                 ("r3", "note", 'Target="/w/main.xml"'),
                 ("r4", "note", 'Target="gone.xml"'),
-                ("r5", "note", 'Target="w/main.xml" TargetMode="External"'),
+                ("r5", "note", 'Target="main.xml" TargetMode="External"'),
                 ("r6", "other", 'Target="main.xml"'),
                 ("r7", "note", 'Target="../../../../a%20b.xml"'),
             ),
@@ -176,6 +176,19 @@ def test_depth_is_limited(depth: int, max_depth: int, reached: int | None) -> No
         return
     with pytest.raises(UnreadableFile, match=f"^over {reached} elements inside each other: open it in its own program"):
         xml(data, limits=limits, damaged="damaged box")
+
+
+def test_elements_of_a_large_part_are_gone_once_read() -> None:
+    package = opened(("a.xml", "<a><t n='1'/><r><c/></r><x/><r><c/><c/></r><t n='2'/><r/></a>"))
+    seen = []
+    last = None
+    for element in package.elements("a.xml", "{*}r", begun="{*}t"):
+        assert last is None or len(last) == 0
+        seen.append((element.tag, element.get("n"), len(element)))
+        if element.tag == "r":
+            last = element
+    assert seen == [("t", "1", 0), ("r", None, 1), ("r", None, 2), ("t", "2", 0), ("r", None, 0)]
+    assert last is not None and last.getprevious() is None
 
 
 def test_comments_and_instructions_are_no_children() -> None:

@@ -102,17 +102,17 @@ def test_a_held_file_that_changes_is_read_again(assistant: Assistant, notes: Pat
 
 def test_one_bad_file_harms_no_other(assistant: Assistant, notes: Path) -> None:
     (notes / "bad.pdf").write_bytes(b"%PDF-1.4 nothing")
-    (notes / "picture.png").write_bytes(b"\x89PNG")
+    (notes / "sound.xyz").write_bytes(b"\x89PNG")
     done = assistant.add(notes)
     assert done.documents == 2
     reasons = {Path(f.path).name: f.reason for f in done.failures}
     assert reasons == {
         "bad.pdf": "damaged PDF: open it in a viewer and save or print it anew",
-        "picture.png": "no parser for .png files",
+        "sound.xyz": "no parser for .xyz files",
     }
     assert assistant.status_of(notes / "bad.pdf").state == "failed"
     (notes / "bad.pdf").unlink()
-    assert {Path(f.path).name for f in assistant.add(notes).failures} == {"picture.png"}
+    assert {Path(f.path).name for f in assistant.add(notes).failures} == {"sound.xyz"}
 
 
 def test_a_file_that_becomes_unreadable_keeps_its_last_text_and_says_so(assistant: Assistant, notes: Path) -> None:

@@ -6,17 +6,20 @@ import hashlib
 import logging
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rag_lifelong.embed import PROBE, open_embedder
+from rag_lifelong.embed import bfloat16 as bfloat16_module
 from rag_lifelong.embed import minilm as minilm_module
 from rag_lifelong.embed.bert import Bert, Floats
 from rag_lifelong.embed.bfloat16 import Bfloat16Bert, has_bfloat16, open_bfloat16
 from rag_lifelong.embed.minilm import MiniLM
-from rag_lifelong.embed.threads import ONE_TORCH_THREAD
+from rag_lifelong.embed.threads import one_torch_thread
 
 HEADS, EPSILON = 4, 1e-12
 needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not multiply bfloat16")
@@ -86,6 +89,20 @@ def test_without_torch_numpy_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_bfloat16(bert, tensors, [[1, 2]], heads=HEADS, epsilon=EPSILON) is None
 
 
+def test_a_torch_without_these_products_leaves_numpy_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(*_: object) -> None:  # stands for another version of torch: the operators are not of its public ones
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(bfloat16_module, "_packed", missing)
+    tensors = made(seed=1)
+    bert = Bert(tensors, heads=HEADS, epsilon=EPSILON)
+    with caplog.at_level(logging.INFO):
+        assert open_bfloat16(bert, tensors, [[1, 2]], heads=HEADS, epsilon=EPSILON) is None
+    assert "no such operator" in caplog.text
+
+
 @needs_bfloat16
 def test_an_encoder_that_disagrees_on_one_probe_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     tensors = made(seed=1)
@@ -122,15 +139,17 @@ def test_no_bit_of_a_vector_depends_on_its_neighbours() -> None:
     np.testing.assert_array_equal(np.concatenate([bert.embed([text]) for text in texts]), together)
 
 
-@needs_bfloat16
-def test_the_host_program_keeps_its_torch_threads() -> None:
-    import threading
-
+def test_a_worker_has_one_torch_thread_and_all_others_keep_theirs() -> None:
     import torch
 
-    def elsewhere() -> int:
+    def in_a_thread(begin: Callable[[], None]) -> int:
+        def run() -> None:
+            begin()
+            torch.ones(300_000).add_(1)  # large enough to be shared out
+            found.append(torch.get_num_threads())
+
         found: list[int] = []
-        thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        thread = threading.Thread(target=run)
         thread.start()
         thread.join()
         return found[0]
@@ -138,12 +157,8 @@ def test_the_host_program_keeps_its_torch_threads() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        with ONE_TORCH_THREAD.hold(), ONE_TORCH_THREAD.hold():
-            worker = threading.Thread(target=ONE_TORCH_THREAD.begin)
-            worker.start()
-            worker.join()
-            assert (torch.get_num_threads(), elsewhere()) == (3, 1)
-        assert (torch.get_num_threads(), elsewhere()) == (3, 3)
+        assert in_a_thread(one_torch_thread) == 1
+        assert (torch.get_num_threads(), in_a_thread(lambda: None)) == (3, 3)
     finally:
         torch.set_num_threads(before)
 

@@ -15,7 +15,9 @@ from following import Followed, stood, until
 from ingest.parsers import markdown
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
-from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.cli import main
+from rag_lifelong.errors import NoSuchPath, TooManyGone
+from rag_lifelong.terminal.style import style_for
 
 Content = str | bytes
 KEPT = ("k1.md", "k2.md", "k3.md")
@@ -328,6 +330,40 @@ def test_one_archive_of_many_files_may_be_deleted_unasked(assistant: Assistant, 
     assert len(ids(assistant, notes)) == 20
 
 
+def test_files_in_files_do_not_make_up_for_files_that_are_gone(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {f"{number}.md": f"Packed {number}." for number in range(200)})
+    assistant.add(notes, wait=False)
+    for name in KEPT:  # three of the four files on disk
+        (notes / name).unlink()
+    with pytest.raises(TooManyGone, match="3 of 4 documents"):
+        assistant.add(notes, wait=False)
+
+
+def test_a_file_without_an_ending_is_read_if_its_bytes_tell(assistant: Assistant, notes: Path) -> None:
+    (notes / "packed").write_bytes(packed({"one.md": "An osprey."}))
+    (notes / "plain").write_text("Who knows what this is.")
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"packed/one.md": "An osprey."}
+    assert failed(assistant, notes) == {"plain": "no parser for this kind of files"}
+
+
+def test_a_file_in_a_file_is_named_and_linked_in_the_terminal(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash")
+    write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
+    kb = ["--kb", str(tmp_path / "kb"), "-q"]
+    assert main(["add", str(notes), *kb]) == 0
+    assert main(["forget", str(notes / "a.zip/one.md"), *kb]) == 0
+    assert main(["add", str(notes / "a.zip/one.md"), *kb]) == 0
+    assert main(["add", str(notes / "a.zip/three.md"), *kb]) == 1
+    assert main(["show", str(notes / "a.zip/one.md"), *kb]) == 0
+    assert capsys.readouterr().out.endswith("An osprey.\n")
+    style = style_for("always", editor_uri="file://{path}", is_terminal=True, environment={"TERM": "xterm-256color"})
+    shown = style.linked_place(str(notes / "a.zip/one.md"), line=7, page=None)
+    assert shown.startswith(f"\x1b]8;;file://{notes}/a.zip\x1b\\") and "one.md:7" in shown
+
+
 def test_a_folders_rules_hold_in_archives(assistant: Assistant, notes: Path) -> None:
     (notes / ".lifelongignore").write_text("drafts/\n")
     write(notes / "a.zip", {"drafts/one.md": "An osprey.", "two.md": "A heron."})
@@ -358,7 +394,7 @@ def test_a_watcher_follows_what_is_in_files(followed: Followed) -> None:
     followed.all_well()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))])
 def test_any_history_of_archives_is_as_if_read_at_once(tmp_path: Path, notes: Path, seed: int) -> None:
     rng = random.Random(seed)
     words = "amber birch cedar delta ember fjord grove heron".split()

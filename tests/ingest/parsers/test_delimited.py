@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ingest import IngestError, Mark, MarkKind, TooLarge
 from ingest.limits import DEFAULT
 from ingest.parsers import parse
-from ingest.parsers.delimited import MAX_COLUMNS, MAX_UNCLOSED
+from ingest.parsers.delimited import MAX_COLUMNS
 from ingest.parsers.delimited import parse as straight
 
 
@@ -38,6 +38,7 @@ def test_rows_name_their_columns_and_are_marked() -> None:
     [
         ("a,b\n1,2\n3,4", "a: 1 | b: 2"),
         ("a;b\n1,5;2,3\n3,5;4,1", "a: 1,5 | b: 2,3"),  # decimal commas
+        ("1,5;2,3\n3,5;4,1\n7,5;8,1", "3,5 | 4,1"),
         ("a\tb\n1,2\t3\n4,5\t6", "a: 1,2 | b: 3"),
         ("a|b\n1|2\n3|4", "a: 1 | b: 2"),
         ("a,b\nx;y;z,1\nx;y;z,2", "a: x;y;z | b: 1"),  # a list in a cell
@@ -76,7 +77,7 @@ def test_a_mark_never_closed_costs_its_own_record() -> None:
     text = 'a,b\n"5 inch,1\nx,2\ny,3\n'
     assert lines(text) == ["a | b", 'a: "5 inch | b: 1', "a: x | b: 2", "a: y | b: 3"]
     assert lines('a,b\n"x" y,1\nz,2\n')[1:] == ['a: "x" y | b: 1', "a: z | b: 2"]
-    many = "a,b\n" + '"x,1\n' * 3 * MAX_UNCLOSED
+    many = "a,b\n" + '"x,1\n' * 61
     assert lines(many)[-1] == 'a: "x | b: 1'
     wide = "y" * 500
     long = 'a,b\n"x,1\n' + f"{wide},2\n" * 3_000
@@ -101,6 +102,8 @@ def test_columns_and_text_are_bounded() -> None:
     [
         b'"' * 1_000_000,
         b'"\n' * 60_000,
+        b'a,b\n"x\n' + b'""y,1\n' * 50_000,
+        b'"""x\n' * 60_000,
         b'a,"\n' * 30_000,
         b'"a""' * 200_000,
         b"\\" * 500_000 + b'\\"',

@@ -217,6 +217,37 @@ def test_nested_merged_and_deleted_cells() -> None:
     assert found.text == "a x | y | b\nc\n\na frame\n\nround text"
 
 
+@pytest.mark.parametrize(("depth", "text"), [(60, "x" + " | y" * 60), (100, None), (10_000, None)])
+def test_tables_in_tables(depth: int, text: str | None) -> None:
+    start, end = "<w:tbl><w:tr><w:tc>", f"</w:tc><w:tc>{paragraph('y')}</w:tc></w:tr></w:tbl>"
+    nested = (start * depth + paragraph("x") + end * depth).encode()
+    marker = b"<w:sectPr"
+    data = changed(
+        saved(docx.Document()),
+        lambda name, old: old.replace(marker, nested + marker, 1) if name == "word/document.xml" else old,
+    )
+    if text is not None:
+        assert read(data).text == text
+        return
+    with pytest.raises(UnreadableFile, match=r"^over 200 elements inside each other: open it in its own program"):
+        read(data)
+
+
+def test_strict_documents() -> None:
+    word = docx.Document()
+    word.add_heading("Part", 1)
+
+    def strict(name: str, old: bytes) -> bytes:
+        for kind in (b"wordprocessingml", b"officeDocument"):
+            plain = b"http://schemas.openxmlformats.org/" + kind + b"/2006/"
+            old = old.replace(plain, b"http://purl.oclc.org/ooxml/" + kind + b"/")
+        return old
+
+    data = changed(saved(word), strict)
+    assert b"purl.oclc.org" in zipfile.ZipFile(io.BytesIO(data)).read("word/document.xml")
+    assert labels(read(data)) == [(0, "Part", 1)]
+
+
 @pytest.mark.parametrize(
     "kind",
     [

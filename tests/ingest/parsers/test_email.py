@@ -72,6 +72,7 @@ def test_header_stands_in_the_text_and_its_entries_are_fields_with_their_place()
         ("=?UTF-8?B?R3LDvMOfZQ==?=", "Grüße"),
         ("=?iso-8859-1?Q?Gr=FC=DFe_an_alle?=", "Grüße an alle"),
         ("=?utf-8?B?R3LD?= =?utf-8?B?vMOfZQ==?=", "Grüße"),  # cut in the middle of a letter
+        ("x=?utf-8?q?a?= =?utf-8?q?b?=", "xab"),
         ("a =?utf-8?q?b?= =?iso-8859-1?q?=E9?= c", "a bé c"),
         ("=?utf-8?q?Caf=C3=A9?=(x)", "Café(x)"),
         ("=?windows-1251?B?z/Do4uXy?=", "Привет"),
@@ -169,6 +170,16 @@ def test_pictures_in_the_words_are_left_out_and_attached_ones_are_not() -> None:
     other = "Content-Type: image/jpeg\nContent-ID: <photo>\nContent-Disposition: attachment; filename=p.jpg\n\nJPG"
     found = parse(multipart("related", HTML + '<p>Hi <img src="cid:logo"></p>', shown, other, PDF), name="a.eml")
     assert [member.name for member in found.members] == ["p.jpg", "report.pdf"]
+
+
+def test_files_among_the_versions_of_the_words_are_found() -> None:
+    shown = "Content-Type: image/png\nContent-ID: <logo>\n\nPNG"
+    page = HTML + '<p>Words.</p><img src="cid:logo">'
+    rich = f"Content-Type: multipart/mixed; boundary=b2\n\n--b2\n{page}\n--b2\n{PDF}\n--b2\n{shown}\n--b2--"
+    also = "Content-Type: image/png; name=a.png\nContent-ID: <other>\n\nPNG"
+    first = f"Content-Type: multipart/mixed; boundary=b3\n\n--b3\n{TEXT}Words.\n--b3\n{also}\n--b3--"
+    found = parse(multipart("alternative", first, rich), name="a.eml")
+    assert (found.text, [member.name for member in found.members]) == ("Words.", ["a.png", "report.pdf"])
 
 
 def test_base64_is_read_as_far_as_it_goes() -> None:

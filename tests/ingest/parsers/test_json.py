@@ -53,6 +53,11 @@ def test_what_is_laid_out_is_its_own_text_with_its_keys_as_headings() -> None:
     ]
 
 
+def test_a_word_in_the_next_section_is_no_heading() -> None:
+    found = read('{\n "a": {"x": {}},\n "b": {"y": 1}\n}')
+    assert [(mark.label, mark.level) for mark in found.marks] == [("a", 1), ("x", 2), ("b", 1)]
+
+
 def test_records_are_rows() -> None:
     found = read('[\n  {"a": [1, {"b": 2}]},\n  "word, word",\n  {"a": 3}\n]\n')
     assert marks(found) == [("row", "1", 0, "["), ("row", "3", 0, '{"a": 3}')]
@@ -177,6 +182,12 @@ def test_what_is_no_json_is_its_own_text(text: str) -> None:
 def test_comments_hide_their_brackets() -> None:
     found = read('{\n  // "no": {\n  /* "no": { */\n  "a": {\n    "b//": {}\n  }\n}\n', "a.jsonc")
     assert [mark.label for mark in found.marks] == ["a", "b//"]
+
+
+def test_a_word_before_a_bracket_is_no_key() -> None:
+    found = read('{"a" {"b": {}} : {}, "c": []}')
+    assert [(mark.label, mark.level) for mark in found.marks] == [("b", 2), ("c", 1)]
+    assert [mark.start for mark in read('{"a": []} [ [], [] ]').marks] == [1, 12, 16]
 
 
 def test_half_a_file_of_records_is_read_as_far_as_it_goes() -> None:

@@ -167,6 +167,15 @@ def test_limits_hold() -> None:
         parse(whole, name="a.msg", limits=replace(DEFAULT, max_unpacked_bytes=100))
 
 
+def test_a_stream_that_claims_more_than_the_file_has_is_absent() -> None:
+    whole = bytearray(compound({**FIXED, **OWN, "__attach_version1.0_#00000000": attachment("a", b"x" * 5000)}))
+    assert len(parse(bytes(whole), name="a.msg").members) == 1
+    entry = whole.index("__substg1.0_37010102".encode("utf-16-le"))
+    whole[entry + 120 : entry + 124] = (100_000_000).to_bytes(4, "little")
+    found = parse(bytes(whole), name="a.msg")
+    assert (found.title, found.members) == ("Hello", ())
+
+
 def test_an_empty_message_and_half_a_file() -> None:
     with pytest.raises(UnreadableFile, match=r"^empty: it holds no text$"):
         parse(compound({"__properties_version1.0": properties(32)}), name="a.msg")

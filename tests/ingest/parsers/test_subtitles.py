@@ -117,6 +117,7 @@ def test_what_is_said_twice_is_written_twice() -> None:
         (7, 8, "Go."),
     ]
     assert read(srt(*cues)).text == "No. No. Why? I said so. So. Well. Go."
+    assert read(srt(*((i, i + 0.7, "La") for i in range(5)))).text == "La La La La La"
 
 
 def test_subrip_as_it_is_found() -> None:

@@ -163,6 +163,30 @@ def test_a_property_list_reads_by_its_keys() -> None:
     assert found.text == "Name: x\nOn: true\nIn:\n  a: 1\nList:\n  string: p\n  string: q"
 
 
+def test_a_spreadsheet_of_2003_is_its_sheets() -> None:
+    cell = "<Cell><Data ss:Type='String'>{}</Data></Cell>".format
+    found = read(
+        "<?xml version='1.0'?><?mso-application progid='Excel.Sheet'?><Workbook xmlns='urn:schemas-microsoft-com:office:"
+        "spreadsheet' xmlns:ss='urn:schemas-microsoft-com:office:spreadsheet'><Styles><Style ss:ID='s'/></Styles>"
+        f"<Worksheet ss:Name='Sales'><Table><Row>{cell('Team')}{cell('City')}{cell('Wins')}</Row>"
+        f"<Row>{cell('Blues')}<Cell ss:Index='3'><Data ss:Type='Number'>3</Data></Cell></Row>"
+        f"<Row>{cell('Leafs')}{cell('Köln')}{cell('13')}</Row></Table></Worksheet>"
+        f"<Worksheet ss:Name='Empty'><Table/></Worksheet><Worksheet ss:Name='Other'><Table><Row ss:Index='4'>{cell('x')}</Row>"
+        "</Table></Worksheet></Workbook>",
+        "a.xls",
+    )
+    assert found.parser == "xml"
+    assert found.text == ("Team | City | Wins\nTeam: Blues | Wins: 3\nTeam: Leafs | City: Köln | Wins: 13\n\nx")
+    assert [mark[:2] for mark in marks(found)] == [
+        ("sheet", "Sales"),
+        ("row", "1"),
+        ("row", "2"),
+        ("row", "3"),
+        ("sheet", "Other"),
+        ("row", "4"),
+    ]
+
+
 def test_xhtml_is_a_page() -> None:
     found = read("<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><body><h1>A</h1></body></html>")
     assert (found.parser, found.text) == ("html", "A")

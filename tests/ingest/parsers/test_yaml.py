@@ -66,6 +66,11 @@ def test_documents_of_a_stream_are_rows_and_each_begins_anew() -> None:
     ]
 
 
+def test_the_next_document_ends_the_last_section() -> None:
+    found = read("a: {b: 1}\nc: 1\n---\nd: 1\n")
+    assert [mark.label for mark in found.marks] == ["1", "a", "c", "2", "d"]
+
+
 def test_keys_that_are_no_words_are_no_headings() -> None:
     found = read("? {a: b}\n: {c: d}\n1:\n  x: y\n*b : z\n")
     assert [label for _, label, _, _ in marks(found)][:1] == ["1"]
