@@ -223,5 +223,5 @@ def test_no_name_drives_the_terminal(run: Run, notes: Path) -> None:
                 for line in out.splitlines() if not out.startswith(("{\n", "[\n")) else [out]:
                     json.loads(line)
     _, out, _ = run("list")
-    shown = [line for line in out.splitlines() if "break.md" in line and ".zip/" not in line]
-    assert len(shown) == 1 and "line\ufffdbreak.md" in shown[0]  # a newline in a name begins no line
+    lines = [line for line in out.splitlines() if "break.md" in line and ".zip/" not in line]
+    assert len(lines) == 1 and "line\ufffdbreak.md" in lines[0]  # a newline in a name begins no line
