@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -281,6 +282,16 @@ def test_a_page_of_any_size_is_drawn_within_bounds(path: Path) -> None:
             parse(pdf("0 0 14000 14000 re f", box=box), name="a.pdf", limits=DEFAULT)
         width, height = map(int, (path / "head").read_text().split()[1:])
         assert 0 < width * height <= 20_100_000 and max(width, height) <= 20_001
+
+
+@needs_posix
+def test_a_bomb_of_a_picture_is_not_drawn_and_the_text_beside_it_is_read(path: Path) -> None:
+    tesseract(path, "exit 1")
+    packed = zlib.compress(bytes(1000)).decode("latin-1")
+    bomb = STAMPED.replace("/W 2 /H 2", "/W 60000 /H 60000 /F /Fl").replace("\x00\xff\x00\xff", packed)
+    found = read(WORDS, bomb)
+    assert found.text == "Words of the page\n\nPage 7"
+    assert fields(found) == {"not-read": "p. 2: a picture of 3600 million pixels"}
 
 
 # -- the program itself
