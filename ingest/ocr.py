@@ -24,6 +24,9 @@ from ingest.programs import TimedOut, run
 INSTALL = "install tesseract-ocr to have it read, or add its text"
 """What to do where it is missing."""
 
+OFF = "none"
+"""For the languages: pictures are not read."""
+
 _PROGRAM = "tesseract"
 _TIME_SHARE = 0.7  # of the file's time; the rest is for drawing the pages and for what the file is besides
 _ANSWER_S = 10.0  # to say its version
@@ -79,20 +82,32 @@ def is_available() -> bool:
     return os.name == "posix" and shutil.which(_PROGRAM) is not None  # `programs` is for POSIX
 
 
+def why_not(limits: Limits) -> str:
+    """Why no picture is read at all, "" if they are."""
+    if limits.ocr_languages == OFF:
+        return "reading pictures is switched off"
+    return "" if is_available() else INSTALL
+
+
 class Recogniser:
     """Reads the pictures of one file, while its time lasts. name: "tesseract 5.3.0 (eng+deu)"."""
 
     def __init__(self, limits: Limits) -> None:
-        """Raises NotRead if the program is missing or fails."""
+        """Raises NotRead if pictures are not to be read, the program is missing or fails, or lacks a language."""
         program = shutil.which(_PROGRAM)
-        if program is None or not is_available():
-            raise NotRead(INSTALL)
+        if program is None or why_not(limits):
+            raise NotRead(why_not(limits))
         self._program = program
         self._seconds = _TIME_SHARE * limits.timeout_s
         self._end = time.monotonic() + self._seconds
         self._memory_bytes = limits.memory_bytes
         version = re.search(r"\d+(?:\.\d+)*", _answer(program, "--version").partition("\n")[0])
-        self._languages = "+".join(_chosen(_answer(program, "--list-langs").split("\n")[1:]))
+        installed = [line.strip() for line in _answer(program, "--list-langs").split("\n")[1:]]
+        wanted = [name for name in limits.ocr_languages.split("+") if name]
+        for name in wanted:
+            if name not in installed:
+                raise NotRead(f"tesseract has no language {name!r}: install tesseract-ocr-{name}")
+        self._languages = "+".join(wanted or _chosen(installed))
         self.name = f"{_PROGRAM} {'' if version is None else version[0]} ({self._languages})"
 
     def why_stopped(self) -> str:
@@ -161,7 +176,7 @@ def _answer(program: str, option: str) -> str:
 
 def _chosen(installed: Sequence[str]) -> list[str]:
     """The languages to read in: all if they are few, English first, else English alone."""
-    found = sorted({line.strip() for line in installed} - _NO_LANGUAGES - {""}, key=lambda name: (name != "eng", name))
+    found = sorted(set(installed) - _NO_LANGUAGES - {""}, key=lambda name: (name != "eng", name))
     return found if len(found) <= _MAX_LANGUAGES else found[:1]
 
 

@@ -23,7 +23,7 @@ from ingest.decode import clean
 from ingest.errors import EncryptedFile, ScannedFile, TooLarge, UnreadableFile
 from ingest.header import property_field
 from ingest.limits import Limits
-from ingest.ocr import INSTALL, NotRead, Picture, Recogniser, is_available
+from ingest.ocr import INSTALL, NotRead, Picture, Recogniser, why_not
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "pdf"
@@ -77,6 +77,7 @@ class _Scans:
     texts: dict[int, str] = field(default_factory=dict)
     missed: dict[int, str] = field(default_factory=dict)
     recogniser: Recogniser | None = None
+    failed: str = ""  # why there is none
 
     def read(self, page: Any, number: int) -> None:
         """Takes the page in, if it shows something."""
@@ -97,12 +98,14 @@ class _Scans:
             self.texts[number] = self.recogniser.read(picture)
         except NotRead as error:
             self.missed[number] = str(error)
+            if self.recogniser is None:
+                self.failed = str(error)
 
     def why_stopped(self) -> str:
         """Why no more pages are read, "" if they are: nothing is drawn for nothing."""
         if self.recogniser is not None:
             return self.recogniser.why_stopped()
-        return "" if is_available() else INSTALL
+        return self.failed or why_not(self.limits)
 
     def fields(self) -> list[Field]:
         """Who recognised the pages, and which ones are not read, and why."""

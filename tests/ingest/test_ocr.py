@@ -75,6 +75,22 @@ def test_the_program_is_named_with_its_version_and_languages(path: Path) -> None
     assert Recogniser(DEFAULT).name == "tesseract 9.8.7 (eng+deu+fra)"
 
 
+@needs_posix
+@pytest.mark.parametrize(
+    ("languages", "reason"),
+    [
+        ("none", "reading pictures is switched off"),
+        ("deu+fra", "tesseract has no language 'fra': install tesseract-ocr-fra"),
+    ],
+)
+def test_pictures_are_read_in_the_languages_wanted_or_not_at_all(path: Path, languages: str, reason: str) -> None:
+    tesseract(path, "exit 1", "osd\\neng\\ndeu")
+    assert Recogniser(replace(DEFAULT, ocr_languages="deu")).name.endswith("(deu)")
+    with pytest.raises(NotRead) as caught:
+        Recogniser(replace(DEFAULT, ocr_languages=languages))
+    assert str(caught.value) == reason
+
+
 def test_languages_are_all_if_few_english_first_else_one() -> None:
     assert _chosen(["osd", "deu", "eng", ""]) == ["eng", "deu"]
     assert _chosen(["fra", "deu"]) == ["deu", "fra"]
@@ -282,6 +298,17 @@ def test_a_page_of_any_size_is_drawn_within_bounds(path: Path) -> None:
             parse(pdf("0 0 14000 14000 re f", box=box), name="a.pdf", limits=DEFAULT)
         width, height = map(int, (path / "head").read_text().split()[1:])
         assert 0 < width * height <= 20_100_000 and max(width, height) <= 20_001
+
+
+@needs_posix
+def test_a_language_that_is_missing_is_asked_for_once(path: Path) -> None:
+    program = tesseract(path, "exit 1")
+    program.write_text(program.read_text().replace("#!/bin/sh\n", f'#!/bin/sh\necho x >> "{path}/calls"\n'))
+    with pytest.raises(
+        ScannedFile, match=r"^looks scanned: tesseract has no language 'fra': install tesseract-ocr-fra"
+    ):
+        parse(pdf(INKED, INKED, INKED), name="a.pdf", limits=replace(DEFAULT, ocr_languages="fra"))
+    assert (path / "calls").read_text() == "x\nx\n"  # its version and its languages
 
 
 @needs_posix
