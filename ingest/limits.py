@@ -11,6 +11,8 @@ class Limits:
 
     max_pages: pages, slides or sheets. max_depth: elements within one another. max_nesting: files within files.
     max_members: files in one file. max_unpacked_bytes: of all that it unpacks to. max_chars: of a document's text.
+    ocr_languages: that pictures are read in, as tesseract names them ("eng+deu"); "" for what is installed, "none" for
+    not at all.
     """
 
     timeout_s: float
@@ -21,6 +23,7 @@ class Limits:
     max_members: int
     max_unpacked_bytes: int
     max_chars: int
+    ocr_languages: str
 
 
 DEFAULT = Limits(
@@ -32,4 +35,5 @@ DEFAULT = Limits(
     max_members=10_000,
     max_unpacked_bytes=500_000_000,  # an ordinary thesis with pictures has 50 MB
     max_chars=50_000_000,  # a hundred thick books; more is a bomb, a dump or a database print
+    ocr_languages="",
 )

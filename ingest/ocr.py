@@ -23,6 +23,9 @@ from ingest.limits import Limits
 INSTALL = "install tesseract-ocr to have it read, or add its text"
 """What to do where it is missing."""
 
+OFF = "none"
+"""For the languages: pictures are not read."""
+
 _PROGRAM = "tesseract"
 _TIME_SHARE = 0.7  # of the file's time; the rest is for drawing the pages and for what the file is besides
 _MAX_LANGUAGES = 3  # each more takes a quarter of the time again
@@ -90,19 +93,31 @@ def is_available() -> bool:
     return shutil.which(_PROGRAM) is not None
 
 
+def why_not(limits: Limits) -> str:
+    """Why no picture is read at all, "" if they are."""
+    if limits.ocr_languages == OFF:
+        return "reading pictures is switched off"
+    return "" if is_available() else INSTALL
+
+
 class Recogniser:
     """Reads the pictures of one file, while its time lasts. name: "tesseract 5.3.0 (eng+deu)"."""
 
     def __init__(self, limits: Limits) -> None:
-        """Raises NotRead if the program is missing or fails."""
+        """Raises NotRead if pictures are not to be read, the program is missing or fails, or lacks a language."""
         program = shutil.which(_PROGRAM)
-        if program is None:
-            raise NotRead(INSTALL)
+        if program is None or why_not(limits):
+            raise NotRead(why_not(limits))
         self._program = program
         self._seconds = _TIME_SHARE * limits.timeout_s
         self._end = time.monotonic() + self._seconds
         version = re.search(r"\d+(?:\.\d+)*", self._run("--version", data=b"").partition("\n")[0])
-        self._languages = "+".join(_chosen(self._run("--list-langs", data=b"").split("\n")[1:]))
+        installed = [line.strip() for line in self._run("--list-langs", data=b"").split("\n")[1:]]
+        wanted = [name for name in limits.ocr_languages.split("+") if name]
+        for name in wanted:
+            if name not in installed:
+                raise NotRead(f"tesseract has no language {name!r}: install tesseract-ocr-{name}")
+        self._languages = "+".join(wanted or _chosen(installed))
         self.name = f"{_PROGRAM} {'' if version is None else version[0]} ({self._languages})"
 
     def why_stopped(self) -> str:
@@ -153,7 +168,7 @@ class Recogniser:
 
 def _chosen(installed: Sequence[str]) -> list[str]:
     """The languages to read in: all if they are few, English first, else English alone."""
-    found = sorted({line.strip() for line in installed} - _NO_LANGUAGES - {""}, key=lambda name: (name != "eng", name))
+    found = sorted(set(installed) - _NO_LANGUAGES - {""}, key=lambda name: (name != "eng", name))
     return found if len(found) <= _MAX_LANGUAGES else found[:1]
 
 

@@ -47,6 +47,7 @@ class Config:
     max_members: int
     max_unpacked_mb: int
     max_text_mb: int
+    ocr_languages: str
     settle_ms: int
     editor_uri: str
     color: str
@@ -71,6 +72,7 @@ class Config:
             max_members=self.max_members,
             max_unpacked_bytes=self.max_unpacked_mb * 1_000_000,
             max_chars=self.max_text_mb * 1_000_000,
+            ocr_languages=self.ocr_languages,
         )
 
 
@@ -89,6 +91,7 @@ DEFAULTS = Config(
     max_members=DEFAULT_LIMITS.max_members,
     max_unpacked_mb=DEFAULT_LIMITS.max_unpacked_bytes // 1_000_000,
     max_text_mb=DEFAULT_LIMITS.max_chars // 1_000_000,
+    ocr_languages=DEFAULT_LIMITS.ocr_languages,
     settle_ms=300,
     editor_uri="file://{path}",
     color="auto",
@@ -117,6 +120,8 @@ PURPOSES = {
     "max_members": "files in one file: members of an archive, messages of a mailbox, attachments",
     "max_unpacked_mb": "what one file may unpack to",
     "max_text_mb": "million characters of text of one file",
+    "ocr_languages": "languages of pictures and scanned pages, for tesseract, such as `eng+deu`; empty for English and "
+    "up to two others that are installed, `none` to leave pictures unread",
     "settle_ms": "a watched file is read once it has not changed for so long",
     "editor_uri": "what a path:line in the terminal links to; {path}, {line}, {page} are filled in",
     "color": "`auto`, `always` or `never`",

@@ -10,7 +10,7 @@ counts. A question is one short one on one thread; it, the loading and the peak 
 their own. Cosines and the overlap of the ten nearest passages are to single precision; recall@5 / nDCG@10 are by cosine
 alone, the paired 95 % interval of the difference to single precision beside each (bootstrap over questions). "asked in
 float32": the questions in single precision, only the passages by the way. What gives the vectors of single precision is
-not asked again, and a way whose package is missing is left out.
+not asked again, and a way whose package is missing is left out. What ships is "torch, bfloat16, asked in float32".
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def show_quality(ways: Mapping[str, Opened | Theirs], sets: Sequence[Asked], *, 
             found[name].append(quality.ask(asked, questions, passages))
             if name == EXACT:
                 exact[asked.name] = questions
-            elif "int8" in name:
+            else:
                 mixed = quality.ask(asked, exact[asked.name], passages)
                 found.setdefault(f"{name}, asked in float32", []).append(mixed)
     print("\n| way | top-10 overlap |" + "".join(f" {one.name}, {len(one.questions)} |" for one in sets))

@@ -10,11 +10,12 @@ import io
 import os
 import re
 import sys
+import tempfile
 import time
 import traceback
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -46,13 +47,17 @@ _TIME = re.compile(r"\d+:\d\d:\d\d")
 _PATH = re.compile(r"(?:^|[\s'\"(])(?:/\w|[A-Za-z]:\\)|/(?:tmp|home|usr|var|root|proc)/")
 _TOKEN = re.compile(r"\w{1,4}|[^\w\s]")
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# What runs other programs, and needs files for them. https://docs.python.org/3/library/audit_events.html
-_MAY_RUN = frozenset(["image", "office"])
+# What runs tesseract and LibreOffice, and what may hold such a file.
+_MAY_RUN = frozenset([ANY, "image", "office", "pdf", "archive"])
+# https://docs.python.org/3/library/audit_events.html
 _WATCHED = frozenset(
     "open os.exec os.fork os.forkpty os.posix_spawn os.spawn os.startfile os.system os.mkdir os.remove os.rename "
     "os.rmdir os.symlink os.link os.chmod pty.spawn socket.connect socket.bind socket.getaddrinfo "
     "socket.gethostbyname socket.sendto subprocess.Popen urllib.Request ftplib.connect tempfile.mkdtemp "
     "tempfile.mkstemp webbrowser.open".split()
+)
+_STARTING = frozenset(
+    ["subprocess.Popen", "os.posix_spawn", "os.fork", "os.exec", "tempfile.mkdtemp", "tempfile.mkstemp"]
 )
 _SECONDS = 2.0  # for any input, and for each 100 KB of it
 _SECONDS_AN_UNPACKED_MB = 2.0
@@ -329,7 +334,7 @@ def _watched(parser: str) -> Iterator[list[Fault]]:
         sys.addaudithook(_hook)
         _is_hooked = True
     seen: list[Fault] = []
-    _seen, _may_run = seen, parser in _MAY_RUN or parser == ANY
+    _seen, _may_run = seen, parser in _MAY_RUN
     try:
         yield seen
     finally:
@@ -337,13 +342,15 @@ def _watched(parser: str) -> Iterator[list[Fault]]:
 
 
 def _hook(event: str, given: tuple[object, ...]) -> None:
-    if _seen is None or event not in _WATCHED or _may_run:
+    if _seen is None or event not in _WATCHED:
+        return
+    if _may_run and (event in _STARTING or (given and _is_temporary(given[0]))):
         return
     if event == "open":
         path, mode = given[0], given[1] if len(given) > 1 else None
         if isinstance(path, int):
             return
-        shown = path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)
+        shown = _shown_path(path)
         flags = given[2] if len(given) > 2 and isinstance(given[2], int) else 0
         is_written = bool(set(str(mode or "")) & set("wax+")) or bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         if "/__pycache__/" in shown and shown.startswith(_library):  # the compiled code of what is imported late
@@ -355,4 +362,9 @@ def _hook(event: str, given: tuple[object, ...]) -> None:
     _seen.append(Fault(f"outside: {event}", repr(given)[:200]))
 
 
-Check = Callable[[bytes], Sequence[Fault]]
+def _is_temporary(path: object) -> bool:
+    return isinstance(path, (str, bytes)) and _shown_path(path).startswith(tempfile.gettempdir())
+
+
+def _shown_path(path: object) -> str:
+    return path.decode("utf-8", "replace") if isinstance(path, bytes) else str(path)

@@ -13,6 +13,7 @@ import resource
 import select
 import socket
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -21,9 +22,8 @@ from benchmarks.fuzz.mutate import MAX_BYTES
 from benchmarks.fuzz.oracle import Fault
 
 MAX_GROWTH_BYTES = 400_000_000  # of resident memory, over one input
-SLOT_BYTES = 16 + 2 * MAX_BYTES
-
-_HEAD = struct.Struct("<QQ")  # inputs begun, bytes of the last
+_HEAD = struct.Struct("<QQQ")  # inputs begun, bytes of the last, CPU time in all in µs
+SLOT_BYTES = _HEAD.size + 2 * MAX_BYTES
 
 
 class Slot:
@@ -34,18 +34,20 @@ class Slot:
             path.write_bytes(bytes(SLOT_BYTES))
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), SLOT_BYTES)
+        self._before_us = self.read_head()[2]  # of processes before this one
 
     def begin(self, given: bytes) -> int:
         """Writes an input down; how many there were before it."""
-        number, _ = self.read_head()
+        number, _, _ = self.read_head()
         self._memory[_HEAD.size : _HEAD.size + len(given)] = given
-        _HEAD.pack_into(self._memory, 0, number + 1, len(given))
+        used_us = self._before_us + int(time.process_time() * 1e6)
+        _HEAD.pack_into(self._memory, 0, number + 1, len(given), used_us)
         return number
 
-    def read_head(self) -> tuple[int, int]:
-        """(inputs begun, bytes of the last one)"""
-        number, size = _HEAD.unpack_from(self._memory, 0)
-        return int(number), int(size)
+    def read_head(self) -> tuple[int, int, int]:
+        """(inputs begun, bytes of the last one, CPU time of all in µs, of our processes alone)"""
+        number, size, used_us = _HEAD.unpack_from(self._memory, 0)
+        return int(number), int(size), int(used_us)
 
     def last(self) -> bytes:
         """The input tried last."""

@@ -7,7 +7,6 @@ Adding a format is one module here and one line in `_TABLE`. A module has `NAME`
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from hashlib import blake2b
 from importlib import import_module
 from typing import Protocol, cast
@@ -68,13 +67,12 @@ _BARE: dict[str, str] = {bare: name for name, row in _WHOLE.items() for bare in 
 HOLDING = frozenset(["archive", "email", "mbox", "msg"])
 """Parsers whose documents may hold other files."""
 
+_HELPED = ("ingest.ocr", "ingest.parsers.office")  # with a program that may be installed any day
+
 
 class _Parser(Protocol):
-    """is_available: only where an external program does the work; whether it is installed."""
-
     NAME: str
     VERSION: int
-    is_available: Callable[[], bool]
 
     def parse(self, data: bytes, *, name: str, limits: Limits) -> Document: ...
 
@@ -102,7 +100,7 @@ def unsupported(name: str) -> UnsupportedFile:
 def readers(limits: Limits) -> str:
     """Names what can be read now: another name, and a file that could not be read may be worth another try."""
     known = sorted((name, _module(name).VERSION) for name in _TABLE)
-    helpers = sorted((name, _module(name).is_available()) for name in _TABLE if hasattr(_module(name), "is_available"))
+    helpers = [import_module(name).is_available() for name in _HELPED]
     return blake2b(repr((known, helpers, limits)).encode(), digest_size=8).hexdigest()
 
 

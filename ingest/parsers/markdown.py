@@ -66,9 +66,7 @@ def _by_lines(text: str) -> list[_Heading] | None:
             return None
         at = line.end()
         if line["fence"] is None:
-            found.append(
-                (line.start(), _CLOSING.sub("", line["label"][:MAX_LABEL_CHARS].strip(" \t")), len(line["hashes"]))
-            )
+            found.append((line.start(), _CLOSING.sub("", line["label"].strip()[:MAX_LABEL_CHARS]), len(line["hashes"])))
             continue
         close = re.compile(rf"^ {{0,3}}{line['fence']}{line['fence'][0]}*[ \t]*$", re.MULTILINE).search(text, at)
         if close is None:
@@ -91,4 +89,4 @@ def _by_blocks(text: str) -> Iterator[_Heading]:
 
 def plain(markup: str) -> str:
     """A heading's words without emphasis, links and code marks."""
-    return " ".join(_MARKUP.sub(lambda found: found[1] or "", markup[:MAX_LABEL_CHARS]).split())
+    return " ".join(_MARKUP.sub(lambda found: found[1] or "", markup.strip()[:MAX_LABEL_CHARS]).split())

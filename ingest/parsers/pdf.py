@@ -23,7 +23,7 @@ from ingest.decode import clean
 from ingest.errors import EncryptedFile, ScannedFile, TooLarge, UnreadableFile
 from ingest.header import property_field
 from ingest.limits import Limits
-from ingest.ocr import INSTALL, NotRead, Picture, Recogniser, is_available
+from ingest.ocr import INSTALL, NotRead, Picture, Recogniser, why_not
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "pdf"
@@ -94,7 +94,7 @@ class _Scans:
         """Why no more pages are read, "" if they are: nothing is drawn for nothing."""
         if self.recogniser is not None:
             return self.recogniser.why_stopped()
-        return "" if is_available() else INSTALL
+        return why_not(self.limits)
 
     def fields(self) -> list[Field]:
         """Who recognised the pages, and which ones are not read, and why."""

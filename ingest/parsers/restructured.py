@@ -78,8 +78,9 @@ def sections(text: str) -> Iterator[Mark]:
 
 def plain(markup: str) -> str:
     """A title's words without roles, emphasis, link targets and footnote marks."""
-    words = _INLINE.sub(lambda found: next(filter(None, found.groups()), ""), markup[:_MAX_LABEL_CHARS])
-    return " ".join(words.split())
+    printed = markup.strip()[:_MAX_LABEL_CHARS]
+    words = _INLINE.sub(lambda found: next(filter(None, found.groups()), ""), printed)
+    return " ".join(words.split()) or " ".join(printed.split())  # of a footnote's mark alone, the mark
 
 
 def _overlined(text: str, start: int, end: int, free: int) -> tuple[int, str] | None:

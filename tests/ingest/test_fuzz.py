@@ -30,7 +30,7 @@ from ingest.parsers import SUFFIXES, parse
 
 PARSERS = sorted(set(SUFFIXES.values()))
 SLOW = frozenset(["image", "office"])  # they run other programs
-FEW, MANY = 30, 400  # changed inputs of each target
+FEW, MANY = 30, 1_000  # changed inputs of each target
 
 
 def changed(target: str, count: int, canary: Path) -> Iterator[bytes]:
@@ -80,6 +80,8 @@ def test_many_changed_samples_are_documents_or_reasons(target: str, tmp_path: Pa
     [
         ("source", "a.py", b"0 a"),  # looked for a file named <unknown> to show the wrong line of
         ("markdown", "a.md", b"---\ntitle: One\x0eTwo\xc2\x85Three\n---\n"),  # a title of two lines
+        ("restructured", "a.rst", "\u2028".encode() * 2_000 + b"x\n=====\n"),  # a label of nothing but blanks
+        ("restructured", "a.rst", b"[1]_\n====\n"),
         ("archive", "a.zip", zip_of([("", b"x")])),  # IndexError at an empty name
         ("docx", "a.docx", zip_of([*zip_parts(samples()["a.docx"]), ("", b"x")])),  # the same
     ],

@@ -74,6 +74,22 @@ def test_the_program_is_named_with_its_version_and_languages(path: Path) -> None
     assert Recogniser(DEFAULT).name == "tesseract 9.8.7 (eng+deu+fra)"
 
 
+@needs_posix
+@pytest.mark.parametrize(
+    ("languages", "reason"),
+    [
+        ("none", "reading pictures is switched off"),
+        ("deu+fra", "tesseract has no language 'fra': install tesseract-ocr-fra"),
+    ],
+)
+def test_pictures_are_read_in_the_languages_wanted_or_not_at_all(path: Path, languages: str, reason: str) -> None:
+    tesseract(path, "exit 1", "osd\\neng\\ndeu")
+    assert Recogniser(replace(DEFAULT, ocr_languages="deu")).name.endswith("(deu)")
+    with pytest.raises(NotRead) as caught:
+        Recogniser(replace(DEFAULT, ocr_languages=languages))
+    assert str(caught.value) == reason
+
+
 def test_languages_are_all_if_few_english_first_else_one() -> None:
     assert _chosen(["osd", "deu", "eng", ""]) == ["eng", "deu"]
     assert _chosen(["fra", "deu"]) == ["deu", "fra"]

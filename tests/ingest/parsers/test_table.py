@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ingest import Document, IngestError, TooLarge, UnreadableFile, UnsupportedFile
 from ingest.limits import DEFAULT, Limits
-from ingest.parsers import SUFFIXES, parse, parser_for, parser_version
+from ingest.parsers import SUFFIXES, parse, parser_for, parser_version, readers
 
 TEXT_PARSERS = ("text", "markdown", "restructured", "html", "notebook", "source")
 
@@ -144,3 +144,17 @@ def test_random_markup_raises_nothing_else(text: str, ending: tuple[str, str]) -
 def test_random_json_is_a_notebook_or_a_reason(value: object) -> None:
     straight("notebook", json.dumps({"cells": [value, value], "metadata": value}).encode(), "a.ipynb")
     straight("notebook", json.dumps(value).encode(), "a.ipynb")
+
+
+def test_what_can_be_read_has_another_name_once_more_of_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [readers(DEFAULT), readers(replace(DEFAULT, max_pages=1))]
+    for what in ("ingest.ocr.is_available", "ingest.parsers.office.is_available"):
+        before = import_module(what.rpartition(".")[0]).is_available()
+        with monkeypatch.context() as patch:
+            patch.setattr(what, lambda before=before: not before)
+            names.append(readers(DEFAULT))
+    with monkeypatch.context() as patch:
+        patch.setattr("ingest.parsers.pdf.VERSION", 999)
+        names.append(readers(DEFAULT))
+    assert len(set(names)) == 5
+    assert readers(DEFAULT) == names[0]
