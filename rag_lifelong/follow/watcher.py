@@ -58,9 +58,7 @@ class Watcher:
         self._roots = {root.id: root for root in roots}
         self._ids = {root.path: root.id for root in roots}
         self._settings = replace(settings, batch_s=BATCH_S)
-        self._slow = Aside(
-            knowledge_base, self._settings, name="reading aside", at_once=SLOW_AT_ONCE, wake=self._woken
-        )
+        self._slow = Aside(knowledge_base, self._settings, name="reading aside", at_once=SLOW_AT_ONCE, wake=self._woken)
         self._again = Aside(knowledge_base, self._settings, name="reading again", at_once=1, wake=self._woken)
         self._renewal = Renewal(knowledge_base)
         self._to_look_over = set(self._roots)  # for documents of an older parser
