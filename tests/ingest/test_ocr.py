@@ -187,7 +187,6 @@ def test_what_all_pages_of_a_scan_may_take_is_limited_too(path: Path) -> None:
     tesseract(path, "sleep 1\n" + shown(row("1 1 1", 90, "A scan")))
     found = parse(pdf(*[STAMPED] * 5), name="a.pdf", limits=replace(DEFAULT, ocr_seconds=1.5))
     assert fields(found)["not-read"] == "p. 3-5: recognising text took longer than 1.5 s"
-    assert found.text.count("A scan") == 2
     assert "[p. 3-5 not read: recognising text took longer than 1.5 s]" in found.text
 
 
