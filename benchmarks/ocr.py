@@ -3,9 +3,10 @@
     python -m benchmarks.ocr [--data DATA] [--pages 24] [--languages eng eng+deu]
 
 DATA holds `docs/`. Pages are drawn as the PDF parser draws those without text; recall, precision and order of words are
-those of documents/likeness.py. Taken are, in the order of their paths, first pages of at least 30 words, each text once,
-most of whose letters are Latin: what the program is not taught to read would say nothing about it. A drawn page is
-sharp and straight, so this is what recognising can do at best; paper is worse.
+those of documents/likeness.py. Taken are, spread evenly over the paths, first pages of at least 30 words, each text once,
+nearly all of whose letters are Latin: what the program is not taught to read would say nothing about it. Left out are
+scans with a text that another program recognised, which is no truth. A drawn page is sharp and straight, so this is
+what recognising can do at best; paper is worse.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
 from benchmarks.documents.likeness import Likeness, likeness, words
 from benchmarks.documents.report import table
 from ingest.errors import IngestError
 from ingest.limits import DEFAULT, Limits
 from ingest.ocr import OFF, NotRead, Picture, Recogniser
-from ingest.parsers.pdf import _DPI, _picture, parse
+from ingest.parsers.pdf import _DPI, _WHOLE_PAGE, _images, _picture, parse
 from ingest.types import Document, MarkKind
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -61,7 +64,7 @@ def main() -> int:
     except NotRead as error:
         print(error, file=sys.stderr)
         return 1
-    pages = list(first_pages(docs, arguments.pages))
+    pages = spread(list(first_pages(docs)), arguments.pages)
     if not pages:
         parser.error(f"no PDF with text in {docs}")
     results = {name: recognised(docs, pages, limits) for name, limits in zip(names, settings, strict=True)}
@@ -69,21 +72,28 @@ def main() -> int:
     return 0
 
 
-def first_pages(docs: Path, most: int) -> Iterator[tuple[str, str]]:
-    """(path below the folder, text) of the first pages that are taken."""
+def first_pages(docs: Path) -> Iterator[tuple[str, str]]:
+    """(path below the folder, text) of the first pages that may be taken."""
     seen: set[tuple[str, ...]] = set()
     for path in sorted(docs.rglob("*.pdf")):
-        if len(seen) == most:
-            return
         try:
             document = parse(path.read_bytes(), name=path.name, limits=replace(DEFAULT, ocr_languages=OFF))
         except IngestError:
             continue
         text = first_page(document)
         key = tuple(words(text))
-        if len(key) >= MIN_WORDS and latin_share(text) >= MIN_LATIN_SHARE and key not in seen:
+        if len(key) < MIN_WORDS or latin_share(text) < MIN_LATIN_SHARE or key in seen:
+            continue
+        with opened(path) as page:
+            is_scan = _images(page)[0] >= _WHOLE_PAGE
+        if not is_scan:
             seen.add(key)
             yield path.relative_to(docs).as_posix(), text
+
+
+def spread(pages: Sequence[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    count = min(most, len(pages))
+    return [pages[i * len(pages) // count] for i in range(count)]
 
 
 def first_page(document: Document) -> str:
@@ -118,11 +128,18 @@ def recognised(docs: Path, pages: Sequence[tuple[str, str]], limits: Limits) -> 
 
 def drawn(path: Path) -> Picture:
     """Its first page, as the parser draws it."""
+    with opened(path) as page:
+        return _picture(page, _DPI)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Its first page."""
     import pypdfium2
 
     document = pypdfium2.PdfDocument(path)
     try:
-        return _picture(document[0], _DPI)
+        yield document[0]
     finally:
         document.close()
 

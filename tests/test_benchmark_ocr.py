@@ -14,6 +14,10 @@ from tests.ingest.parsers.test_pdf import column, pdf
 
 LINES = [f"Line {number} of the first page of {{}}" for number in range(5)]  # 8 words each
 
+SCANNED = "q 612 0 0 792 0 0 cm BI /W 2 /H 2 /CS /G /BPC 8 ID \x00\xff\x00\xff EI Q BT /F1 12 Tf 14 TL 72 700 Td " + (
+    "(words that another program recognised) Tj T* " * 8 + "ET"
+)
+
 
 def first(name: str) -> str:
     return "\n".join(LINES).format(*[name] * 5)
@@ -30,9 +34,14 @@ def test_first_pages_of_enough_words_are_taken_each_text_once(tmp_path: Path) ->
     write(tmp_path, "few.pdf", "Only a few words", first("few"))
     write(tmp_path, "none.pdf", "", first("none"))
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
-    found = list(ocr.first_pages(tmp_path, 9))
-    assert found == [("a.pdf", first("a")), ("in/z.pdf", first("i"))]
-    assert list(ocr.first_pages(tmp_path, 1)) == found[:1]
+    (tmp_path / "scan.pdf").write_bytes(pdf(SCANNED))
+    assert list(ocr.first_pages(tmp_path)) == [("a.pdf", first("a")), ("in/z.pdf", first("i"))]
+
+
+def test_pages_are_spread_evenly() -> None:
+    pages = [(f"{number}.pdf", "") for number in range(7)]
+    assert ocr.spread(pages, 3) == [pages[0], pages[2], pages[4]]
+    assert ocr.spread(pages, 9) == pages and ocr.spread([], 9) == []
 
 
 def test_the_share_of_latin_letters_is_of_the_letters_alone() -> None:

@@ -23,7 +23,7 @@ from benchmarks.sheets import workbook
 from benchmarks.sheets.readers import READERS, SHOWN
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECK_ROWS = 40_000  # 10 columns of them are a file of about 2 MB
+CHECK_ROWS = 25_000  # 10 columns of them are a file of about 2 MB
 GIVES = {"ours": "finished text", "python-calamine": "values", "openpyxl": "values (read-only mode)"}
 NOTE = (
     "CPU seconds from the import of the reader to the end of the file; the least of the rounds, of memory too. Cells shown "
