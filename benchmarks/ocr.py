@@ -12,6 +12,7 @@ what recognising can do at best; paper is worse.
 from __future__ import annotations
 
 import argparse
+import math
 import resource
 import sys
 import time
@@ -25,7 +26,7 @@ from typing import Any
 from benchmarks.documents.likeness import Likeness, likeness, words
 from benchmarks.documents.report import table
 from ingest.errors import IngestError
-from ingest.limits import DEFAULT, Limits
+from ingest.limits import DEFAULT
 from ingest.ocr import OFF, NotRead, Picture, Recogniser
 from ingest.parsers.pdf import _DPI, _WHOLE_PAGE, _images, _picture, parse
 from ingest.types import Document, MarkKind
@@ -58,18 +59,24 @@ def main() -> int:
     docs: Path = arguments.data / "docs"
     if not docs.is_dir():
         parser.error(f"no folder {docs}")
-    settings = [replace(DEFAULT, ocr_languages=languages) for languages in arguments.languages]
     try:
-        names = [Recogniser(limits).name for limits in settings]
+        recognisers = [recogniser_for(languages) for languages in dict.fromkeys(arguments.languages)]
     except NotRead as error:
         print(error, file=sys.stderr)
         return 1
     pages = spread(list(first_pages(docs)), arguments.pages)
     if not pages:
         parser.error(f"no PDF with text in {docs}")
-    results = {name: recognised(docs, pages, limits) for name, limits in zip(names, settings, strict=True)}
-    print(page(results))
+    print(page(recognised(docs, pages, recognisers)))
     return 0
+
+
+def recogniser_for(languages: str) -> Recogniser:
+    """Raises NotRead if it could read nothing."""
+    recogniser = Recogniser(replace(DEFAULT, ocr_languages=languages, ocr_seconds=math.inf))
+    if recogniser.why_stopped():
+        raise NotRead(recogniser.why_stopped())
+    return recogniser
 
 
 def first_pages(docs: Path) -> Iterator[tuple[str, str]]:
@@ -110,19 +117,23 @@ def latin_share(text: str) -> float:
     return sum(character < "\u0250" for character in letters) / len(letters) if letters else 0.0
 
 
-def recognised(docs: Path, pages: Sequence[tuple[str, str]], limits: Limits) -> list[Read]:
-    recogniser = Recogniser(limits)
-    results = []
+def recognised(
+    docs: Path, pages: Sequence[tuple[str, str]], recognisers: Sequence[Recogniser]
+) -> dict[str, list[Read]]:
+    """By the name of the recogniser; they take turns, page by page."""
+    named = {recogniser.name: recogniser for recogniser in recognisers}
+    results: dict[str, list[Read]] = {name: [] for name in named}
     for path, text in pages:
-        print(path, file=sys.stderr)
-        before, began = cpu_s(), time.perf_counter()
-        reason = ""
-        try:
-            found = recogniser.read(drawn(docs / path))
-        except NotRead as error:
-            found, reason = "", str(error)
-        took = cpu_s() - before, time.perf_counter() - began
-        results.append(Read(path, likeness(text, found), reason, *took))
+        for recogniser in named.values():
+            print(f"{path}: {recogniser.name}", file=sys.stderr)
+            before, began = cpu_s(), time.perf_counter()
+            found = reason = ""
+            try:
+                found = recogniser.read(drawn(docs / path))
+            except NotRead as error:
+                reason = str(error)
+            took = cpu_s() - before, time.perf_counter() - began
+            results[recogniser.name].append(Read(path, likeness(text, found), reason, *took))
     return results
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks import ocr
 from benchmarks.documents.likeness import Likeness
-from ingest.ocr import INSTALL
+from ingest.ocr import INSTALL, NotRead
 from tests.ingest.parsers.test_pdf import column, pdf
+from tests.ingest.test_ocr import needs_posix, path, row, shown, tesseract
+
+__all__ = ["path"]  # the fixture
 
 LINES = [f"Line {number} of the first page of {{}}" for number in range(5)]  # 8 words each
 
@@ -72,6 +76,24 @@ def test_the_table_has_means_and_names_pages_read_badly() -> None:
     ]
 
 
+@needs_posix
+def test_recognisers_take_turns_and_the_time_of_the_program_counts(
+    tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tesseract(path, shown(row("1 1 1", 90, "Line of page")), langs="eng\\ndeu")
+    write(tmp_path, "a.pdf", "Line of page 1")
+    recognisers = [ocr.recogniser_for(languages) for languages in ("eng", "", "eng+deu")]
+    found = ocr.recognised(tmp_path, [("a.pdf", "Line of page 1")] * 2, recognisers)
+    assert {name: [read.found for read in reads] for name, reads in found.items()} == {
+        "tesseract 9.8.7 (eng)": [Likeness(recall=0.75, precision=1.0, order=1.0, words=4)] * 2,
+        "tesseract 9.8.7 (eng+deu)": [Likeness(recall=0.75, precision=1.0, order=1.0, words=4)] * 2,
+    }
+    assert [line[-5:] for line in capsys.readouterr().err.splitlines()] == ["(eng)", "+deu)"] * 2
+    before = time.process_time()
+    (read,) = ocr.recognised(tmp_path, [("a.pdf", "")], recognisers[:1])["tesseract 9.8.7 (eng)"]
+    assert read.cpu_s > time.process_time() - before + 0.005  # two processes were started
+
+
 def test_without_the_program_the_command_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,3 +102,10 @@ def test_without_the_program_the_command_says_so(
     monkeypatch.setattr(sys, "argv", ["ocr", "--data", str(tmp_path)])
     assert ocr.main() == 1
     assert capsys.readouterr().err == f"{INSTALL}\n"
+
+
+@needs_posix
+def test_without_a_language_to_read_in_nothing_is_read(path: Path) -> None:
+    tesseract(path, "exit 1", langs="osd")
+    with pytest.raises(NotRead, match="no language"):
+        ocr.recogniser_for("")
