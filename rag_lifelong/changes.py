@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ingest import Document
@@ -133,6 +134,8 @@ def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:
     state = files.state(connection, operation.place.root_id, operation.place.path)
     if state is None or state.document_id is None or state.digest != operation.digest or state.failure is not None:
         return False
+    if state.container != operation.place.container:  # an archive in place of a folder, or the other way round
+        return False
     document = operation.document
     made_by = (document.parser, document.parser_version, operation.chunker_version)
     same = revisions.same(connection, state.document_id, operation.digest, made_by)
@@ -226,6 +229,7 @@ def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
         size_bytes=place.size_bytes,
         mtime_ns=place.mtime_ns,
         digest=operation.digest,
+        container=place.container,
     )
 
 
@@ -237,6 +241,7 @@ class _Writer:
         self.number = number
         self.at = at
         self.counts = versions.Counts()
+        self._unread: dict[int, FileState] = {}  # documents that move, whose file could not be read
         self._stood: dict[int, Location] = {}  # where documents to be restored stood before this batch
 
     def put(self, operation: Put) -> Outcome:
@@ -276,6 +281,9 @@ class _Writer:
         return Outcome(kind, place.root_id, place.path, document_id, path_before, born, died, kept, "")
 
     def depart(self, operation: Move) -> None:
+        state = files.state(self.connection, operation.root_id, operation.path)
+        if state is not None and state.failure is not None:
+            self._unread[operation.document_id] = state
         files.forget(self.connection, operation.root_id, operation.path)
         documents.leave(self.connection, operation.document_id, self.number)
 
@@ -283,6 +291,10 @@ class _Writer:
         place = operation.place
         documents.settle(self.connection, Location(operation.document_id, place.root_id, place.path), self.number)
         self._saw(place, operation.digest, operation.document_id)
+        unread = self._unread.get(operation.document_id)
+        if unread is not None:  # its bytes cannot be read here either
+            there = replace(unread, root_id=place.root_id, path=place.path, container=place.container)
+            files.write(self.connection, replace(there, size_bytes=place.size_bytes, mtime_ns=place.mtime_ns))
         files.release(self.connection, place.root_id, place.path)
         self.counts.moved += 1
         return Outcome("moved", place.root_id, place.path, operation.document_id, operation.path, 0, 0, 0, "")

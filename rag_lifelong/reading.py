@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -61,7 +62,7 @@ class Settings:
 class Part:
     """What is compared in one go: a root, and a subfolder or one file of it.
 
-    released: the holds below it that end because the user named them.
+    released: the paths below it whose holds end because the user named them, and what those are in.
     """
 
     root: Root
@@ -148,8 +149,6 @@ class Reader:
         }
         for path in part.released:
             known.pop(path, None)
-            for container in _above(path):
-                known.pop(container, None)
         held = self.knowledge_base.folders.holds(root).keys() - part.released
         difference = compare(known, found, below=part.file or part.below)
         vanished = tuple(path for path in difference.vanished if path not in held)
@@ -213,6 +212,7 @@ class Reader:
         todo = [(part, found) for part, difference in differences for found in (*difference.new, *difference.changed)]
         operations: list[Operation] = []
         unsettled: list[tuple[int, str]] = []
+        settled: set[tuple[int, str]] = set()  # where something stands now
         done = 0
         began = started = time.monotonic()
         passages = 0
@@ -235,6 +235,8 @@ class Reader:
                 for operation in read:
                     if isinstance(operation, Move):
                         left.pop((operation.root_id, operation.path), None)
+                    if isinstance(operation, Move | Put | Touch):
+                        settled.add((operation.place.root_id, operation.place.path))
                     if isinstance(operation, Put):
                         passages += len(operation.chunks)
                 operations.extend(read)
@@ -247,18 +249,20 @@ class Reader:
             if operations:
                 commit()
             raise
-        operations.extend(self._departures(differences, left, may_retire))
+        operations.extend(self._departures(differences, left, settled, may_retire))
         yield commit()
 
     def _departures(
         self,
         differences: Sequence[tuple[Part, Difference]],
         left: Mapping[tuple[int, str], FileState],
+        settled: AbstractSet[tuple[int, str]],
         may_retire: MayRetire,
     ) -> Iterator[Gone]:
+        """What went, and what was in it. settled: where something stands now, in a file or on disk."""
         for part, _ in differences:
             root = part.root
-            going = sorted(path for root_id, path in left if root_id == root.id)
+            going = sorted(path for root_id, path in left.keys() - settled if root_id == root.id)
             # what is there and no longer wanted was never lost: an ignore rule that changed
             lost = {path for path in going if look(Path(root.path), path, rules=rules_of(root)) is None}
             documents = [path for path in going if path in lost and left[root.id, path].document_id is not None]
@@ -270,7 +274,9 @@ class Reader:
             for path in going:
                 if is_believed or path not in lost:
                     yield Gone(root.id, path)
-                    yield from (Gone(root.id, member.path) for member in folders.members(root, path))
+                    for member in folders.members(root, path):
+                        if (root.id, member.path) not in settled:
+                            yield Gone(root.id, member.path)
 
     def _known(self, root: Root, difference: Difference) -> dict[str, FileState]:
         """path → state of the paths that differ."""
@@ -292,7 +298,7 @@ class Reader:
         place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)
         held = holds.get(found.path)
         digest: bytes | None = None
-        by_name = any(found.path in (path, *_above(path)) for path in part.released)
+        by_name = found.path in part.released
         try:
             name = found.path.rsplit("/", 1)[-1]
             if parser_for(name) is None and not self._is_recognised(Path(root.path) / found.path, name):
@@ -467,13 +473,6 @@ def _mark(found: os.stat_result) -> tuple[int, int, int]:
 def _may_be_moves(operations: Sequence[Operation]) -> bool:
     """A row of moves is cheap to write, and one move of a folder is one version."""
     return bool(operations) and all(isinstance(operation, Move | Touch) for operation in operations)
-
-
-def _above(path: str) -> Iterator[str]:
-    """The paths that `path` is below."""
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
 
 
 def _on_disk(states: Mapping[str, FileState]) -> dict[str, FileState]:

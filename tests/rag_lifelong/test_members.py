@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -307,6 +308,76 @@ def test_a_folder_in_place_of_an_archive(assistant: Assistant, notes: Path) -> N
     write(notes / "a.zip", {"one.md": "An osprey, packed."})
     assistant.add(notes)
     assert texts(assistant, notes) == {"a.zip/one.md": "An osprey, packed."}
+    all_well(assistant)
+
+
+def test_an_archive_unpacked_and_packed_again_loses_nothing(assistant: Assistant, notes: Path) -> None:
+    members = {"one.md": "An osprey.", "two.md": "A heron."}
+    write(notes / "a.zip", members)
+    assistant.add(notes)
+    before = ids(assistant, notes)
+    (notes / "a.zip").unlink()
+    (notes / "a.zip").mkdir()
+    for name, text in members.items():
+        (notes / "a.zip" / name).write_text(text)
+    (version,) = assistant.add(notes).versions
+    assert (version.removed, version.passages_born) == (1, 0)
+    assert ids(assistant, notes) == {path: i for path, i in before.items() if path != "a.zip"}
+    shutil.rmtree(notes / "a.zip")
+    write(notes / "a.zip", members)
+    (version,) = assistant.add(notes).versions
+    assert (version.added, version.removed) == (1, 0)
+    assert ids(assistant, notes) == before
+    (notes / "a.zip").unlink()  # they go with it
+    assistant.add(notes)
+    assert ids(assistant, notes) == {}
+    all_well(assistant)
+
+
+def test_a_file_deep_in_others_comes_back_when_it_is_named(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"in.zip": packed({"x.md": "A kestrel.", "y.md": "A wren."})})
+    assistant.add(notes)
+    everything = set(ids(assistant, notes))
+    assistant.forget(notes / "a.zip/in.zip/x.md")
+    assistant.add(notes / "a.zip/in.zip/x.md")
+    assert set(ids(assistant, notes)) == everything
+    assistant.forget(notes / "a.zip/in.zip")
+    assistant.add(notes / "a.zip/in.zip/x.md")
+    assert set(ids(assistant, notes)) == everything - {"a.zip/in.zip/y.md"}
+    all_well(assistant)
+
+
+@pytest.mark.parametrize("named", ["a.zip", "a.zip/one.md"])
+def test_a_file_in_a_file_that_an_undo_holds_is_read_again_when_it_is_named(
+    assistant: Assistant, notes: Path, named: str
+) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey."})
+    assistant.add(notes)
+    write(notes / "a.zip", {"one.md": "An eagle."})
+    assistant.add(notes)
+    assistant.undo()
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"a.zip/one.md": "An osprey."}
+    assistant.add(notes / named)
+    assert texts(assistant, notes) == {"a.zip/one.md": "An eagle."}
+    all_well(assistant)
+
+
+def test_a_file_that_cannot_be_read_is_still_told_where_it_has_moved(assistant: Assistant, notes: Path) -> None:
+    members: dict[str, Content] = {"one.json": "{}", "two.md": "A heron."}
+    (notes / "plain.json").write_text("[1]")
+    write(notes / "a.zip", members)
+    assistant.add(notes)
+    (notes / "plain.json").write_bytes(b"%PDF-1.4 damaged")
+    write(notes / "a.zip", members | {"one.json": b"%PDF-1.4 damaged too"})
+    assistant.add(notes)
+    before = failed(assistant, notes)
+    assert set(before) == {"plain.json", "a.zip/one.json"}
+    for name in ("plain.json", "a.zip"):
+        (notes / name).rename(notes / f"new-{name}")
+    assistant.add(notes)
+    assert failed(assistant, notes) == {f"new-{path}": reason for path, reason in before.items()}
+    assert set(ids(assistant, notes)) == {"new-plain.json", "new-a.zip", "new-a.zip/one.json", "new-a.zip/two.md"}
     all_well(assistant)
 
 
