@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from ingest import Document
 from rag_lifelong.operations import (
     Applied,
+    Carry,
     Decide,
     Fail,
     Gone,
@@ -61,7 +62,7 @@ def apply(
             _touch(connection, operation)
         elif not isinstance(operation, Put) or not _is_made_alike(connection, operation):
             changing.append(operation)
-    if not changing:
+    if all(isinstance(operation, Carry) for operation in changing):  # what they are in has not moved after all
         return Applied(None, tuple(outcomes))
     number = versions.begin(connection, at=at, cause=cause, source=source, undoes=undoes)
     writer = _Writer(connection, number, at)
@@ -77,6 +78,8 @@ def apply(
                 outcomes.append(writer.put(operation))
             case Move():
                 outcomes.append(writer.move(operation))
+            case Carry():
+                writer.carry(operation)
             case Gone():
                 outcomes.append(writer.gone(operation))
             case Hold():
@@ -106,6 +109,11 @@ def _fits(connection: sqlite3.Connection, operation: Operation, leaving: set[tup
             held = files.held(connection, place.root_id, place.path)
             is_free = target is None or target.document_id is None or (place.root_id, place.path) in leaving
             return is_free and (held is None or held.digest != digest)
+        case Carry(root_id=root_id, path=path, place=place):
+            known = files.state(connection, root_id, path)
+            target = files.state(connection, place.root_id, place.path)
+            is_free = target is None or target.document_id is None
+            return is_free and known is not None and known.document_id is None
         case Gone(root_id=root_id, path=path):
             known = files.state(connection, root_id, path)
             return known is not None and files.held(connection, root_id, path) is None
@@ -298,6 +306,20 @@ class _Writer:
         files.release(self.connection, place.root_id, place.path)
         self.counts.moved += 1
         return Outcome("moved", place.root_id, place.path, operation.document_id, operation.path, 0, 0, 0, "")
+
+    def carry(self, operation: Carry) -> None:
+        place = operation.place
+        state = files.state(self.connection, operation.root_id, operation.path)
+        held = files.held(self.connection, operation.root_id, operation.path)
+        assert state is not None  # _fits
+        files.forget(self.connection, operation.root_id, operation.path)
+        there = replace(state, root_id=place.root_id, path=place.path, container=place.container)
+        files.write(self.connection, replace(there, mtime_ns=place.mtime_ns))
+        if held is not None:
+            files.release(self.connection, operation.root_id, operation.path)
+            named = operation.named if held.named else ""
+            held = replace(held, path=place.path, named=named)
+            files.hold(self.connection, place.root_id, held, version=self.number)
 
     def gone(self, operation: Gone) -> Outcome:
         state = files.state(self.connection, operation.root_id, operation.path)

@@ -27,7 +27,7 @@ from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.members import File, Members
-from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch, as_words
+from rag_lifelong.operations import Carry, Fail, Gone, Move, Operation, Place, Put, Touch, as_words
 from rag_lifelong.places import joined, relative_to
 from rag_lifelong.preferences import is_preferences
 from rag_lifelong.store.files import FileState, Held, Root
@@ -349,16 +349,19 @@ class Reader:
         """A document, and those in its file, at another path."""
         assert origin.document_id is not None
         yield Move(origin.document_id, origin.root_id, origin.path, place, digest)
-        root = next(root for root in self.knowledge_base.folders.roots() if root.id == origin.root_id)
+        roots = {root.id: root for root in self.knowledge_base.folders.roots()}
+        root, new_root = roots[origin.root_id], roots[place.root_id]
+        holds = self.knowledge_base.folders.holds(root)
         for member in self.knowledge_base.folders.members(root, origin.path):
             path = place.path + member.path.removeprefix(origin.path)
             there = Place(place.root_id, path, member.size_bytes, place.mtime_ns, place.path)
             if member.document_id is not None and member.digest is not None:
                 yield Move(member.document_id, member.root_id, member.path, there, member.digest)
             else:
-                yield Gone(member.root_id, member.path)
-                if member.failure is not None:
-                    yield Fail(there, member.digest, member.failure, member.failed_by or "")
+                held = holds.get(member.path)
+                inner = None if held is None else relative_to(held.named, joined(root.path, origin.path))
+                new = joined(new_root.path, place.path)
+                yield Carry(member.root_id, member.path, there, new if inner is None else joined(new, inner))
 
     def _bytes(self, path: Path, size_bytes: int) -> bytes:
         limit = self.settings.max_file_bytes

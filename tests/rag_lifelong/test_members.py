@@ -168,6 +168,7 @@ def test_an_archive_renamed_takes_its_files_along(assistant: Assistant, notes: P
     (version,) = assistant.add(notes).versions
     assert ids(assistant, notes) == {path.replace("a.zip", "b.zip", 1): i for path, i in before.items()}
     assert (version.added, version.moved, version.removed, version.passages_born) == (0, 4, 0, 0)
+    assert assistant.failures()[0].tries == 1
     assert list(failed(assistant, notes)) == ["b.zip/bad.pdf"]
     all_well(assistant)
     (notes / "b.zip").unlink()
@@ -381,6 +382,28 @@ def test_a_file_that_cannot_be_read_is_still_told_where_it_has_moved(assistant: 
     all_well(assistant)
 
 
+def test_what_was_taken_out_of_an_archive_stays_out_when_that_is_renamed(assistant: Assistant, notes: Path) -> None:
+    members = {"one.md": "An osprey.", "in.zip": packed({"two.md": "A heron."}), "three.md": "An islet."}
+    write(notes / "a.zip", members)
+    assistant.add(notes)
+    for path in ("one.md", "in.zip"):
+        assistant.forget(notes / "a.zip" / path)
+    (notes / "a.zip").rename(notes / "b.zip")
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"b.zip/three.md": "An islet."}
+    assert assistant.status_of(notes / "b.zip/one.md").state == "held"
+    write(notes / "b.zip", members | {"four.md": "New."})
+    assistant.add(notes)
+    assert set(texts(assistant, notes)) == {"b.zip/three.md", "b.zip/four.md"}
+    for path in ("one.md", "in.zip"):
+        assistant.add(notes / "b.zip" / path)
+    assert len(texts(assistant, notes)) == 5
+    (notes / "b.zip").rename(notes / "a.zip")
+    assistant.add(notes)
+    assert len(texts(assistant, notes)) == 5
+    all_well(assistant)
+
+
 def test_two_copies_of_an_archive_are_two_sets_of_documents(assistant: Assistant, notes: Path) -> None:
     write(notes / "a.zip", {"one.md": "An osprey."})
     write(notes / "b.zip", {"one.md": "An osprey."})
@@ -443,9 +466,9 @@ def test_a_folders_rules_hold_in_archives(assistant: Assistant, notes: Path) -> 
 
 
 def test_a_watcher_follows_what_is_in_files(followed: Followed) -> None:
-    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "zebra two"})
+    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "zebra two", "bad.pdf": "%PDF-1.4"})
     followed.until_found("zebra", "a.zip/one.md", "a.zip/two.md")
-    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "lynx two"})
+    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "lynx two", "bad.pdf": "%PDF-1.4"})
     followed.until_found("lynx", "a.zip/two.md")
     assert followed.found("zebra") == ["a.zip/one.md"]
     followed.sweep()
@@ -455,6 +478,8 @@ def test_a_watcher_follows_what_is_in_files(followed: Followed) -> None:
     (followed.folder / "a.zip").rename(followed.folder / "b.zip")
     until(lambda: followed.found("zebra") == ["b.zip/one.md"])
     followed.rest()
+    assert [h.kind for h in followed.told if h.version == len(followed.changes())] == ["moved"] * 3
+    assert min(h.seconds for h in followed.told if h.version is not None) > 0
     (followed.folder / "sub").mkdir()
     (followed.folder / "b.zip").rename(followed.folder / "sub/b.zip")
     until(lambda: followed.found("zebra") == ["sub/b.zip/one.md"])
