@@ -83,7 +83,7 @@ class Batch:
 
 
 Counted = Callable[[int, int, int], None]
-"""Told (files done, files in all, passages cut from them) after each file."""
+"""Told (files done, files in all, passages cut) after each file, and after each in a file."""
 
 MayRetire = Callable[[Root, Sequence[str], int], bool]
 """Asked with (root, documents lost, documents in what was compared) where many are lost from the disk, or all."""
@@ -100,6 +100,7 @@ class Reader:
         self.knowledge_base = knowledge_base
         self.settings = settings
         self._parser = ParserProcess(settings.limits)
+        self._cut_more = _unheard
 
     def __enter__(self) -> Reader:
         return self
@@ -218,12 +219,18 @@ class Reader:
         passages = 0
         counted(0, len(todo), passages)
 
+        def cut_more(count: int) -> None:
+            nonlocal passages
+            passages += count
+            counted(done - 1, len(todo), passages)
+
         def commit() -> Batch:
             committed = Committed(None, ())
             if operations:
                 committed = self.knowledge_base.commit(operations, cause=cause, source=source)
             return Batch(committed, done, len(todo), time.monotonic() - began, tuple(unsettled))
 
+        self._cut_more = cut_more
         try:
             for done, (part, found) in enumerate(todo, start=1):
                 try:
@@ -237,8 +244,6 @@ class Reader:
                         left.pop((operation.root_id, operation.path), None)
                     if isinstance(operation, Move | Put | Touch):
                         settled.add((operation.place.root_id, operation.place.path))
-                    if isinstance(operation, Put):
-                        passages += len(operation.chunks)
                 operations.extend(read)
                 counted(done, len(todo), passages)
                 is_long = time.monotonic() - started > self.settings.batch_s and not _may_be_moves(operations)
@@ -396,12 +401,16 @@ class Reader:
             return None
         if not twin.placements:  # preferences, which elsewhere are a document
             return None
-        return copied(twin)
+        document, chunks = copied(twin)
+        self._cut_more(len(chunks))
+        return document, chunks
 
     def parsed(self, data: bytes, name: str) -> tuple[Document, Sequence[Chunk]]:
         """Raises IngestError."""
         document = self._parser.parse(data, name=name)
-        return document, cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
+        chunks = cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
+        self._cut_more(len(chunks))
+        return document, chunks
 
     def _is_preferences(self, root: Root, path: str) -> bool:
         """The file at a path below a root holds preferences."""
@@ -417,6 +426,10 @@ class Reader:
             return False
         made = self.knowledge_base.made_of(state.document_id)
         return made is not None and made[0] == digest and not made_by_older(*made[1])
+
+
+def _unheard(count: int) -> None:
+    """Nobody is told how many passages were cut."""
 
 
 def cut(document: Document, embedder: Embedder, *, chunk_tokens: int) -> list[Chunk]:

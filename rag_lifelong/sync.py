@@ -135,11 +135,8 @@ def _is_all(part: Part) -> bool:
 
 
 def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
-    """How many documents stand in what was read."""
-    folders = knowledge_base.folders
-    if part.file is None:
-        return folders.count_documents(part.root, part.below)
-    return sum(s.document_id is not None for s in folders.file_states_of(part.root, [part.file]).values())
+    """How many documents stand in what was read, those in a file too."""
+    return knowledge_base.folders.count_documents(part.root, part.file or part.below)
 
 
 def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: Callable[[], bool]) -> None:

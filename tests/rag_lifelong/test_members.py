@@ -18,6 +18,7 @@ from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.cli import main
 from rag_lifelong.errors import NoSuchPath, TooManyGone
+from rag_lifelong.sync import Silent
 from rag_lifelong.terminal.style import style_for
 
 Content = str | bytes
@@ -456,6 +457,39 @@ def test_a_file_in_a_file_is_named_and_linked_in_the_terminal(
     style = style_for("always", editor_uri="file://{path}", is_terminal=True, environment={"TERM": "xterm-256color"})
     shown = style.linked_place(str(notes / "a.zip/one.md"), line=7, page=None)
     assert shown.startswith(f"\x1b]8;;file://{notes}/a.zip\x1b\\") and "one.md:7" in shown
+
+
+def test_what_is_said_of_a_file_that_holds_others_is_of_those_too(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash")
+    inner = packed({"one.md": "An osprey.", "bad.pdf": "%PDF-1.4"})
+    write(notes / "my a.zip", {"in.zip": inner, "two.md": "A heron.", "bad.pdf": "%PDF-1.4"})
+    kb = ["--kb", str(tmp_path / "kb"), "-q"]
+
+    def said(*command: str) -> str:
+        assert main([*command, str(notes / "my a.zip"), *kb]) == 0
+        return capsys.readouterr().out
+
+    assert "4 documents from" in said("add")
+    assert "searchable since version 1, 1 passage; 2 of 5 files in it could not be read" in said("status")
+    assert said("forget").endswith(f"Take it back: lifelong add '{notes}/my a.zip'\n")
+    assert f"lifelong add '{notes}/my a.zip'" in said("status")
+
+
+class Counting(Silent):
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int, int]] = []
+
+    def reading(self, done_files: int, total_files: int, passages: int) -> None:
+        self.told.append((done_files, total_files, passages))
+
+
+def test_how_far_it_is_in_a_large_archive_is_told(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
+    counting = Counting()
+    assistant.add(notes / "a.zip", progress=counting)
+    assert counting.told == [(0, 1, 0), (0, 1, 1), (0, 1, 2), (0, 1, 3), (1, 1, 3)]
 
 
 def test_a_folders_rules_hold_in_archives(assistant: Assistant, notes: Path) -> None:
