@@ -279,6 +279,16 @@ def test_a_file_in_a_file_taken_out_stays_out_until_it_is_named(assistant: Assis
     all_well(assistant)
 
 
+def test_a_file_may_be_taken_out_together_with_what_it_is_in(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
+    assistant.add(notes)
+    version = assistant.forget(notes / "a.zip/one.md", notes / "a.zip", notes / "a.zip/one.md")
+    assert (version.removed, ids(assistant, notes)) == (3, {})
+    assistant.add(notes / "a.zip")
+    assert len(ids(assistant, notes)) == 3
+    all_well(assistant)
+
+
 def test_forgetting_everywhere_and_undoing_reach_into_files(assistant: Assistant, notes: Path) -> None:
     write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
     assistant.add(notes)
