@@ -6,9 +6,10 @@ Rule: reads only, and says which command mends what it finds.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -222,7 +223,8 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
     held = knowledge_base.folders.holds(root).get(relative)
     if held is not None:
         message = (
-            f"held by {held.cause}: left as it is until the file changes; to read what is on disk: lifelong add {place}"
+            f"held by {held.cause}: left as it is until the file changes; "
+            f"to read what is on disk: lifelong add {shlex.quote(place)}"
         )
         return PathStatus(place, "held", message, ())
     state = knowledge_base.folders.file_states_of(root, [relative]).get(relative)
@@ -230,9 +232,14 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
         kept = "; its last readable text still answers" if state.document_id is not None else ""
         return PathStatus(place, "failed", f"{state.failure}{kept}", ())
     if state is not None and state.document_id is not None:
-        return _searchable(
+        found = _searchable(
             knowledge_base, state.document_id, rule_for(knowledge_base.rules, root.path, relative), place
         )
+        members = knowledge_base.folders.members(root, relative)
+        unread = sum(member.failure is not None for member in members)
+        if not unread:
+            return found
+        return replace(found, message=f"{found.message}; {unread:,} of {len(members):,} files in it could not be read")
     if not root.is_whole or relative == ".":
         return None
     ignored = ignored_by(root, relative)
