@@ -363,7 +363,11 @@ def _hook(event: str, given: tuple[object, ...]) -> None:
 
 
 def _is_temporary(path: object) -> bool:
-    return isinstance(path, (str, bytes)) and _shown_path(path).startswith(tempfile.gettempdir())
+    """In the folder for such, or told from a folder that is open (as shutil.rmtree does)."""
+    if not isinstance(path, (str, bytes)):
+        return False
+    shown = _shown_path(path)
+    return shown.startswith(tempfile.gettempdir()) or not os.path.isabs(shown)
 
 
 def _shown_path(path: object) -> str:
