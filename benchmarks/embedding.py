@@ -4,8 +4,7 @@
 
 The ways take turns, and the best round of each is shown, since cores are shared. Ratios are to
 sentence-transformers' default; cosines are to its vectors; query ms is one short question, alone. "ours" is what a
-knowledge base gets that waits for many vectors: in bfloat16 where the CPU has it; a few texts at a time are embedded
-by numpy. The other ways there are, and what each of them finds: benchmarks.embedding_ways.
+knowledge base gets that waits for many vectors: in bfloat16 where the CPU has it; a few texts are embedded by numpy. The other ways there are, and what each of them finds: benchmarks.embedding_ways.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from rag_lifelong.types import Vectors
 CHUNK_TOKENS = (200, 150, 240, 180, 230)
 """Where successive pieces are cut: 200 on average, and as uneven as a chunker's are."""
 QUESTION = "What did we decide about retries in the new importer?"
-_FEW = 16  # pieces: too few tokens for anything but numpy
 SUFFIXES = {".md", ".txt", ".rst", ".py"}
 
 
@@ -132,12 +130,6 @@ def open_ways(embedder: Embedder) -> list[Way]:
         Way(
             "ours, one text a call",
             lambda texts: np.array([fresh.embed_query(t) for t in texts]),
-            fresh.embed_query,
-            ours_load_s,
-        ),
-        Way(
-            "ours, a few texts a call",
-            lambda texts: np.concatenate([fresh.embed(texts[i : i + _FEW]) for i in range(0, len(texts), _FEW)]),
             fresh.embed_query,
             ours_load_s,
         ),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import lru_cache
 
 BUILT_IN: Mapping[int, str] = {
     1: "0",
@@ -60,13 +60,11 @@ def general(value: float) -> str:
     return f"{value:.{MAX_DIGITS}g}"
 
 
-def formatted(value: float, code: str, *, is_1904: bool) -> str:
-    """The number as its format shows it. is_1904: days are counted from 1904."""
-    return _shown_by(code, is_1904)(value) if len(code) <= _MAX_CODE_CHARS else general(value)
-
-
-@cache
-def _shown_by(code: str, is_1904: bool) -> Callable[[float], str]:
+@lru_cache(maxsize=1000)
+def format_of(code: str, *, is_1904: bool) -> Callable[[float], str]:
+    """What shows a number as the format does. is_1904: days are counted from 1904."""
+    if not code or len(code) > _MAX_CODE_CHARS:
+        return general
     section = _SECTION.match(code)
     first = _CURRENCY.sub(lambda found: f'"{found[1]}"', section[0] if section is not None else "")
     bare = _LITERAL.sub("", _UNSHOWN.sub("", first)).lower()
@@ -74,7 +72,8 @@ def _shown_by(code: str, is_1904: bool) -> Callable[[float], str]:
         return _elapsed
     if set(bare) & set("ydhs") or (set(bare) & {"m"} and "general" not in bare):
         start = _FIRST_DAY_1904 if is_1904 else _FIRST_DAY
-        return lambda value: _moment(value, start, has_day=bool(set(bare) & set("yd")) or not set(bare) & set("hs"))
+        has_day = bool(set(bare) & set("yd")) or not set(bare) & set("hs")
+        return lambda value: _moment(value, start, has_day=has_day)
     return _number(_UNSHOWN.sub("", first))
 
 
@@ -86,9 +85,8 @@ def _number(code: str) -> Callable[[float], str]:
     whole = digits[1].rstrip(" ,")
     thousands = len(digits[1].rstrip()) - len(whole) + len(digits[3])  # commas behind the digits
     places, power = len(digits[2] or ".") - 1, 2 * masked.count("%") - 3 * thousands
-    width = max(1, min(whole.count("0"), MAX_DIGITS)) + (
-        places + 1 if places else 0
-    )  # numbers of places begin with zeros
+    zeros = max(1, min(whole.count("0"), MAX_DIGITS))  # postal codes begin with some
+    width = zeros + (places + 1 if places else 0)
     if places > MAX_DIGITS or abs(power) > MAX_DIGITS:
         return general
     before, behind = (_LITERAL.sub(r"\1\2", part) for part in (code[: digits.start()], code[digits.end() :]))
@@ -113,10 +111,10 @@ def _moment(value: float, start: datetime, *, has_day: bool) -> str:
 
 def when(moment: datetime, *, has_day: bool) -> str:
     """2024-02-29, 2024-02-29 10:30, 10:30, 10:30:05."""
-    time = moment.strftime("%H:%M:%S").removesuffix(":00")
+    day, _, time = moment.isoformat(timespec="seconds").partition("T")
+    time = time.removesuffix(":00")
     if not has_day:
         return time
-    day = moment.date().isoformat()
     return day if time == "00:00" else f"{day} {time}"
 
 

@@ -1,8 +1,7 @@
 """Text in pictures, read by the tesseract program where it is installed.
 
-Rule: the program gets grey pixels on its standard input and nothing else: no file, no network, one thread, a share of
-the time that the file may take. It dies with the process that started it, under the same limit of memory. What it is
-not sure of is left out: in a photograph it sees letters everywhere.
+Rule: the program gets grey pixels, never the file, one thread, a share of the time that the file may take, and dies
+with the process that started it. What it is not sure of is left out: in a photograph it sees letters everywhere.
 """
 
 from __future__ import annotations
@@ -11,14 +10,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 from ingest.decode import clean
 from ingest.limits import Limits
+from ingest.programs import TimedOut, run
 
 INSTALL = "install tesseract-ocr to have it read, or add its text"
 """What to do where it is missing."""
@@ -28,6 +29,8 @@ OFF = "none"
 
 _PROGRAM = "tesseract"
 _TIME_SHARE = 0.7  # of the file's time; the rest is for drawing the pages and for what the file is besides
+_ANSWER_S = 10.0  # to say its version
+_MAX_TABLE_BYTES = 50_000_000  # a full page has 50 kB
 _MAX_LANGUAGES = 3  # each more takes a quarter of the time again
 _NO_LANGUAGES = frozenset(["osd", "equ", "snum"])
 _MIN_WORD_CONFIDENCE = 25.0  # of 100
@@ -41,20 +44,6 @@ _SHADED_SHARE = 0.15
 _WORD_LEVEL = "5"
 _COLUMNS = 12
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad]\n(?=[a-zß-öø-ÿ])")
-# Ends the program with this process (prctl's PR_SET_PDEATHSIG is Linux's alone), and elsewhere after so many seconds.
-_LEASH = """
-import ctypes, os, resource, signal, sys
-try:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-except (AttributeError, OSError):
-    pass
-try:
-    resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[2]), int(sys.argv[2])))
-except (OSError, ValueError):
-    pass
-if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[3], sys.argv[3:])
-"""
 
 
 class NotRead(Exception):
@@ -90,7 +79,7 @@ class _Word:
 
 def is_available() -> bool:
     """Whether the program is installed."""
-    return shutil.which(_PROGRAM) is not None
+    return os.name == "posix" and shutil.which(_PROGRAM) is not None  # `programs` is for POSIX
 
 
 def why_not(limits: Limits) -> str:
@@ -111,8 +100,9 @@ class Recogniser:
         self._program = program
         self._seconds = _TIME_SHARE * limits.timeout_s
         self._end = time.monotonic() + self._seconds
-        version = re.search(r"\d+(?:\.\d+)*", self._run("--version", data=b"").partition("\n")[0])
-        installed = [line.strip() for line in self._run("--list-langs", data=b"").split("\n")[1:]]
+        self._memory_bytes = limits.memory_bytes
+        version = re.search(r"\d+(?:\.\d+)*", _answer(program, "--version").partition("\n")[0])
+        installed = [line.strip() for line in _answer(program, "--list-langs").split("\n")[1:]]
         wanted = [name for name in limits.ocr_languages.split("+") if name]
         for name in wanted:
             if name not in installed:
@@ -132,38 +122,56 @@ class Recogniser:
             return ""
         if self.why_stopped():
             raise NotRead(self.why_stopped())
-        header = f"P5\n{picture.width} {picture.height}\n255\n".encode()
-        options = ["stdin", "stdout", "-l", self._languages, "--psm", "3"]
+        options = ["-l", self._languages, "--psm", "3"]
         if picture.dpi is not None:
             options += ["--dpi", str(picture.dpi)]
         if picture.is_shaded():
             options += ["-c", "thresholding_method=2"]
-        return _written(list(_words(self._run(*options, "tsv", data=header + picture.pixels))))
+        return _written(list(_words(self._table(picture, *options))))
 
-    def _run(self, *options: str, data: bytes) -> str:
-        left_s = max(0.0, self._end - time.monotonic())
-        command = [self._program, *options]
-        if os.name == "posix":
-            command = [sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), str(int(left_s) + 1), *command]
-        kept = {name: value for name in ("PATH", "TESSDATA_PREFIX") if (value := os.environ.get(name)) is not None}
-        try:
-            done = subprocess.run(
-                command,
-                input=data,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                timeout=left_s,
-                check=False,
-                cwd=os.path.abspath(os.sep),
-                env={**kept, "OMP_THREAD_LIMIT": "1", "LC_ALL": "C"},
-            )
-        except subprocess.TimeoutExpired as error:
-            raise NotRead(f"recognising text took longer than {self._seconds:g} s") from error
-        except OSError as error:
-            raise NotRead(f"{_PROGRAM} could not be started ({error.strerror})") from error
-        if done.returncode:
-            raise NotRead(f"{_PROGRAM} failed at it (status {done.returncode})")
-        return done.stdout.decode("utf-8", "replace")
+    def _table(self, picture: Picture, *options: str) -> str:
+        """What the program writes of the picture."""
+        with tempfile.TemporaryDirectory(prefix="lifelong-ocr-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            header = f"P5\n{picture.width} {picture.height}\n255\n".encode()
+            (folder / "page.pgm").write_bytes(header + picture.pixels)
+            try:
+                status = run(
+                    [self._program, "page.pgm", "page", *options, "tsv"],
+                    folder=folder,
+                    environment={**_environment(), "OMP_THREAD_LIMIT": "1"},
+                    timeout_s=max(0.0, self._end - time.monotonic()),
+                    memory_bytes=self._memory_bytes,
+                    file_bytes=_MAX_TABLE_BYTES,
+                )
+                if status:
+                    raise NotRead(f"{_PROGRAM} failed at it (status {status})")
+                return (folder / "page.tsv").read_text(encoding="utf-8", errors="replace")
+            except TimedOut as error:
+                raise NotRead(f"recognising text took longer than {self._seconds:g} s") from error
+            except OSError as error:
+                raise NotRead(f"{_PROGRAM} could not be run ({error.strerror or error})") from error
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name in ("PATH", "TESSDATA_PREFIX") if (value := os.environ.get(name)) is not None}
+    return {**kept, "LC_ALL": "C"}
+
+
+def _answer(program: str, option: str) -> str:
+    """What the program says of itself."""
+    try:
+        done = subprocess.run(
+            [program, option],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_ANSWER_S,
+            check=False,
+            env=_environment(),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotRead(f"{_PROGRAM} could not be run") from error
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _chosen(installed: Sequence[str]) -> list[str]:

@@ -127,13 +127,15 @@ class Package:
         """
         from lxml import etree
 
-        parser = etree.XMLPullParser(("start", "end"), tag=[*tags, *([begun] if begun else [])], **_SAFE)
+        events = ("end",) if begun is None else ("start", "end")
+        parser = etree.XMLPullParser(events, tag=[*tags, *([begun] if begun else [])], **_SAFE)
+        name_begun = None if begun is None else _local(begun)
         pieces = self._pieces(name)
         try:
             for piece in chain([_STRICT.sub(_TRANSITIONAL, next(pieces, b""))], pieces):
                 parser.feed(piece)
                 for event, element in parser.read_events():
-                    if (event == "start") is (begun is not None and _local(element.tag) == _local(begun)):
+                    if name_begun is None or (event == "start") is (_local(element.tag) == name_begun):
                         _drop_entities(element)
                         yield element
                         if event == "end":

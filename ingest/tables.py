@@ -152,7 +152,7 @@ def _header(cells: Sequence[Sequence[str]]) -> tuple[int, dict[int, str], frozen
         return 0, {}, None
     used = _used(cells)
     if count == len(cells) <= _MAX_HEADER_ROWS and not _is_worded(cells):
-        if len(used) < 2 or (count == 1 and len(used) < 3):
+        if len(used) < 2 or (count == 1 and len(used) < 3) or any(_is_point(cell) for row in cells for cell in row):
             return 0, {}, None
         return count, _joined(cells), None  # its values stand behind an empty row, or nowhere
     if count <= _MAX_HEADER_ROWS and count < len(cells):
@@ -161,7 +161,7 @@ def _header(cells: Sequence[Sequence[str]]) -> tuple[int, dict[int, str], frozen
         rows = count if _fills_gaps(cells[:count]) else 1
         labels = _joined(cells[:rows])
         named = len(labels.keys() & used)
-        if values & labels.keys() and 2 * named >= len(used) and not _is_timeline_of(cells[:rows], body):
+        if values & labels.keys() and 2 * named >= len(used) and not _is_timeline_of(cells[:rows], cells[rows:]):
             return rows, labels, values
     if _is_worded(cells):
         return 1, _joined(cells[:1]), _value_columns(cells[1:])
@@ -176,7 +176,7 @@ def _label_rows(cells: Sequence[Sequence[str]]) -> int:
 def _is_label_row(row: Sequence[str]) -> bool:
     """Names only, or names and a line of years or dates in order."""
     filled = [cell for cell in row if cell]
-    points = [cell for cell in filled if _YEAR.fullmatch(cell) or _is_date(cell)]
+    points = [cell for cell in filled if _is_point(cell)]
     if points:
         rises, falls = (all(f(a, b) for a, b in pairwise(points)) for f in (str.__lt__, str.__gt__))
         if len(points) < 2 or not (rises or falls) or row[0] in points:
@@ -197,6 +197,11 @@ def _is_value(cell: str) -> bool:
 
 def _is_date(cell: str) -> bool:
     return len(cell) <= _MAX_WORD_CHARS and _DATE.fullmatch(cell) is not None
+
+
+def _is_point(cell: str) -> bool:
+    """A year, date or time."""
+    return _YEAR.fullmatch(cell) is not None or _is_date(cell)
 
 
 def _used(cells: Sequence[Sequence[str]]) -> set[int]:
@@ -243,9 +248,9 @@ def _joined(cells: Sequence[Sequence[str]]) -> dict[int, str]:
 
 def _is_timeline_of(header: Sequence[Sequence[str]], body: Sequence[Sequence[str]]) -> bool:
     """Whether the header's years or dates stand above others, as in a row of data."""
-    columns = {i for row in header for i, cell in enumerate(row) if _YEAR.fullmatch(cell) or _is_date(cell)}
+    columns = {i for row in header for i, cell in enumerate(row) if _is_point(cell)}
     below = [row[i] for row in body for i in columns if i < len(row) and row[i]]
-    alike = sum(_YEAR.fullmatch(cell) is not None or _is_date(cell) for cell in below)
+    alike = sum(map(_is_point, below))
     return 2 * alike > len(below)
 
 

@@ -79,6 +79,26 @@ def test_the_page_of_a_small_folder(tmp_path: Path) -> None:
     assert "gold_standard_cct/away.pdf.txt." in page
 
 
+def test_an_empty_expected_text_and_a_reference_that_failed_are_not_compared(tmp_path: Path) -> None:
+    for name in ("empty", "there"):
+        for path in (tmp_path / expected.GOLD / f"{name}.md", tmp_path / expected.M / f"{name}.pdf"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("a word" if name == "there" else " ")
+    for name in ("fake.docx", "fake.doc"):
+        path = tmp_path / expected.U / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    paths = [f"{expected.M}/empty.pdf", f"{expected.M}/there.pdf", f"{expected.U}/fake.doc"]
+    found = [outcomes.Outcome(path, "pdf", ".pdf", 1.0, "a word", "", {}, 0, 0) for path in paths]
+    broken = outcomes.Outcome(f"{expected.U}/fake.docx", "docx", ".docx", 1.0, None, "damaged", {}, 0, 0)
+    told = {c.pair.file: (c.found, c.reason) for c in command.compare(tmp_path, [*found, broken])}
+    assert told == {
+        paths[0]: (None, "its expected text is empty"),
+        paths[1]: (Likeness(1.0, 1.0, 1.0, 2), ""),
+        paths[2]: (None, "its reference: damaged"),
+    }
+
+
 def test_a_mean_of_precision_leaves_out_files_that_hold_more() -> None:
     whole, more = (expected.Pair(f"{name}.txt", "r", "text", name == "whole") for name in ("whole", "more"))
     found = [

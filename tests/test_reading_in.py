@@ -66,6 +66,12 @@ def test_rates_are_of_the_time_from_ready_to_searchable() -> None:
     assert shown["… then"] == ["found, gone"]
 
 
+def test_one_that_is_given_texts_shows_what_making_them_took() -> None:
+    shown = cells(report.table([ROW | {"reading_s": 1.25}, ROW | {"name": "chroma", "given_s": 4.0}]))
+    assert shown["s to read the files"] == ["1.2", "given (made in 4.0)"]
+    assert shown["files that failed, and the user is told"] == ["1", "–"]
+
+
 def test_what_did_not_come_to_its_end_shows_what_it_measured_and_why() -> None:
     broken = {key: ROW[key] for key in ("folder", "files", "size_bytes", "offered", "threads", "at", "load_before")}
     table = report.table([ROW, broken | {"name": "txtai", "ready_s": 4.0, "failed": "took more than 9 s"}])

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.documents import expected, outcomes, report
-from benchmarks.documents.likeness import likeness
+from benchmarks.documents.likeness import likeness, words
 
 NOTE = (
     "Recall and precision of words, with their repetitions (ROUGE-1), and the share of the common ones that also follow one "
@@ -65,6 +65,8 @@ def compare(docs: Path, found: Sequence[outcomes.Outcome]) -> list[report.Compar
             compared.append(report.Compared(pair, None, outcome.reason))
         elif wanted is None:
             compared.append(report.Compared(pair, None, f"its reference: {outcome_of[pair.reference].reason}"))
+        elif not words(wanted):  # what another tool could not read is no truth
+            compared.append(report.Compared(pair, None, "its expected text is empty"))
         else:
             compared.append(report.Compared(pair, likeness(wanted, outcome.text), ""))
     return compared

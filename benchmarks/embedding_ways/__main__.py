@@ -6,11 +6,11 @@
 
 FOLDER holds what benchmarks.retrieval reads; --peps adds the PEPs that its hand-written questions are about. Speed is
 of pieces of about 200 tokens, beside sentence-transformers' default; the ways take turns, and the best round of each
-counts. A question is one short one on one thread; it, the loading and the peak of memory (48 pieces) are of a process of
+counts; by CPU time too, since cores are shared. A question is one short one on one thread; it, the loading and the peak of memory (48 pieces) are of a process of
 their own. Cosines and the overlap of the ten nearest passages are to single precision; recall@5 / nDCG@10 are by cosine
 alone, the paired 95 % interval of the difference to single precision beside each (bootstrap over questions). "asked in
 float32": the questions in single precision, only the passages by the way. What gives the vectors of single precision is
-not asked again, and a way whose package is missing is left out.
+not asked again, and a way whose package is missing is left out. What ships is "torch, bfloat16, asked in float32".
 """
 
 from __future__ import annotations
@@ -93,24 +93,30 @@ def peak_mb() -> float:
 def show_speed(ways: Mapping[str, Opened | Theirs], chunks: list[str], *, rounds: int) -> set[str]:
     """Prints the table; the ways whose vectors are not those of single precision to six digits."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in ways}
     vectors = {}
     for _ in range(rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             vectors[name] = way.embed(chunks)
             seconds[name].append(time.perf_counter() - start)
-    print(f"\n| way | chunks/s | × {THEIRS} | a question, ms | load, s | peak, MB | cosine, mean / min |")
-    print("|---|---|---|---|---|---|---|")
+            cpu_seconds[name].append(time.process_time() - cpu_start)
+    print(
+        f"\n| way | chunks/s | × {THEIRS} | chunks per CPU-s | × | a question, ms | load, s | peak, MB | cosine, mean / min |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in ways:
         rate = len(chunks) / min(seconds[name])
         ratio = min(seconds[THEIRS]) / min(seconds[name])
+        cpu_rate = len(chunks) / min(cpu_seconds[name])
+        cpu_ratio = min(cpu_seconds[THEIRS]) / min(cpu_seconds[name])
         cosines = np.sum(vectors[name] * vectors[EXACT], axis=1)
         given = ["--alone", name, "--chunks", str(len(chunks))]
         command = [sys.executable, "-m", "benchmarks.embedding_ways", *given]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True)
         load_s, question_ms, peak = json.loads(done.stdout.splitlines()[-1])
         print(
-            f"| {name} | {rate:.1f} | {ratio:.2f} | {question_ms:.1f} | {load_s:.1f} | {peak:.0f} "
+            f"| {name} | {rate:.1f} | {ratio:.2f} | {cpu_rate:.1f} | {cpu_ratio:.2f} | {question_ms:.1f} | {load_s:.1f} | {peak:.0f} "
             f"| {cosines.mean():.5f} / {cosines.min():.5f} |",
             flush=True,
         )
@@ -129,7 +135,7 @@ def show_quality(ways: Mapping[str, Opened | Theirs], sets: Sequence[Asked], *, 
             found[name].append(quality.ask(asked, questions, passages))
             if name == EXACT:
                 exact[asked.name] = questions
-            elif "int8" in name:
+            else:
                 mixed = quality.ask(asked, exact[asked.name], passages)
                 found.setdefault(f"{name}, asked in float32", []).append(mixed)
     print("\n| way | top-10 overlap |" + "".join(f" {one.name}, {len(one.questions)} |" for one in sets))

@@ -18,11 +18,9 @@ def compiled(
     *,
     is_int8: bool,
     hints: Mapping[str, object],
-    kept: Sequence[int] = (),
     smooth: Sequence[np.ndarray] | None = None,
 ) -> Forward:
-    """kept: layers left in single precision. smooth: of every product in order, factors (in,) moved from the
-    activations into the weights."""
+    """smooth: of every product in order, factors (in,) moved from the activations into the weights."""
     import openvino
 
     given = {
@@ -33,7 +31,7 @@ def compiled(
         "ENABLE_CPU_PINNING": False,  # cores are shared
         **hints,
     }
-    network = openvino.Core().compile_model(_graph(model, is_int8, set(kept), smooth), "CPU", given)
+    network = openvino.Core().compile_model(_graph(model, is_int8, smooth), "CPU", given)
     own = threading.local()
 
     def forward(texts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -44,7 +42,7 @@ def compiled(
     return forward
 
 
-def _graph(model: Model, is_int8: bool, kept: set[int], smooth: Sequence[np.ndarray] | None) -> object:
+def _graph(model: Model, is_int8: bool, smooth: Sequence[np.ndarray] | None) -> object:
     from openvino import Model as Graph
     from openvino import PartialShape, Type, opset13
 
@@ -63,7 +61,7 @@ def _graph(model: Model, is_int8: bool, kept: set[int], smooth: Sequence[np.ndar
 
     def dense(x: object, layer: Dense, number: int, part: int) -> object:
         weight = layer.weight
-        if is_int8 and number not in kept:
+        if is_int8:
             if smooth is not None:
                 factors = smooth[4 * number + part]
                 x = opset13.multiply(x, constant(1 / factors))

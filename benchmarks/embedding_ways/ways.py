@@ -121,10 +121,10 @@ def _smooth_int8() -> Forward:
     return by_torch.packed(model(), lambda dense: by_torch.int8_by_token(dense, next(factors)))
 
 
-def _openvino(precision: str = "f32", group: int = 0, kept: Sequence[int] = (), *, is_smooth: bool = False) -> Forward:
+def _openvino(precision: str = "f32", group: int = 0, *, is_smooth: bool = False) -> Forward:
     hints = {"INFERENCE_PRECISION_HINT": precision, "DYNAMIC_QUANTIZATION_GROUP_SIZE": group}
     smooth = _smoothing() if is_smooth else None
-    return by_openvino.compiled(model(), is_int8=bool(group), hints=hints, kept=kept, smooth=smooth)
+    return by_openvino.compiled(model(), is_int8=bool(group), hints=hints, smooth=smooth)
 
 
 WAYS = {
@@ -143,5 +143,4 @@ WAYS = {
     "openvino, int8 by 32": Way(lambda: _openvino(group=32), "openvino"),
     "openvino, int8 by 96": Way(lambda: _openvino(group=96), "openvino"),
     "openvino, int8 by 96, smoothed": Way(lambda: _openvino(group=96, is_smooth=True), "openvino"),
-    "openvino, int8 by 96, layers 1 and 6 float32": Way(lambda: _openvino(group=96, kept=(0, 5)), "openvino"),
 }

@@ -72,10 +72,6 @@ def measure(work: Path, folder: Folder, names: Sequence[str], *, threads: int, l
         if kept.get("files") == files and not kept.get("failed") and not is_again:
             continue
         reason = environments.install(work, name)
-        if name == "chroma" and reason is None:
-            began = time.perf_counter()
-            ours.give(folder, given)
-            print(f"our texts and chunks of {folder.name}: {time.perf_counter() - began:.1f} s", file=sys.stderr)
         row: report.Row = {
             "name": name,
             "folder": folder.name,
@@ -91,6 +87,10 @@ def measure(work: Path, folder: Folder, names: Sequence[str], *, threads: int, l
         if reason is not None:
             row["failed"] = f"not installed: {reason}"
         else:
+            if name in report.GIVEN:
+                began = time.perf_counter()
+                ours.give(folder, given)
+                row["given_s"] = time.perf_counter() - began
             row |= one(work, folder, name, given, threads=threads, limit=limit)
         row["load_after"] = os.getloadavg()
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,12 @@ def install(work: Path, name: str) -> str | None:
     return None
 
 
+def version(name: str, distribution: str) -> str:
+    """The one that a peer's lines pin."""
+    lines = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("==")[2] for line in lines if line.partition("==")[0] == distribution)
+
+
 def variables(root: Path, threads: int) -> dict[str, str]:
     """The environment of a worker: no network, so many threads, Tesseract's own language data for those that look."""
     chosen = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reading_in import figure
+from benchmarks.reading_in import environments, figure
 from benchmarks.reading_in.folders import MIXED, PEPS
 
 Row = dict[str, Any]
@@ -23,7 +23,13 @@ _FINDS_ITSELF = {
     "chroma": "must be told",
     "txtai": "must be told",
 }
-_READS_NOTHING = ("chroma",)
+_DISTRIBUTIONS = {
+    "llama_index": "llama-index-core",
+    "langchain": "langchain-community",
+    "chroma": "chromadb",
+    "txtai": "txtai",
+}
+GIVEN = ("chroma",)  # read no files
 
 
 def place(work: Path, folder: str, name: str) -> Path:
@@ -65,10 +71,12 @@ def machine(rows: Sequence[Row]) -> str:
         return "Nothing was measured yet."
     days = sorted({row["at"][:10] for row in rows})
     loads = [row["load_before"][0] for row in rows]
+    named = ", ".join(f"{each} {environments.version(name, each)}" for name, each in _DISTRIBUTIONS.items())
     return (
         f"`python -m benchmarks.reading_in --work FOLDER`, {' to '.join(sorted({days[0], days[-1]}))}: all-MiniLM-L6-v2 from one "
         f"folder for all, {rows[0]['threads']} of {os.cpu_count()} shared {platform.machine()} cores, no GPU, no network, one after "
-        f"another, each in a process of its own; load average before each {min(loads):.1f} to {max(loads):.1f}."
+        f"another, each in a process of its own; load average before each {min(loads):.1f} to {max(loads):.1f}. {named}, with sentence-transformers "
+        f"{environments.version('chroma', 'sentence-transformers')} and torch {environments.version('chroma', 'torch')}."
     )
 
 
@@ -130,11 +138,15 @@ def _places(row: Row) -> str:
 
 
 def _told(row: Row) -> str:
-    return "–" if row["name"] in _READS_NOTHING else f"{outcomes(row)['told']}"
+    return "–" if row["name"] in GIVEN else f"{outcomes(row)['told']}"
 
 
 def _silent(row: Row) -> str:
-    return "not given" if row["name"] in _READS_NOTHING else f"{outcomes(row)['silent']}"
+    return "not given" if row["name"] in GIVEN else f"{outcomes(row)['silent']}"
+
+
+def _reading(row: Row) -> str:
+    return f"given (made in {row['given_s']:.1f})" if "given_s" in row else f"{row['reading_s']:.1f}"
 
 
 def _change(row: Row) -> str:
@@ -156,7 +168,7 @@ _MEASURES: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("tokens embedded, thousand", lambda row: f"{row['tokens'] / 1e3:,.0f}"),
     ("tokens cut off, thousand", lambda row: f"{row['tokens_cut_off'] / 1e3:,.1f}"),
     ("s to start (libraries, weights)", lambda row: f"{row['ready_s']:.1f}"),
-    ("s to read the files", lambda row: f"{row['reading_s']:.1f}"),
+    ("s to read the files", _reading),
     ("**s until the first file is found**", lambda row: f"{row['first_s']:.1f}"),
     ("**s until all is searchable, on disk**", lambda row: f"{row['searchable_s']:.1f}"),
     ("passages a second, once started", lambda row: f"{row['chunks'] / working_s(row):.1f}"),

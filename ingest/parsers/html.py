@@ -184,12 +184,16 @@ def _menus(tree: LexborHTMLParser, skipped: set[int]) -> set[int]:
 def _outer_tables(tree: LexborHTMLParser) -> set[int]:
     """The tables that hold tables (`mem_id`s)."""
     found: set[int] = set()
-    for table in tree.css("table"):
-        above = table.parent
-        while above is not None and above.tag != "table":
-            above = above.parent
-        if above is not None:
-            found.add(above.mem_id)
+    root = tree.body or tree.root
+    if root is None or len(tree.css("table")) < 2:
+        return found
+    above: list[int] = []
+    for node, tag, is_end in _steps(root, set()):
+        if tag == "table" and is_end:
+            above.pop()
+        elif tag == "table":
+            found.update(above[-1:])
+            above.append(node.mem_id)
     return found
 
 

@@ -51,6 +51,7 @@ _BAD_TITLE = re.compile(
 _DPI = 300  # of pages drawn to be recognised; 200 lose small print
 _MAX_PIXELS = 20_000_000  # of such a page: A4 has 8.7 million
 _MAX_SIDE = 20_000
+_BYTES_A_PIXEL = 4
 _FEW_LETTERS = 60  # a stamp on a scan, such as its number
 _WHOLE_PAGE = 0.7  # the share of it that a scan covers at least
 _PDF_DATE = re.compile(r"\s*(?:D:)?(\d{4})(?:-?(\d{2}))?(?:-?(\d{2}))?")
@@ -76,12 +77,20 @@ class _Scans:
     texts: dict[int, str] = field(default_factory=dict)
     missed: dict[int, str] = field(default_factory=dict)
     recogniser: Recogniser | None = None
+    failed: str = ""  # why there is none
 
     def read(self, page: Any, number: int) -> None:
         """Takes the page in, if it shows something."""
-        if self.why_stopped() or (picture := _picture(page)).is_blank():
-            if self.why_stopped() and _images(page):
+        share, pixels = _images(page)
+        if self.why_stopped():
+            if share:
                 self.missed[number] = self.why_stopped()
+            return
+        if pixels * _BYTES_A_PIXEL > self.limits.max_unpacked_bytes:  # drawing unpacks it
+            self.missed[number] = f"a picture of {pixels / 1e6:.0f} million pixels"
+            return
+        picture = _picture(page)
+        if picture.is_blank():
             return
         try:
             if self.recogniser is None:
@@ -89,12 +98,14 @@ class _Scans:
             self.texts[number] = self.recogniser.read(picture)
         except NotRead as error:
             self.missed[number] = str(error)
+            if self.recogniser is None:
+                self.failed = str(error)
 
     def why_stopped(self) -> str:
         """Why no more pages are read, "" if they are: nothing is drawn for nothing."""
         if self.recogniser is not None:
             return self.recogniser.why_stopped()
-        return why_not(self.limits)
+        return self.failed or why_not(self.limits)
 
     def fields(self) -> list[Field]:
         """Who recognised the pages, and which ones are not read, and why."""
@@ -178,19 +189,22 @@ def _letters(page: Sequence[_Line]) -> int:
     return sum(character.isalnum() for line in page for character in line.text)
 
 
-def _images(page: Any) -> float:
-    """The share of the page that its largest picture covers; 0.0 if it has none."""
+def _images(page: Any) -> tuple[float, int]:
+    """The share of the page that its largest picture covers, and the most pixels one has; zeros if it has none."""
     from pypdfium2 import PdfiumError, raw
 
-    width, height = page.get_size()
-    largest = 0.0
+    page_width, page_height = page.get_size()
+    share, pixels = 0.0, 0
+    width, height = ctypes.c_uint(), ctypes.c_uint()
     try:
         for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
             left, bottom, right, top = image.get_bounds()
-            largest = max(largest, (right - left) * (top - bottom))
-    except PdfiumError:
-        return largest
-    return float(largest / max(1.0, width * height))
+            share = max(share, float((right - left) * (top - bottom) / max(1.0, page_width * page_height)))
+            if raw.FPDFImageObj_GetImagePixelSize(image.raw, width, height):
+                pixels = max(pixels, width.value * height.value)
+    except PdfiumError:  # what was seen before it
+        return share, pixels
+    return share, pixels
 
 
 def _picture(page: Any) -> Picture:
@@ -234,7 +248,7 @@ def _read(data: bytes, limits: Limits, scans: _Scans) -> tuple[list[list[_Line]]
             pages.append(_lines(page, text_page))
             text_page.close()
             letters = _letters(pages[-1])
-            if not letters or (letters < _FEW_LETTERS and _images(page) >= _WHOLE_PAGE):
+            if not letters or (letters < _FEW_LETTERS and _images(page)[0] >= _WHOLE_PAGE):
                 scans.read(page, number + 1)
             page.close()
         if damaged == count:

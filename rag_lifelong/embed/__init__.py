@@ -1,7 +1,7 @@
 """Texts → vectors of unit length. The default, all-MiniLM-L6-v2, needs no network.
 
-Rule: one text has one vector, whichever runtime computed it and whatever stood beside it in the
-batch; `Embedder.fingerprint` names that agreement and is stored with every vector set.
+Rule: one text has one vector, whatever stood beside it in the batch, and whichever runtime computed it: to a cosine of
+0.9999 (`probe`). `Embedder.fingerprint` names that agreement and is stored with every vector set.
 """
 
 from rag_lifelong.embed.embedder import DEFAULT, Embedder, open_embedder

@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2, the default: 384 dimensions, 256 tokens, mean pooling, from a PyPI package.
 
 Rule: a question loads neither torch nor sentence-transformers, nor do a few passages. Many are embedded by torch, in
-bfloat16, where that is faster; the fingerprint is the same, since the vectors agree as it promises.
+bfloat16, where that is faster; the fingerprint is the same, since the vectors agree as it promises (`probe`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _BATCH_TOKENS = 1_024
 """Tokens per forward pass and thread, about 20 MB. Measured: 512 is 5 % slower, 4,096 is 7 % slower."""
 
-MANY_TOKENS = 4_096
-"""From so many tokens in one call, the texts are embedded in bfloat16. While torch is imported (1 to 2 s), numpy embeds
-about twice as many; but the 64 strings that a knowledge base asks for at once are seldom the last."""
+MANY_TOKENS = 16_384
+"""So many tokens are embedded by numpy before torch is imported for more: on two cores they take about as long as the
+import does, so that few texts never wait for it and many wait little."""
 _HEADS, _EPSILON = 12, 1e-12
 
 # Of the words of a question, those in several pieces: at most 0.22 in 95 of 100 English ones, in the middle 0.5 to 0.62
@@ -52,6 +52,7 @@ class MiniLM:
         weights, tokens = (digest[:16] for digest in DIGESTS.values())
         self.fingerprint = f"all-MiniLM-L6-v2:{weights}:{tokens}:mean:unit:{self.max_tokens}"
         self._folder = folder
+        self._tokens_by_numpy = 0  # of passages
 
     def count_tokens(self, text: str) -> int:
         """Exact, and additive over white space."""
@@ -69,7 +70,8 @@ class MiniLM:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Shape (n, dim), in the order of the texts.
 
-        Many texts are embedded in bfloat16 where the CPU has it, a few and questions by numpy: see `MANY_TOKENS`.
+        The first `MANY_TOKENS` of a process are embedded by numpy, and what comes in small numbers; all others in
+        bfloat16 where the CPU has it.
         """
         ids = [self._tokens.ids(text, max_tokens=self.max_tokens) for text in texts]
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)  # (n, dim)
@@ -77,7 +79,7 @@ class MiniLM:
         lengths = [len(each) for each in ids]
         batches = _batches(lengths, threads)
         bert = self._bert  # loaded here, by one thread
-        fast = self._fast_bert if sum(lengths) >= MANY_TOKENS else None
+        fast = self._fast_bert if self._are_many(sum(lengths)) else None
 
         def fill(rows: slice) -> None:
             vectors[rows] = (fast or bert).embed(ids[rows])
@@ -92,6 +94,13 @@ class MiniLM:
             for _ in pool.map(fill, batches):  # both leave the interpreter free while they compute
                 pass
         return vectors
+
+    def _are_many(self, tokens: int) -> bool:
+        """Whether so many in one call are too many for numpy, after those before."""
+        if tokens >= _BATCH_TOKENS and self._tokens_by_numpy + tokens > MANY_TOKENS:
+            return True
+        self._tokens_by_numpy += tokens
+        return False
 
     def embed_query(self, text: str) -> Vector:
         """Shape (dim,)."""

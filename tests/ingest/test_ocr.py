@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,8 +58,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shown(*rows: str) -> str:
-    """A script that prints that table."""
-    return "cat > /dev/null\ncat <<'END'\n" + "\n".join(rows) + "\nEND"
+    """A script that writes that table."""
+    return "cat > page.tsv <<'END'\n" + "\n".join(rows) + "\nEND"
 
 
 def test_without_the_program_nothing_is_available(path: Path) -> None:
@@ -108,16 +109,16 @@ def test_a_program_without_languages_reads_nothing(path: Path) -> None:
 @needs_posix
 def test_it_gets_grey_pixels_one_thread_and_nothing_of_ours(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "x")
-    tesseract(path, f'cat > "{path}/got"; echo "$@" > "{path}/arguments"; env > "{path}/env"')
+    tesseract(path, f': > page.tsv; cat page.pgm > "{path}/got"; echo "$@" > "{path}/arguments"; env > "{path}/env"')
     assert Recogniser(DEFAULT).read(INK) == ""
     assert (path / "got").read_bytes() == b"P5\n4 2\n255\n" + b"\x00" * 8
-    assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 --dpi 300 tsv\n"
+    assert (path / "arguments").read_text() == "page.pgm page -l eng --psm 3 --dpi 300 tsv\n"
     names = {line.partition("=")[0] for line in (path / "env").read_text().splitlines()}
     assert names - {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE"} == {"PATH", "OMP_THREAD_LIMIT", "LC_ALL"}
     Recogniser(DEFAULT).read(replace(INK, dpi=None))
-    assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 tsv\n"
+    assert (path / "arguments").read_text() == "page.pgm page -l eng --psm 3 tsv\n"
     Recogniser(DEFAULT).read(Picture(4, 2, b"\x00\xff\x00\xff\x00\xff\x80\x80", None))  # a quarter is grey
-    assert (path / "arguments").read_text() == "stdin stdout -l eng --psm 3 -c thresholding_method=2 tsv\n"
+    assert (path / "arguments").read_text() == "page.pgm page -l eng --psm 3 -c thresholding_method=2 tsv\n"
 
 
 @needs_posix
@@ -169,7 +170,6 @@ def test_a_picture_that_takes_too_long_ends_the_reading(path: Path) -> None:
 
 
 @needs_posix
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_it_dies_with_the_process_that_started_it(path: Path) -> None:
     tesseract(path, f'echo $$ > "{path}/pid"; exec sleep 60')
     code = (
@@ -186,12 +186,12 @@ def test_it_dies_with_the_process_that_started_it(path: Path) -> None:
     finally:
         parent.kill()
         parent.wait()
-    for _ in range(200):
+    for _ in range(800):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
             break
-        with suppress(OSError):
+        with suppress(OSError):  # nobody waits for it
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 break
         time.sleep(0.01)
@@ -242,7 +242,7 @@ def test_a_text_of_which_no_page_is_a_picture_is_not_given_to_it(path: Path) -> 
 
 @needs_posix
 def test_pictures_without_text_are_a_reason(path: Path) -> None:
-    tesseract(path, shown())
+    tesseract(path, ": > page.tsv")
     with pytest.raises(ScannedFile, match=r"^empty, or looks scanned: no text was found on its pages; add its text$"):
         read(INKED)
 
@@ -292,12 +292,33 @@ def test_a_page_at_which_it_fails_harms_no_other(path: Path) -> None:
 
 @needs_posix
 def test_a_page_of_any_size_is_drawn_within_bounds(path: Path) -> None:
-    tesseract(path, f'head -n 2 > "{path}/head"; cat > /dev/null')
+    tesseract(path, f': > page.tsv; head -n 2 page.pgm > "{path}/head"')
     for box in ("0 0 14000 14000", "0 0 14000 1", "0 0 1 1"):
         with pytest.raises(ScannedFile):
             parse(pdf("0 0 14000 14000 re f", box=box), name="a.pdf", limits=DEFAULT)
         width, height = map(int, (path / "head").read_text().split()[1:])
         assert 0 < width * height <= 20_100_000 and max(width, height) <= 20_001
+
+
+@needs_posix
+def test_a_language_that_is_missing_is_asked_for_once(path: Path) -> None:
+    program = tesseract(path, "exit 1")
+    program.write_text(program.read_text().replace("#!/bin/sh\n", f'#!/bin/sh\necho x >> "{path}/calls"\n'))
+    with pytest.raises(
+        ScannedFile, match=r"^looks scanned: tesseract has no language 'fra': install tesseract-ocr-fra"
+    ):
+        parse(pdf(INKED, INKED, INKED), name="a.pdf", limits=replace(DEFAULT, ocr_languages="fra"))
+    assert (path / "calls").read_text() == "x\nx\n"  # its version and its languages
+
+
+@needs_posix
+def test_a_bomb_of_a_picture_is_not_drawn_and_the_text_beside_it_is_read(path: Path) -> None:
+    tesseract(path, "exit 1")
+    packed = zlib.compress(bytes(1000)).decode("latin-1")
+    bomb = STAMPED.replace("/W 2 /H 2", "/W 60000 /H 60000 /F /Fl").replace("\x00\xff\x00\xff", packed)
+    found = read(WORDS, bomb)
+    assert found.text == "Words of the page\n\nPage 7"
+    assert fields(found) == {"not-read": "p. 2: a picture of 3600 million pixels"}
 
 
 # -- the program itself

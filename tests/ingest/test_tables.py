@@ -106,7 +106,8 @@ def test_a_row_of_text_below_a_header_is_no_second_header() -> None:
 
 def test_years_are_names_where_they_stand_in_order_above_other_values() -> None:
     assert text("Region|2022|2023", "North|12|13")[1] == "Region: North | 2022: 12 | 2023: 13"
-    assert text("Ana|2001|2004", "Bo|2003|2009", "Cy|2010|2002")[1:] == ["Bo | 2003 | 2009", "Cy | 2010 | 2002"]
+    assert text("Ana|2001|2004", "Bo|2003|2009", "Cy|2010|5")[1:] == ["Bo | 2003 | 2009", "Cy | 2010 | 5"]
+    assert text("Ana|2001|2004", "Bo|2003|2009", "", "Cy|2010|5")[-1] == "Cy | 2010 | 5"
 
 
 def test_names_of_few_of_the_columns_are_no_header() -> None:

@@ -165,6 +165,12 @@ def test_names_of_attachments_are_safe(written: str, expected: str) -> None:
     assert member.name == expected
 
 
+def test_a_name_without_an_ending_gets_that_of_its_type() -> None:
+    part = 'Content-Type: application/pdf; name="Report 2024"\nContent-Disposition: attachment\n\nx'
+    (member,) = parse(multipart("mixed", part), name="a.eml").members
+    assert member.name == "Report 2024.pdf"
+
+
 def test_pictures_in_the_words_are_left_out_and_attached_ones_are_not() -> None:
     shown = "Content-Type: image/png\nContent-ID: <logo>\nContent-Disposition: inline; filename=logo.png\n\nPNG"
     other = "Content-Type: image/jpeg\nContent-ID: <photo>\nContent-Disposition: attachment; filename=p.jpg\n\nJPG"

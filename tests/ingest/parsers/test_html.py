@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
 import pytest
@@ -146,6 +147,12 @@ def test_bottomless_nesting_is_refused() -> None:
     with pytest.raises(UnreadableFile, match="inside each other"):
         read("<div>" * 200_000 + "x")
     assert read("<div>x</div>" * 11_000).text.count("x") == 11_000
+
+
+def test_tables_deep_down_take_linear_time() -> None:
+    before = time.process_time()
+    assert read("<div>" * 9_000 + "<table><tr><td>a<td>b</table>" * 6_000).text.count("a | b") == 6_000
+    assert time.process_time() - before < 2.0
 
 
 @pytest.mark.parametrize("page", ["", "  ", "<p></p><script>x</script>", "<title>only</title>", "&#0;"])

@@ -47,9 +47,8 @@ def given_to_it(folder: Path) -> Image.Image:
 @pytest.fixture
 def keeps(path: Path) -> Path:
     """The program keeps what it gets, and reads one word."""
-    tesseract(
-        path, f'cat > "{path}/got"\necho "$@" > "{path}/arguments"\ncat <<\'END\'\n{row("1 1 1", 90, "Word")}\nEND'
-    )
+    keep = f'cat page.pgm > "{path}/got"\necho "$@" > "{path}/arguments"\n'
+    tesseract(path, keep + shown(row("1 1 1", 90, "Word")))
     return path
 
 
