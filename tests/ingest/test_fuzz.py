@@ -93,6 +93,7 @@ def test_what_was_found_stays_fixed(parser: str, name: str, data: bytes) -> None
 @pytest.mark.parametrize(
     ("parser", "name", "head", "word"),
     [
+        ("text", "a.txt", "a", "\x0c"),
         ("markdown", "a.md", "# ", "!["),
         ("markdown", "a.md", "# a", "\u2028"),
         ("markdown", "a.md", "# a", "<"),
@@ -135,7 +136,7 @@ def test_no_word_of_a_format_repeated_takes_long(parser: str, tmp_path: Path) ->
     for word in words:
         for name, sample in list(by_parser(parser).items())[:3]:
             for head in (sample[: len(sample) // 2], rng.choice(heads)):
-                data = head + word * (60_000 // len(word))
+                data = head + word * (60_000 // len(word)) + rng.choice((b"", b"x", b"\nx\n"))
                 start = time.process_time()
                 with suppress(IngestError):
                     import_module(f"ingest.parsers.{parser}").parse(data, name=name, limits=oracle.LIMITS)
