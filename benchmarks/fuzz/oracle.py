@@ -320,17 +320,19 @@ _seen: list[Fault] | None = None  # where the hook, which cannot be taken away a
 _may_run = False
 _is_hooked = False
 _library: tuple[str, ...] = ()
+_temporary = ""
 
 
 @contextmanager
 def _watched(parser: str) -> Iterator[list[Fault]]:
     """What the interpreter opens, starts or connects to meanwhile, libraries aside."""
-    global _seen, _may_run, _is_hooked, _library  # noqa: PLW0603
+    global _seen, _may_run, _is_hooked, _library, _temporary  # noqa: PLW0603
     if not _is_hooked:
         here = Path(__file__).resolve().parents[2]
         folders = [sys.prefix, sys.base_prefix, *(entry for entry in sys.path if entry not in ("", ".")), str(here)]
         real = {str(Path(folder).resolve()) for folder in folders} | {str(folder) for folder in folders}
         _library = tuple(f"{folder}/" for folder in sorted(real) if folder != "/")
+        _temporary = tempfile.gettempdir()  # not in the hook: what it opens, under a lock, would call the hook again
         sys.addaudithook(_hook)
         _is_hooked = True
     seen: list[Fault] = []
@@ -367,7 +369,7 @@ def _is_temporary(path: object) -> bool:
     if not isinstance(path, (str, bytes)):
         return False
     shown = _shown_path(path)
-    return shown.startswith(tempfile.gettempdir()) or not os.path.isabs(shown)
+    return shown.startswith(_temporary) or not os.path.isabs(shown)
 
 
 def _shown_path(path: object) -> str:
