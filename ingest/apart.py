@@ -3,7 +3,7 @@
 Rule: a file is to blame only if a fresh process hangs or dies over it. The process is a new interpreter, no fork (the
 parent has threads, SQLite and FAISS open), and finds its code where the parent has it, never in the current folder.
 Messages are parts: to the process a file's name and its data, back a document or an error in JSON, and the bytes of
-each file in it.
+each file in it; before that, at long work, messages without any part, with which the time begins anew.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import IO, NoReturn, Self
 
 from ingest import errors
 from ingest.errors import IngestError, UnreadableFile
+from ingest.heartbeat import hear
 from ingest.limits import DEFAULT, Limits
 from ingest.parsers import parse, parser_for
 from ingest.recognise import has_signature
@@ -179,13 +180,13 @@ class _Child:
         """The next message, after sending one if it has parts; None if the process died or had to be killed."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.is_late = False
-        timer = threading.Timer(timeout_s, self._expire)
-        timer.daemon = True
-        timer.start()
+        timer = self._restarted(None, timeout_s)
         try:
             if parts:
                 _send(self.process.stdin, parts)
-            return _receive(self.process.stdout)
+            while not (answer := _receive(self.process.stdout)) and parts:  # a sign of life
+                timer = self._restarted(timer, timeout_s)
+            return answer
         except (EOFError, OSError):
             return None
         finally:
@@ -202,6 +203,15 @@ class _Child:
                     pipe.close()
         self.is_late = self.is_late or (hasattr(signal, "SIGALRM") and status == -signal.SIGALRM)
         return status
+
+    def _restarted(self, timer: threading.Timer | None, timeout_s: float) -> threading.Timer:
+        if timer is not None:
+            timer.cancel()
+            timer.join()  # so that it does not kill later
+        timer = threading.Timer(timeout_s, self._expire)
+        timer.daemon = True
+        timer.start()
+        return timer
 
     def _expire(self) -> None:
         self.is_late = True
@@ -238,6 +248,12 @@ def serve(limits_json: str) -> NoReturn:
     requests, answers = _taken(0, "rb"), _taken(1, "wb")
     _limit_memory(limits.memory_bytes)
     _send(answers, ())  # ready
+
+    def live_on() -> None:
+        _set_alarm(limits.timeout_s + _GRACE_S)
+        _send(answers, ())
+
+    hear(live_on)
     try:
         while True:
             name, data = _receive(requests)

@@ -11,8 +11,8 @@ class Limits:
 
     max_pages: pages, slides or sheets. max_depth: elements within one another. max_nesting: files within files.
     max_members: files in one file. max_unpacked_bytes: of all that it unpacks to. max_chars: of a document's text.
-    ocr_languages: that pictures are read in, as tesseract names them ("eng+deu"); "" for what is installed, "none" for
-    not at all.
+    ocr_seconds: that recognising text in pictures may take besides; timeout_s holds for each of them. ocr_languages:
+    that pictures are read in, as tesseract names them ("eng+deu"); "" for what is installed, "none" for not at all.
     """
 
     timeout_s: float
@@ -23,6 +23,7 @@ class Limits:
     max_members: int
     max_unpacked_bytes: int
     max_chars: int
+    ocr_seconds: float
     ocr_languages: str
 
 
@@ -35,5 +36,6 @@ DEFAULT = Limits(
     max_members=10_000,
     max_unpacked_bytes=500_000_000,  # an ordinary thesis with pictures has 50 MB
     max_chars=50_000_000,  # a hundred thick books; more is a bomb, a dump or a database print
+    ocr_seconds=1800.0,  # 600 pages at 3 s
     ocr_languages="",
 )

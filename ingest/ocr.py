@@ -18,6 +18,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ingest.decode import clean
+from ingest.heartbeat import beat
 from ingest.limits import Limits
 from ingest.programs import TimedOut, run
 
@@ -90,7 +91,7 @@ def why_not(limits: Limits) -> str:
 
 
 class Recogniser:
-    """Reads the pictures of one file, while its time lasts. name: "tesseract 5.3.0 (eng+deu)"."""
+    """Reads the pictures of one file, while the time for all lasts. name: "tesseract 5.3.0 (eng+deu)"."""
 
     def __init__(self, limits: Limits) -> None:
         """Raises NotRead if pictures are not to be read, the program is missing or fails, or lacks a language."""
@@ -98,8 +99,9 @@ class Recogniser:
         if program is None or why_not(limits):
             raise NotRead(why_not(limits))
         self._program = program
-        self._seconds = _TIME_SHARE * limits.timeout_s
-        self._end = time.monotonic() + self._seconds
+        self._page_s = _TIME_SHARE * limits.timeout_s
+        self._all_s = limits.ocr_seconds
+        self._end = time.monotonic() + self._all_s
         self._memory_bytes = limits.memory_bytes
         version = re.search(r"\d+(?:\.\d+)*", _answer(program, "--version").partition("\n")[0])
         installed = [line.strip() for line in _answer(program, "--list-langs").split("\n")[1:]]
@@ -114,7 +116,7 @@ class Recogniser:
         """Why no more pictures are read, "" if they are."""
         if not self._languages:
             return "tesseract has no language to read in: install tesseract-ocr-eng"
-        return f"recognising text took longer than {self._seconds:g} s" if time.monotonic() >= self._end else ""
+        return f"recognising text took longer than {self._all_s:g} s" if time.monotonic() >= self._end else ""
 
     def read(self, picture: Picture) -> str:
         """The lines, a blank one between paragraphs; "" if there are none. Raises NotRead."""
@@ -127,7 +129,10 @@ class Recogniser:
             options += ["--dpi", str(picture.dpi)]
         if picture.is_shaded():
             options += ["-c", "thresholding_method=2"]
-        return _written(list(_words(self._table(picture, *options))))
+        try:
+            return _written(list(_words(self._table(picture, *options))))
+        finally:
+            beat()
 
     def _table(self, picture: Picture, *options: str) -> str:
         """What the program writes of the picture."""
@@ -140,7 +145,7 @@ class Recogniser:
                     [self._program, "page.pgm", "page", *options, "tsv"],
                     folder=folder,
                     environment={**_environment(), "OMP_THREAD_LIMIT": "1"},
-                    timeout_s=max(0.0, self._end - time.monotonic()),
+                    timeout_s=self._page_s,
                     memory_bytes=self._memory_bytes,
                     file_bytes=_MAX_TABLE_BYTES,
                 )
@@ -148,7 +153,7 @@ class Recogniser:
                     raise NotRead(f"{_PROGRAM} failed at it (status {status})")
                 return (folder / "page.tsv").read_text(encoding="utf-8", errors="replace")
             except TimedOut as error:
-                raise NotRead(f"recognising text took longer than {self._seconds:g} s") from error
+                raise NotRead(f"recognising its text took longer than {self._page_s:g} s") from error
             except OSError as error:
                 raise NotRead(f"{_PROGRAM} could not be run ({error.strerror or error})") from error
 

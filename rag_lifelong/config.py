@@ -47,6 +47,7 @@ class Config:
     max_members: int
     max_unpacked_mb: int
     max_text_mb: int
+    ocr_seconds: int
     ocr_languages: str
     settle_ms: int
     editor_uri: str
@@ -72,6 +73,7 @@ class Config:
             max_members=self.max_members,
             max_unpacked_bytes=self.max_unpacked_mb * 1_000_000,
             max_chars=self.max_text_mb * 1_000_000,
+            ocr_seconds=self.ocr_seconds,
             ocr_languages=self.ocr_languages,
         )
 
@@ -91,6 +93,7 @@ DEFAULTS = Config(
     max_members=DEFAULT_LIMITS.max_members,
     max_unpacked_mb=DEFAULT_LIMITS.max_unpacked_bytes // 1_000_000,
     max_text_mb=DEFAULT_LIMITS.max_chars // 1_000_000,
+    ocr_seconds=round(DEFAULT_LIMITS.ocr_seconds),
     ocr_languages=DEFAULT_LIMITS.ocr_languages,
     settle_ms=300,
     editor_uri="file://{path}",
@@ -120,6 +123,7 @@ PURPOSES = {
     "max_members": "files in one file: members of an archive, messages of a mailbox, attachments",
     "max_unpacked_mb": "what one file may unpack to",
     "max_text_mb": "million characters of text of one file",
+    "ocr_seconds": "seconds that reading the pictures of one file may take; `parse_seconds` then holds for each",
     "ocr_languages": "languages of pictures and scanned pages, for tesseract, such as `eng+deu`; empty for English and "
     "up to two others that are installed, `none` to leave pictures unread",
     "settle_ms": "a watched file is read once it has not changed for so long",
@@ -147,6 +151,7 @@ _RANGES = {
     "max_members": (0, 10_000_000),
     "max_unpacked_mb": (1, 1_000_000),
     "max_text_mb": (1, 10_000),
+    "ocr_seconds": (1, 864_000),
     "settle_ms": (0, 60_000),
     "model_threads": (0, 1_024),
     "model_context_tokens": (0, 10_000_000),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Document, ScannedFile
+from ingest.apart import ParserProcess
 from ingest.limits import DEFAULT
 from ingest.ocr import INSTALL, NotRead, Picture, Recogniser, _chosen, _words, _written, is_available
 from ingest.parsers.pdf import parse
@@ -158,15 +159,35 @@ def test_what_it_is_not_sure_of_is_left_out() -> None:
 
 
 @needs_posix
-def test_a_picture_that_takes_too_long_ends_the_reading(path: Path) -> None:
+def test_a_picture_that_takes_too_long_is_given_up_and_all_of_them_in_time(path: Path) -> None:
     tesseract(path, "exec sleep 30")
-    recogniser = Recogniser(replace(DEFAULT, timeout_s=1.0))
+    recogniser = Recogniser(replace(DEFAULT, timeout_s=1.0, ocr_seconds=1.2))
     before = time.monotonic()
     for _ in range(2):
-        with pytest.raises(NotRead, match=r"^recognising text took longer than 0\.7 s$"):
+        with pytest.raises(NotRead, match=r"^recognising its text took longer than 0\.7 s$"):
             recogniser.read(INK)
-        assert recogniser.why_stopped()
-    assert 0.3 < time.monotonic() - before < 3.0
+    assert recogniser.why_stopped() == "recognising text took longer than 1.2 s"
+    with pytest.raises(NotRead, match=r"^recognising text took longer than 1\.2 s$"):
+        recogniser.read(INK)
+    assert 1.2 < time.monotonic() - before < 5.0
+
+
+@needs_posix
+def test_each_page_of_a_scan_has_the_time_of_a_file(path: Path) -> None:
+    """Five pages of a second each, in a process that is ended after three without a sign of life."""
+    tesseract(path, "sleep 1\n" + shown(row("1 1 1", 90, "A scan")))
+    limits = replace(DEFAULT, timeout_s=3.0)
+    with ParserProcess(limits) as apart:
+        found = apart.parse(pdf(*[INKED] * 5), name="a.pdf")
+    assert found.text.split() == ["A", "scan"] * 5
+
+
+@needs_posix
+def test_what_all_pages_of_a_scan_may_take_is_limited_too(path: Path) -> None:
+    tesseract(path, "sleep 1\n" + shown(row("1 1 1", 90, "A scan")))
+    found = parse(pdf(*[STAMPED] * 5), name="a.pdf", limits=replace(DEFAULT, ocr_seconds=1.5))
+    assert fields(found)["not-read"] == "p. 3-5: recognising text took longer than 1.5 s"
+    assert "[p. 3-5 not read: recognising text took longer than 1.5 s]" in found.text
 
 
 @needs_posix
@@ -263,18 +284,18 @@ def test_what_there_was_no_time_for_is_said_where_it_stands(path: Path) -> None:
         + shown(row("1 1 1", 90, "First scan")),
     )
     found = read(WORDS, INKED, STAMPED, WORDS, STAMPED, timeout_s=2.0)
-    note = "[p. 3, 5 not read: recognising text took longer than 1.4 s]"
+    note = "[p. 3, 5 not read: recognising its text took longer than 1.4 s]"
     assert found.text == f"Words of the page\n\nFirst scan\n\nPage 7\n\n{note}\n\nWords of the page\n\nPage 7"
     assert fields(found) == {
         "read-by": "tesseract 9.8.7 (eng)",
-        "not-read": "p. 3, 5: recognising text took longer than 1.4 s",
+        "not-read": "p. 3, 5: recognising its text took longer than 1.4 s",
     }
 
 
 @needs_posix
 def test_a_scan_of_which_no_page_could_be_read_in_time_is_a_reason(path: Path) -> None:
     tesseract(path, "exec sleep 30")
-    reason = r"^looks scanned: recognising text took longer than 0\.7 s; split the file, or add its text$"
+    reason = r"^looks scanned: recognising its text took longer than 0\.7 s; split the file, or add its text$"
     with pytest.raises(ScannedFile, match=reason):
         read(INKED, INKED, timeout_s=1.0)
 

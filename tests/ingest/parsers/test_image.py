@@ -154,10 +154,12 @@ def test_too_little_time_is_said(path: Path) -> None:
     tesseract(path, f'[ -e "{path}/once" ] && exec sleep 30\n: > "{path}/once"\n' + shown(row("1 1 1", 90, "Word")))
     pages = saved(inked(), "TIFF", save_all=True, append_images=[inked(), inked()])
     found = read(pages, replace(DEFAULT, timeout_s=1.5))
-    assert found.text == "Word\n\n[p. 2 and on not read: recognising text took longer than 1.05 s]"
+    assert found.text == "Word\n\n[p. 2 and on not read: recognising its text took longer than 1.05 s]"
     assert [mark.label for mark in found.marks] == ["1", "2"]
-    assert found.fields[-1].value == "p. 2 and on: recognising text took longer than 1.05 s"
-    with pytest.raises(ScannedFile, match=r"^looks scanned: recognising text took longer than 0\.7 s; add its text$"):
+    assert found.fields[-1].value == "p. 2 and on: recognising its text took longer than 1.05 s"
+    with pytest.raises(
+        ScannedFile, match=r"^looks scanned: recognising its text took longer than 0\.7 s; add its text$"
+    ):
         read(saved(inked()), replace(DEFAULT, timeout_s=1.0))
 
 
