@@ -101,6 +101,7 @@ def test_what_was_found_stays_fixed(parser: str, name: str, data: bytes) -> None
         ("xml", "a.xml", "# ", " "),
         ("source", "a.sh", "f() {\n", '\\"'),
         ("source", "a.js", "class A {\n", "\\`"),
+        ("source", "a.js", 'class A {\n"""', "\\u0000"),  # each backslash doubled the time
         ("source", "a.py", "def f(:\n", "=a\n"),
         ("source", "a.lua", "function f()\n", "--[[\n"),
         ("source", "a.sql", "create table a (\n", "/*\n"),
