@@ -21,11 +21,11 @@ from functools import lru_cache
 from itertools import count
 from typing import Any
 
-from ingest.compound import is_endless
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
 from ingest.limits import Limits
 from ingest.packages import ENCRYPTED, Package, is_encrypted
+from ingest.sheets.compound import is_endless
 from ingest.sheets.number_formats import BUILT_IN, MAX_DIGITS, format_of, general, when
 from ingest.sheets.tables import Row
 
