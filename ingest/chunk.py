@@ -24,6 +24,8 @@ from ingest.types import Chunk, Document, Mark, MarkKind
 CHUNKER_VERSION = 2
 
 MAX_CONTEXT_TOKENS = 16  # 24: 1.2 % more strings for the same edits (docs/log.md)
+MAX_OUTLINE = 20  # headings within one another; of more the highest and the last are named
+MAX_PART_CHARS = 300  # of a heading or title, in a label or context: it stands in each of a document's
 MIN_SECTION_TOKENS = 40  # a heading ends a chunk of at least this size; 60: fewer strings, sentences found less often
 MIN_TARGET_TOKENS = 40
 LARGEST = 1.27  # times the target, with the context: 254 of 200, which with 2 special ones are the 256 MiniLM reads
@@ -35,7 +37,9 @@ _NESTED = frozenset({MarkKind.HEADING, MarkKind.SYMBOL})
 _FINE = frozenset({MarkKind.ROW, MarkKind.TIME})
 _BLANK = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?(?:^\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]»”’]*\s+|(?<=[。！？；])[」』”’）]*\s*|\n(?=\s*(?:[-*+•|]|\d+[.)])\s)")
+_SENTENCE_END = re.compile(
+    r"(?<=[.!?…])[\"')\]»”’]*\s+|(?<=[。！？；])[」』”’）]*\s*|\n(?=[^\S\n]*(?:[-*+•|]|\d+[.)])\s)"
+)
 _LINE_END = re.compile(r"\n+")
 _WORD_GAP = re.compile(r"\s+")
 
@@ -235,13 +239,15 @@ class Places:
     def __init__(self, document: Document) -> None:
         self._starts: list[int] = []
         self._places: list[_Place] = []
-        self._title = document.title
+        self._title = _shortened(document.title)
         flat: Mark | None = None
         fine: Mark | None = None
         open_marks: list[Mark] = []
         for mark in document.marks:
             if mark.kind in _NESTED:
                 open_marks = [*[m for m in open_marks if m.level < mark.level], mark]
+                if len(open_marks) > MAX_OUTLINE:
+                    del open_marks[1]
             elif mark.kind in _FINE:
                 fine = mark
             else:
@@ -249,7 +255,7 @@ class Places:
                 if mark.kind in _HARD and mark.kind is not MarkKind.PAGE:
                     open_marks = [mark] if mark.kind is MarkKind.SHEET else []
             self._starts.append(mark.start)
-            self._places.append(_Place(flat, tuple(m.label for m in open_marks), fine))
+            self._places.append(_Place(flat, tuple(_shortened(m.label) for m in open_marks), fine))
 
     def _at(self, offset: int) -> _Place:
         i = bisect_right(self._starts, offset) - 1
@@ -279,6 +285,10 @@ class Places:
         return int(flat.label) if flat is not None and is_numbered else None
 
 
+def _shortened(part: str) -> str:
+    return part if len(part) <= MAX_PART_CHARS else part[:MAX_PART_CHARS] + "…"
+
+
 _FLAT_NAMES = {MarkKind.PAGE: "p. ", MarkKind.CELL: "cell ", MarkKind.SLIDE: "slide ", MarkKind.ROW: "row "}
 
 
@@ -289,7 +299,7 @@ def _flat_label(mark: Mark) -> str:
 
 def _context(title: str, outline: str, count_tokens: CountTokens) -> str:
     """Title and outline, shortened in the middle of the outline until they take few tokens."""
-    parts = [part for part in [title, *outline.split(" > ")] if part]
+    parts = [part for part in [_shortened(title), *outline.split(" > ")] if part]
     while len(parts) > 2 and count_tokens(" > ".join(parts)) > MAX_CONTEXT_TOKENS:
         del parts[1]
     words = " > ".join(parts).split()

@@ -41,7 +41,7 @@ _MAX_NUL_SHARE = 0.1  # ASCII in UTF-16 has a half
 _BINARY = "not text: it holds binary data; give it the file name ending of its kind"
 _UNKNOWN = "not text: its encoding is not known; save it as UTF-8"
 
-_FORM_FEED = re.compile(r"\A\x0c+|(?<=\n)\x0c+|\x0c+(?=\n)|\x0c+\Z")
+_FORM_FEED = re.compile(r"(?<!\x0c)(?:\A\x0c+|(?<=\n)\x0c+|\x0c++(?:(?=\n)|\Z))")
 _HIGH_LETTERS = re.compile(rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]+")
 _WESTERN_SYMBOL = re.compile("[±²³¹¼½¾](?![A-Za-zÀ-ÿ])|µ")  # m² is Western, by³ is Polish in Windows-1250
 _WESTERN = frozenset(

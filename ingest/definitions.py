@@ -76,7 +76,7 @@ class _Language:
 
 # A quote behind a backslash begins no string: on a line of them each would be looked for to the end.
 _STRING = r'(?<!\\)(?:"(?:\\.|[^"\\\n])*+"|\'(?:\\.|[^\'\\\n])*+\')'
-_TRIPLE = r'"""(?:\\.|.)*?"""|\'\'\'(?:\\.|.)*?\'\'\''
+_TRIPLE = r'(?<!\\)(?:"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\')'
 _BLOCK = r"/\*.*?(?:\*/|\Z)"
 _LINE = r"(?<![^\s;])\#[^\n]*"
 _SLASHES = re.compile(rf"//[^\n]*|{_BLOCK}|{_TRIPLE}|{_STRING}|(?<!\\)`(?:\\.|[^`\\])*+`", re.DOTALL)

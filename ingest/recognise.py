@@ -33,7 +33,9 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 _TAR_MAGIC = (b"ustar\x00", b"ustar ")  # at 257
 SIGNATURE_BYTES = 512  # of a file tell whether it has one
 _PDF_HEAD = 1024  # a PDF may begin this far behind other bytes (ISO 32000-1, annex H.3.4.1, note 13)
-_HTML = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(  # a comment ends at its first sign for that, or twenty may end in a million ways
+    rb"\s*+(?:<!--(?>.{0,2000}?-->)\s*+)*+(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE | re.DOTALL
+)
 _FLAT = b"urn:oasis:names:tc:opendocument:xmlns:office"  # OpenDocument in one XML file
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s")
 _SAMPLE = 4096

@@ -22,7 +22,7 @@ from rag_lifelong.places import matches, relative_to
 from rag_lifelong.reading import ignored_by, is_at
 from rag_lifelong.staleness import HIDE, Rule, rule_for
 from rag_lifelong.store.files import Root
-from rag_lifelong.types import Failure, Standing, Takeover, Version
+from rag_lifelong.types import Failure, HeaderField, Standing, Takeover, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,9 @@ def _searchable(knowledge_base: KnowledgeBase, document_id: int, rule: Rule | No
     if rule is not None and rule.past == HIDE and standing.stale_since is not None:
         message = f"left out of answers by a rule, being stale since {standing.stale_since}; see: lifelong rules"
         return PathStatus(place, "hidden", message, ())
-    why = "".join(f"; {reason}" for reason in _against(standing))
+    read = knowledge_base.document_at(place)
+    notes = () if read is None else tuple(_of_reading(read.fields))
+    why = "".join(f"; {reason}" for reason in (*notes, *_against(standing)))
     if found.without_vectors:
         message = (
             f"found by words since version {found.version}; "
@@ -270,6 +272,17 @@ def _searchable(knowledge_base: KnowledgeBase, document_id: int, rule: Rule | No
         return PathStatus(place, "searchable", message, ())
     passages = f"{found.passages} passage{'' if found.passages == 1 else 's'}"
     return PathStatus(place, "searchable", f"searchable since version {found.version}, {passages}{why}", ())
+
+
+def _of_reading(fields: Sequence[HeaderField]) -> Iterator[str]:
+    """What a reader should know of how a document became text."""
+    for field in fields:
+        if field.name == "read-by":
+            yield f"read by {field.value}"
+        elif field.name == "not-read":
+            yield f"not read: {field.value}"
+        elif field.name == "warning":
+            yield field.value
 
 
 def _against(standing: Standing) -> Iterator[str]:

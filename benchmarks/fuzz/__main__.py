@@ -211,7 +211,8 @@ def main() -> int:
     names = given.parser or targets()
     work = (given.work or Path(tempfile.mkdtemp(prefix="fuzz-"))).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    folders = given.seeds or [folder for folder in (SHARED, ROOT / "samples") if folder.is_dir()]
+    own = (SHARED, ROOT / "samples", ROOT / "tests" / "ingest" / "parsers" / "files")
+    folders = given.seeds or [folder for folder in own if folder.is_dir()]
     run = _Run(work, is_plain=given.plain, seed=given.seed)
     print(f"{len(names)} targets, {given.minutes:g} minutes, work folder {work}", file=sys.stderr)
     rows = [run.prepare(name, folders) for name in names]

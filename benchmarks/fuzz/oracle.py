@@ -320,17 +320,19 @@ _seen: list[Fault] | None = None  # where the hook, which cannot be taken away a
 _may_run = False
 _is_hooked = False
 _library: tuple[str, ...] = ()
+_temporary = ""
 
 
 @contextmanager
 def _watched(parser: str) -> Iterator[list[Fault]]:
     """What the interpreter opens, starts or connects to meanwhile, libraries aside."""
-    global _seen, _may_run, _is_hooked, _library  # noqa: PLW0603
+    global _seen, _may_run, _is_hooked, _library, _temporary  # noqa: PLW0603
     if not _is_hooked:
         here = Path(__file__).resolve().parents[2]
         folders = [sys.prefix, sys.base_prefix, *(entry for entry in sys.path if entry not in ("", ".")), str(here)]
         real = {str(Path(folder).resolve()) for folder in folders} | {str(folder) for folder in folders}
         _library = tuple(f"{folder}/" for folder in sorted(real) if folder != "/")
+        _temporary = tempfile.gettempdir()  # not in the hook: what it opens, under a lock, would call the hook again
         sys.addaudithook(_hook)
         _is_hooked = True
     seen: list[Fault] = []
@@ -363,7 +365,11 @@ def _hook(event: str, given: tuple[object, ...]) -> None:
 
 
 def _is_temporary(path: object) -> bool:
-    return isinstance(path, (str, bytes)) and _shown_path(path).startswith(tempfile.gettempdir())
+    """In the folder for such, or told from a folder that is open (as shutil.rmtree does)."""
+    if not isinstance(path, (str, bytes)):
+        return False
+    shown = _shown_path(path)
+    return shown.startswith(_temporary) or not os.path.isabs(shown)
 
 
 def _shown_path(path: object) -> str:

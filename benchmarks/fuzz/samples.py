@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from functools import cache
+
+import zstandard
 
 from benchmarks.fuzz.compounds import Tree, compound
 from ingest.parsers import parser_for
@@ -49,6 +53,7 @@ _TEXTS: dict[str, str] = {
     "a.tex": "\\documentclass{article}\n\\title{Box}\\author{Ana}\\date{1 March 2024}\n\\begin{document}\n\\maketitle\n\\section{Head}\nText $x^2$ \\emph{a}.% no\n"
     "\\begin{itemize}\\item one\\end{itemize}\n\\begin{tabular}{ll}a & b \\\\ 1 & 2\\end{tabular}\n\\subsection*{Next}\n\\begin{verbatim}\nx\n\\end{verbatim}\n\\end{document}\n",
     "a.srt": "1\n00:00:01,000 --> 00:00:02,500\nHello <i>there</i>.\n\n2\n00:01:05,000 --> 00:01:07,000\nSecond\nline.\n",
+    "a.sbv": "0:00:01.000,0:00:02.000\nHello there.\n\n0:01:05.000,0:01:07.000\nMore.\n",
     "a.vtt": "WEBVTT - Box\n\nNOTE none\n\nhead\n00:01.000 --> 00:02.000 align:left\n<v Ana>Hello.\n\n01:00:05.000 --> 01:00:07.000\nMore.\n",
     "a.ass": "[Script Info]\nTitle: Box\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
     "Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ana,0,0,0,,Hello\\Nthere {\\i1}now\n",
@@ -106,12 +111,18 @@ def samples() -> Mapping[str, bytes]:
         '<draw:page draw:name="One"><draw:frame presentation:class="title"><draw:text-box><text:p>Head</text:p></draw:text-box></draw:frame><draw:frame><draw:text-box><text:p>Text.</text:p>'
         "</draw:text-box></draw:frame><presentation:notes><draw:frame><draw:text-box><text:p>A note.</text:p></draw:text-box></draw:frame></presentation:notes></draw:page>",
     )
+    found["a.fodt"] = (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document {_spaces()} office:mimetype="application/vnd.oasis.opendocument.text"><office:meta><dc:title>Box'
+        "</dc:title></office:meta><office:body><office:text><text:h>Head</text:h><text:p>One.</text:p></office:text></office:body></office:document>"
+    ).encode()
     found["a.epub"] = _epub()
     found["a.zip"] = _zip({"notes/a.md": found["a.md"], "b.txt": b"Text b.", "in.zip": _zip({"c.txt": b"Text c."})})
     found["a.tar"] = _tar({"notes/a.md": found["a.md"], "b.txt": b"Text b."})
     found["a.tgz"] = gzip.compress(found["a.tar"], mtime=0)
     found["a.txt.gz"] = gzip.compress(found["a.txt"], mtime=0)
-    found["a.png"] = _png()
+    found |= {"a.txt.bz2": bz2.compress(found["a.txt"]), "a.txt.xz": lzma.compress(found["a.txt"])}
+    found["a.txt.zst"] = zstandard.ZstdCompressor().compress(found["a.txt"])
+    found |= _pictures()
     found["a.msg"] = _msg()
     found["a.doc"] = compound({"WordDocument": b"\xec\xa5\xc1\x00" + bytes(5_000), "1Table": bytes(100)})
     return found
@@ -275,10 +286,14 @@ def _xlsx() -> bytes:
     )
 
 
-def _open_document(kind: str, body: str) -> bytes:
+def _spaces() -> str:
     names = "office text table draw meta presentation".split()
     spaces = " ".join(f'xmlns:{name}="{_OPEN}:{"drawing" if name == "draw" else name}:1.0"' for name in names)
-    spaces += ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'{spaces} xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+
+def _open_document(kind: str, body: str) -> bytes:
+    spaces = _spaces()
     return _zip(
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
@@ -374,12 +389,20 @@ def _msg() -> bytes:
     return compound(tree)
 
 
-def _png() -> bytes:
-    """A white picture, 32 × 32."""
+def _pictures() -> dict[str, bytes]:
+    """White, 32 × 32."""
+    from PIL import Image
 
-    def piece(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    rows = b"".join(b"\x00" + b"\xff" * 32 for _ in range(32))
-    head = struct.pack(">IIBBBBB", 32, 32, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", head) + piece(b"IDAT", zlib.compress(rows)) + piece(b"IEND", b"")
+    found = {}
+    for suffix, kind in (
+        ("png", "PNG"),
+        ("gif", "GIF"),
+        ("bmp", "BMP"),
+        ("tif", "TIFF"),
+        ("jpg", "JPEG"),
+        ("webp", "WEBP"),
+    ):
+        out = io.BytesIO()
+        Image.new("L", (32, 32), 255).save(out, kind)
+        found[f"a.{suffix}"] = out.getvalue()
+    return found

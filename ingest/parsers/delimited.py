@@ -18,7 +18,7 @@ from typing import TypedDict
 from ingest.decode import decode
 from ingest.errors import TooLarge
 from ingest.limits import Limits
-from ingest.tables import Row, write
+from ingest.sheets.tables import Row, write
 from ingest.types import Document
 
 NAME = "delimited"

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from ingest.decode import decode
 from ingest.errors import EncryptedFile, IngestError, UnreadableFile
 from ingest.header import property_field
-from ingest.invitation import written
 from ingest.limits import Limits
-from ingest.mail import PRINTED, UNPRINTED, Attachment, Body, best, document, flowed
-from ingest.mime import Part, read, unworded, without_transport
+from ingest.mail.document import PRINTED, UNPRINTED, Attachment, Body, best, document, flowed
+from ingest.mail.invitation import written
+from ingest.mail.mime import Part, read, unworded, without_transport
+from ingest.mail.signed import content_of, is_encrypted
 from ingest.parsers import html
-from ingest.signed import content_of, is_encrypted
 from ingest.types import Document
 
 NAME = "email"

@@ -16,7 +16,7 @@ from itertools import islice
 
 from ingest.decode import clean, decode
 from ingest.limits import Limits
-from ingest.outline import LEVELS, KeyHeadings
+from ingest.markup.outline import LEVELS, KeyHeadings
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "json"

@@ -15,9 +15,9 @@ from hashlib import blake2b
 
 from ingest.errors import TooLarge, UnreadableFile
 from ingest.limits import Limits
-from ingest.mail import sent_on
+from ingest.mail.document import sent_on
+from ingest.mail.mime import header_of
 from ingest.member_names import safe_name
-from ingest.mime import header_of
 from ingest.types import Document, Mark, MarkKind, Member
 
 NAME = "mbox"

@@ -14,9 +14,9 @@ from hashlib import blake2b
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, TooLarge
 from ingest.limits import Limits
-from ingest.mail import PRINTED, UNPRINTED, Attachment, Body, best, document
-from ingest.mime import header_of, read
-from ingest.outlook import CompoundFile, Storage
+from ingest.mail.document import PRINTED, UNPRINTED, Attachment, Body, best, document
+from ingest.mail.mime import header_of, read
+from ingest.mail.outlook import CompoundFile, Storage
 from ingest.parsers import email, rtf
 from ingest.types import Document
 

@@ -16,8 +16,8 @@ from typing import Any
 from ingest.decode import clean
 from ingest.errors import TooLarge, UnreadableFile
 from ingest.limits import Limits
-from ingest.number_formats import general
 from ingest.packages import Package, day_of, fields_of
+from ingest.sheets.number_formats import general
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "pptx"

@@ -1,8 +1,8 @@
 """Spreadsheets: each sheet by its rows, a row a line with its columns' names, sheets and rows as marks.
 
-Rule: what the cells show (`ingest.workbooks`), where they stand. Formulas are their last values; hidden sheets, rows
-and columns are in, as the program shows them at a click; comments, pictures and charts are out. No formula is computed,
-no link or query is followed, no macro runs.
+Rule: what the cells show (`ingest.sheets.workbooks`), where they stand. Formulas are their last values; hidden sheets,
+rows and columns are in, as the program shows them at a click; comments, pictures and charts are out. No formula is
+computed, no link or query is followed, no macro runs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ingest.decode import clean
 from ingest.errors import UnreadableFile
 from ingest.limits import Limits
 from ingest.packages import Package, day_of, fields_of
-from ingest.tables import write
+from ingest.sheets.tables import write
+from ingest.sheets.workbooks import DAMAGED, Sheet, binary_sheets, check_area, excel_sheets, open_document_sheets
 from ingest.types import Document, Mark, MarkKind
-from ingest.workbooks import DAMAGED, Sheet, binary_sheets, check_area, excel_sheets, open_document_sheets
 
 NAME = "sheet"
 VERSION = 1

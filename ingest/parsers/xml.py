@@ -14,21 +14,21 @@ from itertools import islice
 from typing import Any
 
 from ingest.decode import clean, decode, decode_as
-from ingest.elements import PROSE, Block, blocks, flat, name_of
 from ingest.errors import TooLarge, UnreadableFile
-from ingest.feed import ROOTS, entries
 from ingest.header import property_field
 from ingest.limits import Limits
-from ingest.mail import sent_on
+from ingest.mail.document import sent_on
+from ingest.markup.elements import PROSE, Block, blocks, flat, name_of
+from ingest.markup.feed import ROOTS, entries
 from ingest.packages import MAX_XML_BYTES
 from ingest.parsers import html as page
-from ingest.spreadsheet_xml import ROOT as SPREADSHEET
-from ingest.spreadsheet_xml import sheets
-from ingest.tables import write
+from ingest.sheets.spreadsheet_xml import ROOT as SPREADSHEET
+from ingest.sheets.spreadsheet_xml import sheets
+from ingest.sheets.tables import write
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "xml"
-VERSION = 1
+VERSION = 2
 
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]{0,300}\?>")
 _ENCODING = re.compile(rb"""\s*<\?xml\b[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ingest.decode import clean, decode
 from ingest.definitions import block_start
 from ingest.limits import Limits
-from ingest.outline import LEVELS, KeyHeadings
+from ingest.markup.outline import LEVELS, KeyHeadings
 from ingest.types import Document, Mark, MarkKind
 
 NAME = "yaml"

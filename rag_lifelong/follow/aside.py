@@ -1,4 +1,4 @@
-"""Files read aside from the others, in a thread of its own: those whose parser may take a minute, or never end.
+"""Files read aside from the others, in threads of their own: those whose parser may take long, or never end.
 
 Rule: it reads and decides nothing. What it has read is committed by whoever asked, once the file is seen to be still
 the same.
@@ -37,34 +37,39 @@ class Done:
 
 
 class Aside:
-    """Reads what is asked for, one by one, from `start()` to `stop()`. wake: called when some may be taken."""
+    """Reads what is asked for, so many at a time, from `start()` to `stop()`. wake: called when some may be taken."""
 
     def __init__(
-        self, knowledge_base: KnowledgeBase, settings: Settings, *, name: str, wake: Callable[[], None]
+        self, knowledge_base: KnowledgeBase, settings: Settings, *, name: str, at_once: int, wake: Callable[[], None]
     ) -> None:
         self._batch_s = settings.batch_s
-        self._reader = Reader(knowledge_base, settings)
+        self._readers = [Reader(knowledge_base, settings) for _ in range(at_once)]
         self._wake = wake
         self._condition = threading.Condition()
         self._asked: dict[Key, tuple[Root, Found]] = {}
-        self._at: Key | None = None
+        self._at: set[Key] = set()
         self._done: list[tuple[Root, Found, Done]] = []
         self._since = 0.0  # when the first of those was done
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, args=[reader], name=name, daemon=True) for reader in self._readers
+        ]
 
     def start(self) -> None:
         """Begins."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Ends at once: the file it is at is given up, and is as if it had not been asked for."""
+        """Ends at once: the files it is at are given up, and are as if they had not been asked for."""
         with self._condition:
             self._is_stopping = True
             self._condition.notify_all()
-        self._reader.cancel()
-        self._thread.join()
-        self._reader.close()
+        for reader in self._readers:
+            reader.cancel()
+        for thread, reader in zip(self._threads, self._readers, strict=True):
+            thread.join()
+            reader.close()
 
     def ask(self, root: Root, found: Found) -> None:
         """Reads a file that looked so; the newest look counts."""
@@ -75,8 +80,7 @@ class Aside:
     def waiting(self) -> set[Key]:
         """What was asked for and is not taken yet."""
         with self._condition:
-            at = set() if self._at is None else {self._at}
-            return self._asked.keys() | at | {done.key for _, _, done in self._done}
+            return self._asked.keys() | self._at | {done.key for _, _, done in self._done}
 
     def due_at(self) -> float | None:
         """When some may be taken; None: who waits is woken."""
@@ -89,7 +93,7 @@ class Aside:
         So a row of files is a few commits, and none of them waits for one that hangs.
         """
         with self._condition:
-            is_ended = not self._asked and self._at is None
+            is_ended = not self._asked and not self._at
             if not is_ended and time.monotonic() < self._since + self._batch_s:
                 return []
             done, self._done = self._done, []
@@ -98,17 +102,22 @@ class Aside:
             for root, found, one in done
         ]
 
-    def _run(self) -> None:
+    def _next(self) -> Key | None:
+        """What is to be read next; a file that is being read waits until that is done."""
+        return next((key for key in self._asked if key not in self._at), None)
+
+    def _run(self, reader: Reader) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._asked or self._is_stopping)
-                if self._is_stopping:
+                self._condition.wait_for(lambda: self._next() is not None or self._is_stopping)
+                key = self._next()
+                if self._is_stopping or key is None:
                     return
-                key = self._at = next(iter(self._asked))
+                self._at.add(key)
                 root, found = self._asked.pop(key)
             operations: tuple[Operation, ...] | None = None
             try:
-                operations = self._reader.operations(root, found)
+                operations = reader.operations(root, found)
             except Cancelled:
                 return
             except Unsettled:
@@ -119,7 +128,8 @@ class Aside:
                 if not self._done:
                     self._since = time.monotonic()
                 self._done.append((root, found, Done(key, operations)))
-                self._at = None
+                self._at.discard(key)
+                self._condition.notify_all()
                 is_news = len(self._done) == 1 or not self._asked
             if is_news:
                 self._wake()

@@ -37,6 +37,7 @@ from rag_lifelong.store.files import Root
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then
 ABSENT_S = 2.0  # between two looks whether a folder that was away is back
+SLOW_AT_ONCE = 2  # of the files read aside: one that takes minutes, a scanned book, leaves a way for the others
 BATCH_S = 0.5  # of reading between two commits: others write in between
 
 
@@ -57,8 +58,8 @@ class Watcher:
         self._roots = {root.id: root for root in roots}
         self._ids = {root.path: root.id for root in roots}
         self._settings = replace(settings, batch_s=BATCH_S)
-        self._slow = Aside(knowledge_base, self._settings, name="reading aside", wake=self._woken)
-        self._again = Aside(knowledge_base, self._settings, name="reading again", wake=self._woken)
+        self._slow = Aside(knowledge_base, self._settings, name="reading aside", at_once=SLOW_AT_ONCE, wake=self._woken)
+        self._again = Aside(knowledge_base, self._settings, name="reading again", at_once=1, wake=self._woken)
         self._renewal = Renewal(knowledge_base)
         self._to_look_over = set(self._roots)  # for documents of an older parser
         self._settling: Settling[Key, Found] = Settling(settle_ms=settle_ms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import Document, Mark, MarkKind
-from ingest.chunk import CHARS_PER_TOKEN, LARGEST, split
+from ingest.chunk import CHARS_PER_TOKEN, LARGEST, MAX_OUTLINE, MAX_PART_CHARS, split
 from ingest.parsers import parse
 
 
@@ -137,3 +138,36 @@ def test_targets_out_of_range_are_a_callers_mistake() -> None:
         split(document("a"), count_tokens=count, target_tokens=10)
     with pytest.raises(ValueError, match="target_tokens"):
         split(document("a"), count_tokens=count, target_tokens=200, max_tokens=100)
+
+
+def took_s(document: Document) -> float:
+    start = time.process_time()
+    chunks = split(document, count_tokens=count)
+    took = time.process_time() - start
+    assert "".join("".join(c.text.split()) for c in chunks) == "".join(document.text.split())
+    return took
+
+
+@pytest.mark.parametrize("word", ["\n\x0b", "\n\u2028", "\n- ", "a.\n", "\n1", ". "])
+def test_time_does_not_grow_with_the_square_of_the_lines(word: str) -> None:
+    """ "\\n\\v" took 9 s for 50 kB: each line end looked for an item behind all that follow."""
+    assert took_s(document("a" + word * (50_000 // len(word)) + "b")) < 2
+
+
+def test_headings_a_thousand_deep_are_named_by_the_highest_and_the_last() -> None:
+    """800 took over 15 s: each part of an outline was left out one by one, and the rest counted anew."""
+    deep = [Mark(i * 6, MarkKind.HEADING, f"head {i}", i + 1) for i in range(1_000)]
+    text = "h\n\nx\n\n" * 1_000
+    assert took_s(document(text, *deep)) < 3
+    last = split(document(text, *deep), count_tokens=count)[-1]
+    own = last.start // 6  # the heading it begins with
+    assert last.label.split(" > ") == ["head 0", *(f"head {i}" for i in range(own - MAX_OUTLINE + 2, own + 1))]
+
+
+def test_a_heading_or_title_of_any_length_is_not_repeated_in_full() -> None:
+    long = "word " * 10_000
+    marks = [Mark(0, MarkKind.HEADING, long.strip(), 1)]
+    chunks = split(document("One two. " * 2_000, *marks, title="Title " + long), count_tokens=count)
+    assert len(chunks) > 10
+    assert {c.label for c in chunks} == {long[:MAX_PART_CHARS] + "…"}
+    assert all(c.context.startswith("Title word word") for c in chunks)

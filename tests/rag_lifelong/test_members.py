@@ -590,3 +590,10 @@ def test_any_history_of_archives_is_as_if_read_at_once(tmp_path: Path, notes: Pa
         for version, paths in expected.items():
             then = {os.path.relpath(d.path, notes) for d in assistant.documents(as_of=version)}
             assert then - set(KEPT) == paths
+
+
+def test_status_says_how_a_document_was_read(assistant: Assistant, notes: Path) -> None:
+    (notes / "half.xml").write_text("<records><record><name>An osprey</name></record><record><name>A her")
+    assistant.add(notes)
+    said = assistant.status_of(notes / "half.xml").message
+    assert said.startswith("searchable since version 1, 1 passage; ") and "broken" in said

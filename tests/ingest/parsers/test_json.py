@@ -254,7 +254,9 @@ VALUES = st.recursive(
 
 def strings(value: object) -> list[str]:
     if isinstance(value, dict):
-        filled = [key for key, inner in value.items() if inner not in ("", [], {})]
+        filled = [
+            key for key, inner in value.items() if inner not in ("", "\x00", [], {}, [""])
+        ]  # the others say nothing
         return [*filled, *(text for inner in value.values() for text in strings(inner))]
     if isinstance(value, list):
         return [text for inner in value for text in strings(inner)]

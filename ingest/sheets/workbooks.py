@@ -21,13 +21,13 @@ from functools import lru_cache
 from itertools import count
 from typing import Any
 
-from ingest.compound import is_endless
 from ingest.decode import clean
 from ingest.errors import EncryptedFile, TooLarge, UnreadableFile
 from ingest.limits import Limits
-from ingest.number_formats import BUILT_IN, MAX_DIGITS, format_of, general, when
 from ingest.packages import ENCRYPTED, Package, is_encrypted
-from ingest.tables import Row
+from ingest.sheets.compound import is_endless
+from ingest.sheets.number_formats import BUILT_IN, MAX_DIGITS, format_of, general, when
+from ingest.sheets.tables import Row
 
 _MAX_COLUMNS = 16_384  # of Excel and LibreOffice
 _MAX_AREA = 30_000_000  # cells that calamine may lay out, at 32 bytes each

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.errors import TooLarge
-from ingest.tables import Row, write
+from ingest.sheets.tables import Row, write
 from ingest.types import MarkKind
 
 

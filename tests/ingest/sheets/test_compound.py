@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.compound import is_endless
+from ingest.sheets.compound import is_endless
 
 END, FREE, TABLE = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
-SAMPLE = Path(__file__).parent / "parsers" / "files" / "small.xls"
+SAMPLE = Path(__file__).parents[1] / "parsers" / "files" / "small.xls"
 
 
 def built(table: list[int], *, small: list[int] | None = None, more: list[int] | None = None) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.number_formats import BUILT_IN, format_of, general, when
+from ingest.sheets.number_formats import BUILT_IN, format_of, general, when
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ingest.tables import Row
+from ingest.sheets.tables import Row
 
 _NAMESPACE = "{urn:schemas-microsoft-com:office:spreadsheet}"
 ROOT = f"{_NAMESPACE}Workbook"

@@ -1,0 +1,1 @@
+"""Data with names (XML, JSON, YAML) to be read: what is a heading, what a record, what prose."""
