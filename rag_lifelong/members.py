@@ -21,7 +21,6 @@ from ingest.scan import Ignore
 from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put
 from rag_lifelong.store.files import FileState, Held
 
-
 _NOON = time(12)  # of Greenwich: the same day nearly everywhere
 _FIRST_YEAR = 1970  # before it, a clock that was never set
 
