@@ -11,11 +11,13 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ingest import Document
 from rag_lifelong.operations import (
     Applied,
+    Carry,
     Decide,
     Fail,
     Gone,
@@ -60,7 +62,7 @@ def apply(
             _touch(connection, operation)
         elif not isinstance(operation, Put) or not _is_made_alike(connection, operation):
             changing.append(operation)
-    if not changing:
+    if all(isinstance(operation, Carry) for operation in changing):  # what they are in has not moved after all
         return Applied(None, tuple(outcomes))
     number = versions.begin(connection, at=at, cause=cause, source=source, undoes=undoes)
     writer = _Writer(connection, number, at)
@@ -76,6 +78,8 @@ def apply(
                 outcomes.append(writer.put(operation))
             case Move():
                 outcomes.append(writer.move(operation))
+            case Carry():
+                writer.carry(operation)
             case Gone():
                 outcomes.append(writer.gone(operation))
             case Hold():
@@ -105,6 +109,11 @@ def _fits(connection: sqlite3.Connection, operation: Operation, leaving: set[tup
             held = files.held(connection, place.root_id, place.path)
             is_free = target is None or target.document_id is None or (place.root_id, place.path) in leaving
             return is_free and (held is None or held.digest != digest)
+        case Carry(root_id=root_id, path=path, place=place):
+            known = files.state(connection, root_id, path)
+            target = files.state(connection, place.root_id, place.path)
+            is_free = target is None or target.document_id is None
+            return is_free and known is not None and known.document_id is None
         case Gone(root_id=root_id, path=path):
             known = files.state(connection, root_id, path)
             return known is not None and files.held(connection, root_id, path) is None
@@ -132,6 +141,8 @@ def _closes_circle(connection: sqlite3.Connection, operation: Decide, version: i
 def _is_read_already(connection: sqlite3.Connection, operation: Put) -> bool:
     state = files.state(connection, operation.place.root_id, operation.place.path)
     if state is None or state.document_id is None or state.digest != operation.digest or state.failure is not None:
+        return False
+    if state.container != operation.place.container:  # an archive in place of a folder, or the other way round
         return False
     document = operation.document
     made_by = (document.parser, document.parser_version, operation.chunker_version)
@@ -226,6 +237,7 @@ def _touch(connection: sqlite3.Connection, operation: Touch) -> None:
         size_bytes=place.size_bytes,
         mtime_ns=place.mtime_ns,
         digest=operation.digest,
+        container=place.container,
     )
 
 
@@ -237,6 +249,7 @@ class _Writer:
         self.number = number
         self.at = at
         self.counts = versions.Counts()
+        self._unread: dict[int, FileState] = {}  # documents that move, whose file could not be read
         self._stood: dict[int, Location] = {}  # where documents to be restored stood before this batch
 
     def put(self, operation: Put) -> Outcome:
@@ -276,6 +289,9 @@ class _Writer:
         return Outcome(kind, place.root_id, place.path, document_id, path_before, born, died, kept, "")
 
     def depart(self, operation: Move) -> None:
+        state = files.state(self.connection, operation.root_id, operation.path)
+        if state is not None and state.failure is not None:
+            self._unread[operation.document_id] = state
         files.forget(self.connection, operation.root_id, operation.path)
         documents.leave(self.connection, operation.document_id, self.number)
 
@@ -283,9 +299,27 @@ class _Writer:
         place = operation.place
         documents.settle(self.connection, Location(operation.document_id, place.root_id, place.path), self.number)
         self._saw(place, operation.digest, operation.document_id)
+        unread = self._unread.get(operation.document_id)
+        if unread is not None:  # its bytes cannot be read here either
+            there = replace(unread, root_id=place.root_id, path=place.path, container=place.container)
+            files.write(self.connection, replace(there, size_bytes=place.size_bytes, mtime_ns=place.mtime_ns))
         files.release(self.connection, place.root_id, place.path)
         self.counts.moved += 1
         return Outcome("moved", place.root_id, place.path, operation.document_id, operation.path, 0, 0, 0, "")
+
+    def carry(self, operation: Carry) -> None:
+        place = operation.place
+        state = files.state(self.connection, operation.root_id, operation.path)
+        held = files.held(self.connection, operation.root_id, operation.path)
+        assert state is not None  # _fits
+        files.forget(self.connection, operation.root_id, operation.path)
+        there = replace(state, root_id=place.root_id, path=place.path, container=place.container)
+        files.write(self.connection, replace(there, mtime_ns=place.mtime_ns))
+        if held is not None:
+            files.release(self.connection, operation.root_id, operation.path)
+            named = operation.named if held.named else ""
+            held = replace(held, path=place.path, named=named)
+            files.hold(self.connection, place.root_id, held, version=self.number)
 
     def gone(self, operation: Gone) -> Outcome:
         state = files.state(self.connection, operation.root_id, operation.path)

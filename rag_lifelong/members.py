@@ -6,6 +6,7 @@ in it is gone, what is in it as before is not read again, and what only has anot
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -72,6 +73,7 @@ class Members:
         self._ignore = ignore
         self._limits = limits
         self._known = {state.path: state for state in file.known}
+        self._paths = sorted(self._known)
         self._seen: set[str] = set()
         self._members_left = limits.max_members
         self._bytes_left = limits.max_unpacked_bytes
@@ -108,7 +110,7 @@ class Members:
             is_holding = parser_for(member.name) in HOLDING or has_signature(member.data)
             try:
                 self._count(member)
-                within = [known for known in self._file.known if is_holding and known.path.startswith(f"{path}/")]
+                within = self._known_within(path) if is_holding else ()
                 if self._is_as_known(path, digest, within):
                     self._seen.update(known.path for known in within)
                     continue
@@ -143,6 +145,11 @@ class Members:
                 f"the files within one take more than {limit:.0f} MB: unpack it, "
                 "or raise max_unpacked_mb in lifelong.toml"
             )
+
+    def _known_within(self, path: str) -> Sequence[FileState]:
+        """What is known in the member at `path`: one run of all the paths, since "0" comes after "/"."""
+        run = slice(bisect_left(self._paths, f"{path}/"), bisect_left(self._paths, f"{path}0"))
+        return [self._known[known] for known in self._paths[run]]
 
     def _is_as_known(self, path: str, digest: bytes, within: Sequence[FileState]) -> bool:
         """Nothing is to be read: the user took out these bytes, or they are read already, and all within them."""

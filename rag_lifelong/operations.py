@@ -54,6 +54,19 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Carry:
+    """What is known of a file that is no document (it could not be read, or was taken out) now holds at `place`.
+
+    named: what a hold of it then goes by, as in Hold.
+    """
+
+    root_id: int
+    path: str
+    place: Place
+    named: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The file is no longer on disk."""
 
@@ -110,7 +123,7 @@ class Decide:
     evidence: str
 
 
-Operation = Put | Move | Gone | Fail | Touch | Hold | Restore | Decide
+Operation = Put | Move | Carry | Gone | Fail | Touch | Hold | Restore | Decide
 
 
 @dataclass(frozen=True, slots=True)

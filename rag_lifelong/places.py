@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -18,6 +19,13 @@ def relative_to(path: str, root: str) -> str | None:
         return Path(path).relative_to(root).as_posix()
     except ValueError:
         return None
+
+
+def above(relative: str) -> Iterator[str]:
+    """The paths that a path below a root is below, itself aside."""
+    while "/" in relative:
+        relative = relative.rpartition("/")[0]
+        yield relative
 
 
 def file_on_disk(path: Path) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,7 +27,7 @@ from rag_lifelong.embed import Embedder
 from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.members import File, Members
-from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put, Touch, as_words
+from rag_lifelong.operations import Carry, Fail, Gone, Move, Operation, Place, Put, Touch, as_words
 from rag_lifelong.places import joined, relative_to
 from rag_lifelong.preferences import is_preferences
 from rag_lifelong.store.files import FileState, Held, Root
@@ -61,7 +62,7 @@ class Settings:
 class Part:
     """What is compared in one go: a root, and a subfolder or one file of it.
 
-    released: the holds below it that end because the user named them.
+    released: the paths below it whose holds end because the user named them, and what those are in.
     """
 
     root: Root
@@ -82,7 +83,7 @@ class Batch:
 
 
 Counted = Callable[[int, int, int], None]
-"""Told (files done, files in all, passages cut from them) after each file."""
+"""Told (files done, files in all, passages cut) after each file, and after each in a file."""
 
 MayRetire = Callable[[Root, Sequence[str], int], bool]
 """Asked with (root, documents lost, documents in what was compared) where many are lost from the disk, or all."""
@@ -99,6 +100,7 @@ class Reader:
         self.knowledge_base = knowledge_base
         self.settings = settings
         self._parser = ParserProcess(settings.limits)
+        self._cut_more = _unheard
 
     def __enter__(self) -> Reader:
         return self
@@ -148,8 +150,6 @@ class Reader:
         }
         for path in part.released:
             known.pop(path, None)
-            for container in _above(path):
-                known.pop(container, None)
         held = self.knowledge_base.folders.holds(root).keys() - part.released
         difference = compare(known, found, below=part.file or part.below)
         vanished = tuple(path for path in difference.vanished if path not in held)
@@ -213,10 +213,16 @@ class Reader:
         todo = [(part, found) for part, difference in differences for found in (*difference.new, *difference.changed)]
         operations: list[Operation] = []
         unsettled: list[tuple[int, str]] = []
+        settled: set[tuple[int, str]] = set()  # where something stands now
         done = 0
         began = started = time.monotonic()
         passages = 0
         counted(0, len(todo), passages)
+
+        def cut_more(count: int) -> None:
+            nonlocal passages
+            passages += count
+            counted(done - 1, len(todo), passages)
 
         def commit() -> Batch:
             committed = Committed(None, ())
@@ -224,6 +230,7 @@ class Reader:
                 committed = self.knowledge_base.commit(operations, cause=cause, source=source)
             return Batch(committed, done, len(todo), time.monotonic() - began, tuple(unsettled))
 
+        self._cut_more = cut_more
         try:
             for done, (part, found) in enumerate(todo, start=1):
                 try:
@@ -235,8 +242,8 @@ class Reader:
                 for operation in read:
                     if isinstance(operation, Move):
                         left.pop((operation.root_id, operation.path), None)
-                    if isinstance(operation, Put):
-                        passages += len(operation.chunks)
+                    if isinstance(operation, Move | Put | Touch):
+                        settled.add((operation.place.root_id, operation.place.path))
                 operations.extend(read)
                 counted(done, len(todo), passages)
                 is_long = time.monotonic() - started > self.settings.batch_s and not _may_be_moves(operations)
@@ -247,18 +254,20 @@ class Reader:
             if operations:
                 commit()
             raise
-        operations.extend(self._departures(differences, left, may_retire))
+        operations.extend(self._departures(differences, left, settled, may_retire))
         yield commit()
 
     def _departures(
         self,
         differences: Sequence[tuple[Part, Difference]],
         left: Mapping[tuple[int, str], FileState],
+        settled: AbstractSet[tuple[int, str]],
         may_retire: MayRetire,
     ) -> Iterator[Gone]:
+        """What went, and what was in it. settled: where something stands now, in a file or on disk."""
         for part, _ in differences:
             root = part.root
-            going = sorted(path for root_id, path in left if root_id == root.id)
+            going = sorted(path for root_id, path in left.keys() - settled if root_id == root.id)
             # what is there and no longer wanted was never lost: an ignore rule that changed
             lost = {path for path in going if look(Path(root.path), path, rules=rules_of(root)) is None}
             documents = [path for path in going if path in lost and left[root.id, path].document_id is not None]
@@ -270,7 +279,9 @@ class Reader:
             for path in going:
                 if is_believed or path not in lost:
                     yield Gone(root.id, path)
-                    yield from (Gone(root.id, member.path) for member in folders.members(root, path))
+                    for member in folders.members(root, path):
+                        if (root.id, member.path) not in settled:
+                            yield Gone(root.id, member.path)
 
     def _known(self, root: Root, difference: Difference) -> dict[str, FileState]:
         """path → state of the paths that differ."""
@@ -292,7 +303,7 @@ class Reader:
         place = Place(root.id, found.path, found.size_bytes, found.mtime_ns)
         held = holds.get(found.path)
         digest: bytes | None = None
-        by_name = any(found.path in (path, *_above(path)) for path in part.released)
+        by_name = found.path in part.released
         try:
             name = found.path.rsplit("/", 1)[-1]
             if parser_for(name) is None and not self._is_recognised(Path(root.path) / found.path, name):
@@ -343,16 +354,19 @@ class Reader:
         """A document, and those in its file, at another path."""
         assert origin.document_id is not None
         yield Move(origin.document_id, origin.root_id, origin.path, place, digest)
-        root = next(root for root in self.knowledge_base.folders.roots() if root.id == origin.root_id)
+        roots = {root.id: root for root in self.knowledge_base.folders.roots()}
+        root, new_root = roots[origin.root_id], roots[place.root_id]
+        holds = self.knowledge_base.folders.holds(root)
         for member in self.knowledge_base.folders.members(root, origin.path):
             path = place.path + member.path.removeprefix(origin.path)
             there = Place(place.root_id, path, member.size_bytes, place.mtime_ns, place.path)
             if member.document_id is not None and member.digest is not None:
                 yield Move(member.document_id, member.root_id, member.path, there, member.digest)
             else:
-                yield Gone(member.root_id, member.path)
-                if member.failure is not None:
-                    yield Fail(there, member.digest, member.failure, member.failed_by or "")
+                held = holds.get(member.path)
+                inner = None if held is None else relative_to(held.named, joined(root.path, origin.path))
+                new = joined(new_root.path, place.path)
+                yield Carry(member.root_id, member.path, there, new if inner is None else joined(new, inner))
 
     def _bytes(self, path: Path, size_bytes: int) -> bytes:
         limit = self.settings.max_file_bytes
@@ -387,12 +401,16 @@ class Reader:
             return None
         if not twin.placements:  # preferences, which elsewhere are a document
             return None
-        return copied(twin)
+        document, chunks = copied(twin)
+        self._cut_more(len(chunks))
+        return document, chunks
 
     def parsed(self, data: bytes, name: str) -> tuple[Document, Sequence[Chunk]]:
         """Raises IngestError."""
         document = self._parser.parse(data, name=name)
-        return document, cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
+        chunks = cut(document, self.knowledge_base.embedder, chunk_tokens=self.settings.chunk_tokens)
+        self._cut_more(len(chunks))
+        return document, chunks
 
     def _is_preferences(self, root: Root, path: str) -> bool:
         """The file at a path below a root holds preferences."""
@@ -408,6 +426,10 @@ class Reader:
             return False
         made = self.knowledge_base.made_of(state.document_id)
         return made is not None and made[0] == digest and not made_by_older(*made[1])
+
+
+def _unheard(count: int) -> None:
+    """Nobody is told how many passages were cut."""
 
 
 def cut(document: Document, embedder: Embedder, *, chunk_tokens: int) -> list[Chunk]:
@@ -467,13 +489,6 @@ def _mark(found: os.stat_result) -> tuple[int, int, int]:
 def _may_be_moves(operations: Sequence[Operation]) -> bool:
     """A row of moves is cheap to write, and one move of a folder is one version."""
     return bool(operations) and all(isinstance(operation, Move | Touch) for operation in operations)
-
-
-def _above(path: str) -> Iterator[str]:
-    """The paths that `path` is below."""
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path
 
 
 def _on_disk(states: Mapping[str, FileState]) -> dict[str, FileState]:

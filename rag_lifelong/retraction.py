@@ -76,9 +76,8 @@ def forget(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> Versio
     A folder means all documents in it. Raises NoSuchPath if nothing is stored at a path.
     """
     roots = {root.id: root for root in knowledge_base.folders.roots()}
-    operations: list[Hold] = []
-    for path in paths:
-        place = absolute(path)
+    operations: dict[tuple[int, str], Hold] = {}  # each once; what is named with its folder goes by that
+    for place in sorted({absolute(path) for path in paths}, key=len, reverse=True):
         found = [
             Hold(root.id, relative, place)
             for root in roots.values()
@@ -87,8 +86,10 @@ def forget(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> Versio
         ]
         if not found:
             raise not_stored(knowledge_base, place, "is")
-        operations.extend(found)
-    version = knowledge_base.commit(operations, cause="forget " + " ".join(str(p) for p in paths)).version
+        operations.update(((hold.root_id, hold.path), hold) for hold in found)
+    version = knowledge_base.commit(
+        list(operations.values()), cause="forget " + " ".join(str(p) for p in paths)
+    ).version
     if version is None:  # another process was first
         raise NoSuchPath(f"nothing is stored at {', '.join(absolute(path) for path in paths)} any more")
     return version

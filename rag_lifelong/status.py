@@ -6,9 +6,10 @@ Rule: reads only, and says which command mends what it finds.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from rag_lifelong.places import matches, relative_to
 from rag_lifelong.reading import ignored_by, is_at
 from rag_lifelong.staleness import HIDE, Rule, rule_for
 from rag_lifelong.store.files import Root
-from rag_lifelong.types import Failure, Standing, Takeover, Version
+from rag_lifelong.types import Failure, HeaderField, Standing, Takeover, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,8 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
     held = knowledge_base.folders.holds(root).get(relative)
     if held is not None:
         message = (
-            f"held by {held.cause}: left as it is until the file changes; to read what is on disk: lifelong add {place}"
+            f"held by {held.cause}: left as it is until the file changes; "
+            f"to read what is on disk: lifelong add {shlex.quote(place)}"
         )
         return PathStatus(place, "held", message, ())
     state = knowledge_base.folders.file_states_of(root, [relative]).get(relative)
@@ -230,9 +232,14 @@ def _state_below(knowledge_base: KnowledgeBase, root: Root, relative: str, place
         kept = "; its last readable text still answers" if state.document_id is not None else ""
         return PathStatus(place, "failed", f"{state.failure}{kept}", ())
     if state is not None and state.document_id is not None:
-        return _searchable(
+        found = _searchable(
             knowledge_base, state.document_id, rule_for(knowledge_base.rules, root.path, relative), place
         )
+        members = knowledge_base.folders.members(root, relative)
+        unread = sum(member.failure is not None for member in members)
+        if not unread:
+            return found
+        return replace(found, message=f"{found.message}; {unread:,} of {len(members):,} files in it could not be read")
     if not root.is_whole or relative == ".":
         return None
     ignored = ignored_by(root, relative)
@@ -251,7 +258,9 @@ def _searchable(knowledge_base: KnowledgeBase, document_id: int, rule: Rule | No
     if rule is not None and rule.past == HIDE and standing.stale_since is not None:
         message = f"left out of answers by a rule, being stale since {standing.stale_since}; see: lifelong rules"
         return PathStatus(place, "hidden", message, ())
-    why = "".join(f"; {reason}" for reason in _against(standing))
+    read = knowledge_base.document_at(place)
+    notes = () if read is None else tuple(_of_reading(read.fields))
+    why = "".join(f"; {reason}" for reason in (*notes, *_against(standing)))
     if found.without_vectors:
         message = (
             f"found by words since version {found.version}; "
@@ -263,6 +272,17 @@ def _searchable(knowledge_base: KnowledgeBase, document_id: int, rule: Rule | No
         return PathStatus(place, "searchable", message, ())
     passages = f"{found.passages} passage{'' if found.passages == 1 else 's'}"
     return PathStatus(place, "searchable", f"searchable since version {found.version}, {passages}{why}", ())
+
+
+def _of_reading(fields: Sequence[HeaderField]) -> Iterator[str]:
+    """What a reader should know of how a document became text."""
+    for field in fields:
+        if field.name == "read-by":
+            yield f"read by {field.value}"
+        elif field.name == "not-read":
+            yield f"not read: {field.value}"
+        elif field.name == "warning":
+            yield field.value
 
 
 def _against(standing: Standing) -> Iterator[str]:

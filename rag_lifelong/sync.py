@@ -14,9 +14,9 @@ from typing import Protocol
 from ingest.scan import Rules
 from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.places import file_on_disk, joined, relative_to
+from rag_lifelong.places import above, file_on_disk, joined, relative_to
 from rag_lifelong.reading import Part, Reader, Settings, covered, is_at, refuse_own
-from rag_lifelong.store.files import Root
+from rag_lifelong.store.files import Held, Root
 from rag_lifelong.types import Failure, Version
 
 EMBED_BATCH = 64  # strings between two commits of vectors, and what ^C and close() may have to wait for
@@ -135,11 +135,8 @@ def _is_all(part: Part) -> bool:
 
 
 def _standing(knowledge_base: KnowledgeBase, part: Part) -> int:
-    """How many documents stand in what was read."""
-    folders = knowledge_base.folders
-    if part.file is None:
-        return folders.count_documents(part.root, part.below)
-    return sum(s.document_id is not None for s in folders.file_states_of(part.root, [part.file]).values())
+    """How many documents stand in what was read, those in a file too."""
+    return knowledge_base.folders.count_documents(part.root, part.file or part.below)
 
 
 def embed_all(knowledge_base: KnowledgeBase, *, progress: Progress, is_stopped: Callable[[], bool]) -> None:
@@ -214,13 +211,20 @@ def _remembered(knowledge_base: KnowledgeBase, root: Root, rules: Rules | None) 
 
 
 def _released(knowledge_base: KnowledgeBase, root: Root, named: str, file: str | None) -> frozenset[str]:
-    """The holds that end because the user names a file, or again the folder that was forgotten, or one in it."""
-    holds = knowledge_base.folders.holds(root).values()
-    return frozenset(
-        held.path
-        for held in holds
-        if held.path == file or (held.named and is_at(named, held.named) and is_at(joined(root.path, held.path), named))
-    )
+    """The holds that end because the user names a file, or again the folder that was forgotten, or one in it.
+
+    With the paths that those are below, since a file in a file is read with that one.
+    """
+    relative = relative_to(named, root.path) or ""
+
+    def is_named(held: Held) -> bool:
+        if held.named and is_at(named, held.named) and is_at(joined(root.path, held.path), named):
+            return True
+        # what an undo holds: a file, or one in it, or all in it
+        return file is not None and (held.path == file or (not held.named and is_at(held.path, relative)))
+
+    released = [held.path for held in knowledge_base.folders.holds(root).values() if is_named(held)]
+    return frozenset(path for one in released for path in (one, *above(one)))
 
 
 def _shown(path: Path) -> str:

@@ -1,9 +1,9 @@
 """Reading folders in beside the peers: installs them, runs each in a process of its own, and reports.
 
-    python -m benchmarks.reading_in --work FOLDER [--data DATA] [--peps N] [--only NAME …] [--folders mixed peps] [--again]
-                                    [--report docs/reading_in.md]
+    python -m benchmarks.reading_in --work FOLDER [--data DATA] [--every N] [--peps N] [--only NAME …]
+                                    [--folders mixed peps] [--again] [--report docs/reading_in.md]
 
-Two folders: DATA/docs as it lies, and the first N PEPs of `peps.git.tar` by name. Each reader works on a copy of its own,
+Two folders: DATA/docs as it lies, or one in so many of its files, and the first N PEPs of `peps.git.tar` by name. Each reader works on a copy of its own,
 on two cores, without network, all with the weights of all-MiniLM-L6-v2 from one folder; then one file is edited and
 one deleted. What was measured is kept in --work; an interrupted run goes on where it stopped. --report writes the page,
 with its figure beside it in figures/.
@@ -40,6 +40,7 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, required=True, help="everything this makes is in here")
     parser.add_argument("--data", type=Path, default=DATA, help="holds docs/ and peps.git.tar; beside the checkout")
+    parser.add_argument("--every", type=int, default=1, help="of DATA/docs, one in so many files by path")
     parser.add_argument("--peps", type=int, default=folders.MOST_PEPS, help="how many PEPs")
     parser.add_argument("--only", nargs="+", choices=report.NAMES, default=report.NAMES)
     parser.add_argument(
@@ -54,7 +55,8 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     data: Path = arguments.data.resolve()
     for name in arguments.folders:
-        folder = folders.mixed(data) if name == folders.MIXED else folders.peps(data, work, arguments.peps)
+        is_mixed = name == folders.MIXED
+        folder = folders.mixed(data, work, arguments.every) if is_mixed else folders.peps(data, work, arguments.peps)
         measure(
             work, folder, arguments.only, threads=arguments.threads, limit=arguments.limit, is_again=arguments.again
         )

@@ -25,9 +25,22 @@ class Folder:
     gone: str
 
 
-def mixed(data: Path) -> Folder:
-    """All of `docs/`, as it lies."""
-    return Folder(MIXED, data / "docs", "unstructured/norwich-city.txt", "unstructured/book-war-and-peace-1p.txt")
+def mixed(data: Path, work: Path, every: int) -> Folder:
+    """Of `docs/` every so many files, in order of their paths; besides them the one edited and the one deleted."""
+    edited, gone = "unstructured/norwich-city.txt", "unstructured/book-war-and-peace-1p.txt"
+    docs = data / "docs"
+    if every == 1:
+        return Folder(MIXED, docs, edited, gone)
+    path = work / "folders" / f"{MIXED}-{every}"
+    if not path.exists():
+        making = path.with_name(f"{path.name}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        names = sorted(file.relative_to(docs).as_posix() for file in docs.rglob("*") if file.is_file())
+        for name in sorted({*names[::every], edited, gone}):
+            (making / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(docs / name, making / name)
+        making.replace(path)
+    return Folder(MIXED, path, edited, gone)
 
 
 def peps(data: Path, work: Path, count: int) -> Folder:

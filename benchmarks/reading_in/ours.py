@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -46,11 +47,16 @@ class Watched:
 
 
 class Asking(Silent):
-    """Asks for something after each file, until it is found for the first time."""
+    """Asks for something after each file, until it is found for the first time.
+
+    readable_s: how long until all text could be found by words.
+    """
 
     def __init__(self, ask: Callable[[], bool], found: Callable[[], None]) -> None:
         self._ask, self._found = ask, found
         self._is_found = False
+        self._began = time.perf_counter()
+        self.readable_s: float | None = None
 
     def reading(self, done_files: int, total_files: int, passages: int) -> None:
         if not self._is_found and self._ask():
@@ -58,6 +64,7 @@ class Asking(Silent):
             self._found()
 
     def readable(self, passages: int) -> None:
+        self.readable_s = time.perf_counter() - self._began
         self.reading(0, 0, passages)
 
 
@@ -73,10 +80,9 @@ class Ours:
 
     def read_in(self, found: Callable[[], None]) -> Read:
         base = self._assistant.knowledge_base
-        self._assistant.add(
-            self._folder, progress=Asking(lambda: base.passages() > 0 and bool(self._assistant.search(FOUND)), found)
-        )
-        read = Read()
+        asking = Asking(lambda: base.passages() > 0 and bool(self._assistant.search(FOUND)), found)
+        self._assistant.add(self._folder, progress=asking)
+        read = Read(reading_s=asking.readable_s)
         with base.reading() as connection:
             living = revisions.living(connection)
             for document in self._assistant.documents():

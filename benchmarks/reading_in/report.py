@@ -188,7 +188,7 @@ NOTES = (
     "the start, weights; ours loads them with the first batch. Memory is resident memory of the process and its "
     "children, which for txtai are LibreOffice's, and for ours the process that parses. A rate of passages compares little, "
     "since each cuts them in its own size; tokens are counted by the model's tokenizer, up to the 256 that it reads. "
-    "Ours is found by words at once, and its vectors follow: the second bold line is when all have theirs. In the figure "
+    "What ours takes to read the files includes keeping them, so that all is found by words. Ours is found by words at once, and its vectors follow: the second bold line is when all have theirs. In the figure "
     "a mark shows when the first file is found, and a rate is that once started."
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest.types import MarkKind
@@ -33,6 +33,7 @@ _VERBATIM = frozenset(
     "programlisting screen literallayout synopsis codeblock pre preformat eg egxml lg address screenco".split()
 )
 _PARAGRAPHS = frozenset("p para simpara ab formalpara".split())
+_BLOCKS = _PARAGRAPHS | _ITEMS | _ROWS | _VERBATIM | _SECTIONS  # more than words and their looks
 _MAX_FIELD_CHARS = 300
 _MAX_HEADING_CHARS = 250
 
@@ -81,13 +82,12 @@ def _prose(element: Any, level: int) -> Iterator[Block]:
         if text:
             yield Block(text, False, None)
     elif name in _ROWS:
-        cells = [flat(cell) for cell in element if name_of(cell) in _CELLS] or [flat(element)]
-        if any(cells):
-            yield Block(" | ".join(cell for cell in cells if cell), True, None)
-    elif name in _ITEMS and not _has_blocks(element):
+        if cells := _cells(element):
+            yield Block(" | ".join(cells), True, None)
+    elif name in _ITEMS and not _has(element, _BLOCKS):
         if text := flat(element):
             yield Block(f"- {text}", True, None)
-    elif not len(element) or (_is_mixed(element) and not _has_blocks(element)):
+    elif not len(element) or (_is_mixed(element) and not _has(element, _BLOCKS)):
         if text := flat(element):
             yield Block(text, False, None)
     else:
@@ -101,22 +101,41 @@ def _prose(element: Any, level: int) -> Iterator[Block]:
 
 def _meta(element: Any, level: int) -> Iterator[Block]:
     """What a document says of itself: its titles as headings, the rest as data."""
-    is_tight = False
-    for child in element.iter():
-        if not isinstance(child.tag, str):
-            continue
-        name = name_of(child)
-        if name in _TITLES and (text := flat(child)):
-            yield Block(text, False, (MarkKind.HEADING, text[:_MAX_HEADING_CHARS], max(1, level)))
-            is_tight = False
-        elif not len(child) and not any(name_of(above) in _TITLES for above in child.iterancestors()) and flat(child):
-            yield Block(f"{name}: {flat(child)}", is_tight, None)
-            is_tight = True
+    is_data = False
+    for block in _said(element, level):
+        yield replace(block, is_tight=block.is_tight and is_data)
+        is_data = block.is_tight
 
 
-def _has_blocks(element: Any) -> bool:
-    """Whether more than words and their looks are in it."""
-    names = _PARAGRAPHS | _ITEMS | _ROWS | _VERBATIM | _SECTIONS
+def _said(element: Any, level: int) -> Iterator[Block]:
+    """Titles, data (all of it tight), and what are whole sentences."""
+    name = name_of(element)
+    if name in _TITLES and (text := flat(element)):
+        yield Block(text, False, (MarkKind.HEADING, text[:_MAX_HEADING_CHARS], max(1, level)))
+    elif not len(element) or (_is_mixed(element) and not _has(element, _BLOCKS | _TITLES)):
+        if text := flat(element):
+            yield Block(text, False, None) if name in _PARAGRAPHS else Block(f"{name}: {text}", True, None)
+    else:
+        yield from _loose(element.text)
+        for child in element:
+            if isinstance(child.tag, str):
+                yield from _said(child, level)
+            yield from _loose(child.tail)
+
+
+def _cells(row: Any) -> list[str]:
+    """Its cells that hold text, and what stands beside them; a row without cells is one."""
+    if not any(name_of(child) in _CELLS for child in row):
+        texts = [flat(row)]
+    else:
+        texts = [row.text or ""]
+        for child in row:
+            texts += [flat(child) if isinstance(child.tag, str) else "", child.tail or ""]
+    return [shown for text in texts if (shown := " ".join(text.split()))]
+
+
+def _has(element: Any, names: frozenset[str]) -> bool:
+    """Whether an element of one of the names is somewhere in it."""
     return any(isinstance(child.tag, str) and name_of(child) in names for child in element.iterdescendants())
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ _BAD_TITLE = re.compile(
     re.IGNORECASE,
 )
 _DPI = 300  # of pages drawn to be recognised; 200 lose small print
+_LOOK_DPI = 72  # of those drawn to see whether they are blank: no line is thinner than a pixel
+_LOOKING_SHARE = 0.1  # of a file's time; the rest of the pages without words is not taken for blank
 _MAX_PIXELS = 20_000_000  # of such a page: A4 has 8.7 million
 _MAX_SIDE = 20_000
 _BYTES_A_PIXEL = 4
@@ -79,18 +82,20 @@ class _Scans:
     missed: dict[int, str] = field(default_factory=dict)
     recogniser: Recogniser | None = None
     failed: str = ""  # why there is none
+    looking_s: float = 0.0  # for what is on pages that are not read
 
     def read(self, page: Any, number: int) -> None:
         """Takes the page in, if it shows something."""
         share, pixels = _images(page)
-        if self.why_stopped():
-            if share:
-                self.missed[number] = self.why_stopped()
+        why = self.why_stopped()
+        if why:
+            if share or self._is_drawn_on(page):
+                self.missed[number] = why
             return
         if pixels * _BYTES_A_PIXEL > self.limits.max_unpacked_bytes:  # drawing unpacks it
             self.missed[number] = f"a picture of {pixels / 1e6:.0f} million pixels"
             return
-        picture = _picture(page)
+        picture = _picture(page, _DPI)
         if picture.is_blank():
             return
         try:
@@ -101,6 +106,17 @@ class _Scans:
             self.missed[number] = str(error)
             if self.recogniser is None:
                 self.failed = str(error)
+
+    def _is_drawn_on(self, page: Any) -> bool:
+        """Whether there is more on a page without pictures than paper; not asked where none would be read."""
+        if self.recogniser is None:
+            return False
+        if self.looking_s > _LOOKING_SHARE * self.limits.timeout_s:
+            return True
+        began = time.monotonic()
+        picture = _picture(page, _LOOK_DPI)
+        self.looking_s += time.monotonic() - began
+        return not picture.is_blank()
 
     def why_stopped(self) -> str:
         """Why no more pages are read, "" if they are: nothing is drawn for nothing."""
@@ -208,10 +224,10 @@ def _images(page: Any) -> tuple[float, int]:
     return share, pixels
 
 
-def _picture(page: Any) -> Picture:
-    """The page as it is printed, in grey; a page too large for `_DPI` in a lower resolution."""
+def _picture(page: Any, dpi: int) -> Picture:
+    """The page as it is printed, in grey; a page too large for `dpi` in a lower resolution."""
     width, height = (max(1.0, side) for side in page.get_size())
-    scale = min(_DPI / 72, (_MAX_PIXELS / (width * height)) ** 0.5, _MAX_SIDE / max(width, height))
+    scale = min(dpi / 72, (_MAX_PIXELS / (width * height)) ** 0.5, _MAX_SIDE / max(width, height))
     drawn = page.render(scale=scale, grayscale=True)
     rows = memoryview(drawn.buffer).cast("B")
     lines = range(0, drawn.stride * drawn.height, drawn.stride)

@@ -28,7 +28,7 @@ from ingest.sheets.tables import write
 from ingest.types import Document, Field, Mark, MarkKind
 
 NAME = "xml"
-VERSION = 1
+VERSION = 2
 
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]{0,300}\?>")
 _ENCODING = re.compile(rb"""\s*<\?xml\b[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{1,40})["']""")

@@ -31,7 +31,7 @@ from rag_lifelong.follow.renewal import CAUSE, Renewal
 from rag_lifelong.follow.retrying import RETRY_S, due_again, is_given_up
 from rag_lifelong.follow.trouble import Trouble
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
-from rag_lifelong.places import joined
+from rag_lifelong.places import above, joined
 from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
 from rag_lifelong.store.files import Root
 
@@ -558,7 +558,9 @@ class Watcher:
         now = time.monotonic()
         for outcome in committed.outcomes:
             root = self._roots[outcome.root_id]
-            hinted = self._first_hint.get((outcome.root_id, outcome.path), now)
+            places = (outcome.path, *above(outcome.path))  # a file in another is heard of by that one
+            hints = (self._first_hint.get((outcome.root_id, place)) for place in places)
+            hinted = next((hint for hint in hints if hint is not None), now)
             before = outcome.path_before
             self._say(
                 outcome.kind,

@@ -227,12 +227,16 @@ def touch(
     size_bytes: int,
     mtime_ns: int,
     digest: bytes | None,
+    container: str | None,
 ) -> None:
-    """The file has that size and time now, can be read, and its document is of these bytes (None: of those known)."""
+    """The file has that size and time now, is in that file, can be read, and its document is of these bytes.
+
+    digest None: of those known.
+    """
     connection.execute(
         "UPDATE files SET size_bytes = ?, mtime_ns = ?, digest = coalesce(?, digest), failure = NULL, "
-        "failed_ms = NULL, failed_by = NULL, tries = 0 WHERE root_id = ? AND path = ?",
-        (size_bytes, mtime_ns, digest, root_id, path),
+        "failed_ms = NULL, failed_by = NULL, tries = 0, container = ? WHERE root_id = ? AND path = ?",
+        (size_bytes, mtime_ns, digest, container, root_id, path),
     )
 
 

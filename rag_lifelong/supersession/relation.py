@@ -42,9 +42,9 @@ def relate(one: Marks, other: Marks) -> Relation:
 
 
 def is_source(facts: Facts) -> bool:
-    """Program code, or data, where versions live side by side; TeX is text."""
+    """Program code, or data, where versions live side by side; a list of books is text."""
     path = PurePath(facts.path)
-    return parser_for(path.name) == "source" and path.suffix.lower() not in (".tex", ".bib")
+    return parser_for(path.name) in ("source", "json", "yaml", "xml") and path.suffix.lower() != ".bib"
 
 
 def _bare(marks: Marks) -> tuple[object, ...]:

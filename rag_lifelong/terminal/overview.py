@@ -315,13 +315,18 @@ def version(found: Version) -> str:
 
 
 def forgotten(found: Version, paths: Sequence[str]) -> str:
-    """What `forget` did, and how to take it back. paths: of the documents taken out."""
+    """What `forget` did, and how to take it back. paths: of the documents taken out.
+
+    A file in another of them comes back with that.
+    """
+    known = set(paths)
+    outer = [path for path in paths if not any(str(above) in known for above in Path(path).parents)]
     stay = "Its file stays" if found.removed == 1 else "Their files stay"
     head = (
         f"Version {found.number}: {count_of(found.removed, 'document')} forgotten, "
         f"{count_of(found.passages_died, 'passage')} retired. {stay} on disk, and will not be read again."
     )
-    back = command("lifelong add", paths) if 0 < len(paths) <= 3 else "lifelong add FILE, for each file"
+    back = command("lifelong add", outer) if 0 < len(outer) <= 3 else "lifelong add FILE, for each file"
     return f"{head}\nTake it back: {back}"
 
 

@@ -191,6 +191,37 @@ def test_what_all_pages_of_a_scan_may_take_is_limited_too(path: Path) -> None:
 
 
 @needs_posix
+def test_a_page_drawn_as_lines_that_there_was_no_time_for_is_named_a_blank_one_is_not(path: Path) -> None:
+    tesseract(path, "sleep 1\n" + shown(row("1 1 1", 90, "A scan")))
+    hairline, white = "0.01 w 20 20 m 30 27 l S", "1 g 0 0 612 792 re f"
+    pages = [INKED, INKED, INKED, WORDS, white, [], hairline]
+    found = parse(pdf(*pages), name="a.pdf", limits=replace(DEFAULT, ocr_seconds=1.5))
+    assert fields(found)["not-read"] == "p. 3, 7: recognising text took longer than 1.5 s"
+    assert found.text == (
+        "A scan\n\nA scan\n\n[p. 3, 7 not read: recognising text took longer than 1.5 s]\n\nWords of the page"
+    )
+
+
+@needs_posix
+def test_pages_are_not_looked_at_for_ever_to_see_whether_they_are_blank(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tesseract(path, "sleep 1\n" + shown(row("1 1 1", 90, "A scan")))
+    monkeypatch.setattr("ingest.parsers.pdf._LOOKING_SHARE", 0.0)
+    found = parse(pdf(INKED, WORDS, [], []), name="a.pdf", limits=replace(DEFAULT, ocr_seconds=0.5))
+    assert fields(found)["not-read"] == "p. 4: recognising text took longer than 0.5 s"  # p. 3 took the time
+
+
+@pytest.mark.parametrize("languages", ["", "none"])
+def test_no_page_is_drawn_where_none_is_read(path: Path, monkeypatch: pytest.MonkeyPatch, languages: str) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr("ingest.parsers.pdf._picture", lambda page, dpi: drawn.append(page))
+    found = parse(pdf(WORDS, INKED, STAMPED), name="a.pdf", limits=replace(DEFAULT, ocr_languages=languages))
+    assert fields(found)["not-read"] == f"p. 3: {INSTALL if not languages else 'reading pictures is switched off'}"
+    assert drawn == []
+
+
+@needs_posix
 def test_it_dies_with_the_process_that_started_it(path: Path) -> None:
     tesseract(path, f'echo $$ > "{path}/pid"; exec sleep 60')
     code = (

@@ -149,7 +149,7 @@ def _run(folder: Path, steps: list[tuple[str, object]], rng: np.random.Generator
             case "lose the index", _:
                 store.close()
                 for path in (folder / "index").glob("*"):
-                    path.unlink()
+                    path.unlink(missing_ok=True)  # a thread may be writing it beside
                 store = LifelongVectorStore(folder)
             case "clear", _:
                 store.clear()

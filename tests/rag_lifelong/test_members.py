@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.cli import main
 from rag_lifelong.errors import NoSuchPath, TooManyGone
+from rag_lifelong.sync import Silent
 from rag_lifelong.terminal.style import style_for
 
 Content = str | bytes
@@ -167,6 +169,7 @@ def test_an_archive_renamed_takes_its_files_along(assistant: Assistant, notes: P
     (version,) = assistant.add(notes).versions
     assert ids(assistant, notes) == {path.replace("a.zip", "b.zip", 1): i for path, i in before.items()}
     assert (version.added, version.moved, version.removed, version.passages_born) == (0, 4, 0, 0)
+    assert assistant.failures()[0].tries == 1
     assert list(failed(assistant, notes)) == ["b.zip/bad.pdf"]
     all_well(assistant)
     (notes / "b.zip").unlink()
@@ -276,6 +279,16 @@ def test_a_file_in_a_file_taken_out_stays_out_until_it_is_named(assistant: Assis
     all_well(assistant)
 
 
+def test_a_file_may_be_taken_out_together_with_what_it_is_in(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
+    assistant.add(notes)
+    version = assistant.forget(notes / "a.zip/one.md", notes / "a.zip", notes / "a.zip/one.md")
+    assert (version.removed, ids(assistant, notes)) == (3, {})
+    assistant.add(notes / "a.zip")
+    assert len(ids(assistant, notes)) == 3
+    all_well(assistant)
+
+
 def test_forgetting_everywhere_and_undoing_reach_into_files(assistant: Assistant, notes: Path) -> None:
     write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
     assistant.add(notes)
@@ -307,6 +320,98 @@ def test_a_folder_in_place_of_an_archive(assistant: Assistant, notes: Path) -> N
     write(notes / "a.zip", {"one.md": "An osprey, packed."})
     assistant.add(notes)
     assert texts(assistant, notes) == {"a.zip/one.md": "An osprey, packed."}
+    all_well(assistant)
+
+
+def test_an_archive_unpacked_and_packed_again_loses_nothing(assistant: Assistant, notes: Path) -> None:
+    members = {"one.md": "An osprey.", "two.md": "A heron."}
+    write(notes / "a.zip", members)
+    assistant.add(notes)
+    before = ids(assistant, notes)
+    (notes / "a.zip").unlink()
+    (notes / "a.zip").mkdir()
+    for name, text in members.items():
+        (notes / "a.zip" / name).write_text(text)
+    (version,) = assistant.add(notes).versions
+    assert (version.removed, version.passages_born) == (1, 0)
+    assert ids(assistant, notes) == {path: i for path, i in before.items() if path != "a.zip"}
+    shutil.rmtree(notes / "a.zip")
+    write(notes / "a.zip", members)
+    (version,) = assistant.add(notes).versions
+    assert (version.added, version.removed) == (1, 0)
+    assert ids(assistant, notes) == before
+    (notes / "a.zip").unlink()  # they go with it
+    assistant.add(notes)
+    assert ids(assistant, notes) == {}
+    all_well(assistant)
+
+
+def test_a_file_deep_in_others_comes_back_when_it_is_named(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"in.zip": packed({"x.md": "A kestrel.", "y.md": "A wren."})})
+    assistant.add(notes)
+    everything = set(ids(assistant, notes))
+    assistant.forget(notes / "a.zip/in.zip/x.md")
+    assistant.add(notes / "a.zip/in.zip/x.md")
+    assert set(ids(assistant, notes)) == everything
+    assistant.forget(notes / "a.zip/in.zip")
+    assistant.add(notes / "a.zip/in.zip/x.md")
+    assert set(ids(assistant, notes)) == everything - {"a.zip/in.zip/y.md"}
+    all_well(assistant)
+
+
+@pytest.mark.parametrize("named", ["a.zip", "a.zip/one.md"])
+def test_a_file_in_a_file_that_an_undo_holds_is_read_again_when_it_is_named(
+    assistant: Assistant, notes: Path, named: str
+) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey."})
+    assistant.add(notes)
+    write(notes / "a.zip", {"one.md": "An eagle."})
+    assistant.add(notes)
+    assistant.undo()
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"a.zip/one.md": "An osprey."}
+    assistant.add(notes / named)
+    assert texts(assistant, notes) == {"a.zip/one.md": "An eagle."}
+    all_well(assistant)
+
+
+def test_a_file_that_cannot_be_read_is_still_told_where_it_has_moved(assistant: Assistant, notes: Path) -> None:
+    members: dict[str, Content] = {"one.json": "{}", "two.md": "A heron."}
+    (notes / "plain.json").write_text("[1]")
+    write(notes / "a.zip", members)
+    assistant.add(notes)
+    (notes / "plain.json").write_bytes(b"%PDF-1.4 damaged")
+    write(notes / "a.zip", members | {"one.json": b"%PDF-1.4 damaged too"})
+    assistant.add(notes)
+    before = failed(assistant, notes)
+    assert set(before) == {"plain.json", "a.zip/one.json"}
+    for name in ("plain.json", "a.zip"):
+        (notes / name).rename(notes / f"new-{name}")
+    assistant.add(notes)
+    assert failed(assistant, notes) == {f"new-{path}": reason for path, reason in before.items()}
+    assert set(ids(assistant, notes)) == {"new-plain.json", "new-a.zip", "new-a.zip/one.json", "new-a.zip/two.md"}
+    all_well(assistant)
+
+
+def test_what_was_taken_out_of_an_archive_stays_out_when_that_is_renamed(assistant: Assistant, notes: Path) -> None:
+    members = {"one.md": "An osprey.", "in.zip": packed({"two.md": "A heron."}), "three.md": "An islet."}
+    write(notes / "a.zip", members)
+    assistant.add(notes)
+    for path in ("one.md", "in.zip"):
+        assistant.forget(notes / "a.zip" / path)
+    (notes / "a.zip").rename(notes / "b.zip")
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"b.zip/three.md": "An islet."}
+    assert assistant.status_of(notes / "b.zip/one.md").state == "held"
+    write(notes / "b.zip", members | {"four.md": "New."})
+    assistant.add(notes)
+    assert set(texts(assistant, notes)) == {"b.zip/three.md", "b.zip/four.md"}
+    for path in ("one.md", "in.zip"):
+        assistant.add(notes / "b.zip" / path)
+    assert len(texts(assistant, notes)) == 5
+    (notes / "b.zip").rename(notes / "a.zip")
+    assistant.add(notes)
+    assert len(texts(assistant, notes)) == 5
     all_well(assistant)
 
 
@@ -364,6 +469,39 @@ def test_a_file_in_a_file_is_named_and_linked_in_the_terminal(
     assert shown.startswith(f"\x1b]8;;file://{notes}/a.zip\x1b\\") and "one.md:7" in shown
 
 
+def test_what_is_said_of_a_file_that_holds_others_is_of_those_too(
+    tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIFELONG_EMBEDDER", "hash")
+    inner = packed({"one.md": "An osprey.", "bad.pdf": "%PDF-1.4"})
+    write(notes / "my a.zip", {"in.zip": inner, "two.md": "A heron.", "bad.pdf": "%PDF-1.4"})
+    kb = ["--kb", str(tmp_path / "kb"), "-q"]
+
+    def said(*command: str) -> str:
+        assert main([*command, str(notes / "my a.zip"), *kb]) == 0
+        return capsys.readouterr().out
+
+    assert "4 documents from" in said("add")
+    assert "searchable since version 1, 1 passage; 2 of 5 files in it could not be read" in said("status")
+    assert said("forget").endswith(f"Take it back: lifelong add '{notes}/my a.zip'\n")
+    assert f"lifelong add '{notes}/my a.zip'" in said("status")
+
+
+class Counting(Silent):
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int, int]] = []
+
+    def reading(self, done_files: int, total_files: int, passages: int) -> None:
+        self.told.append((done_files, total_files, passages))
+
+
+def test_how_far_it_is_in_a_large_archive_is_told(assistant: Assistant, notes: Path) -> None:
+    write(notes / "a.zip", {"one.md": "An osprey.", "two.md": "A heron."})
+    counting = Counting()
+    assistant.add(notes / "a.zip", progress=counting)
+    assert counting.told == [(0, 1, 0), (0, 1, 1), (0, 1, 2), (0, 1, 3), (1, 1, 3)]
+
+
 def test_a_folders_rules_hold_in_archives(assistant: Assistant, notes: Path) -> None:
     (notes / ".lifelongignore").write_text("drafts/\n")
     write(notes / "a.zip", {"drafts/one.md": "An osprey.", "two.md": "A heron."})
@@ -372,9 +510,9 @@ def test_a_folders_rules_hold_in_archives(assistant: Assistant, notes: Path) -> 
 
 
 def test_a_watcher_follows_what_is_in_files(followed: Followed) -> None:
-    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "zebra two"})
+    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "zebra two", "bad.pdf": "%PDF-1.4"})
     followed.until_found("zebra", "a.zip/one.md", "a.zip/two.md")
-    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "lynx two"})
+    write(followed.folder / "a.zip", {"one.md": "zebra one", "two.md": "lynx two", "bad.pdf": "%PDF-1.4"})
     followed.until_found("lynx", "a.zip/two.md")
     assert followed.found("zebra") == ["a.zip/one.md"]
     followed.sweep()
@@ -384,6 +522,8 @@ def test_a_watcher_follows_what_is_in_files(followed: Followed) -> None:
     (followed.folder / "a.zip").rename(followed.folder / "b.zip")
     until(lambda: followed.found("zebra") == ["b.zip/one.md"])
     followed.rest()
+    assert [h.kind for h in followed.told if h.version == len(followed.changes())] == ["moved"] * 3
+    assert min(h.seconds for h in followed.told if h.version is not None) > 0
     (followed.folder / "sub").mkdir()
     (followed.folder / "b.zip").rename(followed.folder / "sub/b.zip")
     until(lambda: followed.found("zebra") == ["sub/b.zip/one.md"])
@@ -435,3 +575,10 @@ def test_any_history_of_archives_is_as_if_read_at_once(tmp_path: Path, notes: Pa
         for version, paths in expected.items():
             then = {os.path.relpath(d.path, notes) for d in assistant.documents(as_of=version)}
             assert then - set(KEPT) == paths
+
+
+def test_status_says_how_a_document_was_read(assistant: Assistant, notes: Path) -> None:
+    (notes / "half.xml").write_text("<records><record><name>An osprey</name></record><record><name>A her")
+    assistant.add(notes)
+    said = assistant.status_of(notes / "half.xml").message
+    assert said.startswith("searchable since version 1, 1 passage; ") and "broken" in said

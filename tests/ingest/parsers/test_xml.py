@@ -104,6 +104,20 @@ def test_tei_and_jats_are_books_too() -> None:
     assert (jats.title, [mark[1:3] for mark in marks(jats)]) == ("A b", [("A b", 1), ("Methods", 2)])
 
 
+def test_words_beside_elements_are_kept_in_what_a_document_says_of_itself() -> None:
+    found = read(
+        "<article><front><article-meta>Loose <abstract><title>Abstract</title><p>Some <i>looks</i> here.</p><p>More.</p>"
+        "</abstract><note>by <b>Jane</b> Doe</note><year>2020</year> end</article-meta></front><body>x</body></article>"
+    )
+    assert found.text == "Loose\n\nAbstract\n\nSome looks here.\n\nMore.\n\nnote: by Jane Doe\nyear: 2020\n\nend\n\nx"
+    assert read("<book><a><info>one<a></a></info></a></book>").text == "info: one"
+
+
+def test_words_beside_cells_are_kept_in_a_row() -> None:
+    found = read("<book><row>a<entry>b <i>c</i></entry><x>d</x> e<entry/></row><row>f <i>g</i></row></book>")
+    assert found.text == "a | b c | d | e\nf g"
+
+
 RSS = """<rss version="2.0" xmlns:content="x" xmlns:dc="y"><channel><title>News</title><link>https://x.org</link>
 <lastBuildDate>Mon, 09 Dec 2024 20:26:59 +0000</lastBuildDate>
 <item><title>One &amp; two</title><link>https://x.org/1</link><pubDate>Tue, 19 Nov 2024 13:30:02 +0000</pubDate>
@@ -326,7 +340,7 @@ def test_no_word_is_lost(inner: str, root: str) -> None:
     found = straight(text.encode(), name="a.xml", limits=DEFAULT)
     if root not in ("rss", "feed"):
         for word in ("one", "two", "é", "word"):
-            assert word in found.text or word not in inner
+            assert found.text.count(word) >= inner.count(word)
 
 
 @settings(max_examples=200, deadline=None)
