@@ -348,6 +348,26 @@ def test_an_archive_unpacked_and_packed_again_loses_nothing(assistant: Assistant
     all_well(assistant)
 
 
+@pytest.mark.parametrize("batch", [1, 2_000])
+def test_an_archive_moved_to_the_place_of_a_folder(
+    assistant: Assistant, notes: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("rag_lifelong.reading.BATCH_FILES", batch)
+    write(notes / "a.zip", {"one.md": "An osprey.", "bad.md": b"%PDF-1.4 damaged"})
+    (notes / "b.zip").mkdir()
+    for name in ("one.md", "bad.md"):
+        (notes / "b.zip" / name).write_text("Unpacked.")
+    assistant.add(notes)
+    before = ids(assistant, notes)
+    shutil.rmtree(notes / "b.zip")
+    (notes / "a.zip").rename(notes / "b.zip")
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"b.zip/one.md": "An osprey."}
+    assert ids(assistant, notes)["b.zip/one.md"] == before["a.zip/one.md"]
+    assert set(failed(assistant, notes)) == {"b.zip/bad.md"}
+    all_well(assistant)
+
+
 def test_a_file_deep_in_others_comes_back_when_it_is_named(assistant: Assistant, notes: Path) -> None:
     write(notes / "a.zip", {"in.zip": packed({"x.md": "A kestrel.", "y.md": "A wren."})})
     assistant.add(notes)
