@@ -422,7 +422,9 @@ class Reader:
 
     def _is_same(self, root: Root, state: FileState | None, digest: bytes) -> bool:
         """The file's living text was made of these bytes, and all in it, by the parsers and chunker of now."""
-        return state is not None and self.is_made_of(state, digest) and not self._is_outdated(root, state)
+        if state is None or state.container is not None:  # one of an archive that a folder stands for now
+            return False
+        return self.is_made_of(state, digest) and not self._is_outdated(root, state)
 
     def is_made_of(self, state: FileState, digest: bytes) -> bool:
         """The document's living text was made of these bytes, by the parser and chunker of now."""

@@ -326,14 +326,14 @@ def test_a_folder_in_place_of_an_archive(assistant: Assistant, notes: Path) -> N
 
 
 def test_an_archive_unpacked_and_packed_again_loses_nothing(assistant: Assistant, notes: Path) -> None:
-    members = {"one.md": "An osprey.", "two.md": "A heron."}
+    members: dict[str, Content] = {"one.md": "An osprey.", "in.zip": packed({"two.md": "A heron."})}
     write(notes / "a.zip", members)
     assistant.add(notes)
     before = ids(assistant, notes)
     (notes / "a.zip").unlink()
     (notes / "a.zip").mkdir()
-    for name, text in members.items():
-        (notes / "a.zip" / name).write_text(text)
+    for name, content in members.items():
+        (notes / "a.zip" / name).write_bytes(content.encode() if isinstance(content, str) else content)
     (version,) = assistant.add(notes).versions
     assert (version.removed, version.passages_born) == (1, 0)
     assert ids(assistant, notes) == {path: i for path, i in before.items() if path != "a.zip"}
