@@ -112,7 +112,7 @@ def _fits(connection: sqlite3.Connection, operation: Operation, leaving: set[tup
         case Carry(root_id=root_id, path=path, place=place):
             known = files.state(connection, root_id, path)
             target = files.state(connection, place.root_id, place.path)
-            is_free = target is None or target.document_id is None
+            is_free = target is None or target.document_id is None or (place.root_id, place.path) in leaving
             return is_free and known is not None and known.document_id is None
         case Gone(root_id=root_id, path=path):
             known = files.state(connection, root_id, path)

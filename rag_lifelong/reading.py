@@ -213,7 +213,7 @@ class Reader:
         todo = [(part, found) for part, difference in differences for found in (*difference.new, *difference.changed)]
         operations: list[Operation] = []
         unsettled: list[tuple[int, str]] = []
-        settled: set[tuple[int, str]] = set()  # where something stands now
+        settled: set[tuple[int, str]] = set()  # where a document stays, perhaps in another file
         done = 0
         began = started = time.monotonic()
         passages = 0
@@ -242,7 +242,11 @@ class Reader:
                 for operation in read:
                     if isinstance(operation, Move):
                         left.pop((operation.root_id, operation.path), None)
-                    if isinstance(operation, Move | Put | Touch):
+                    if isinstance(operation, Move | Carry):
+                        place = (operation.place.root_id, operation.place.path)
+                        if left.pop(place, None) is not None:  # a folder stood where the archive stands now
+                            operations.append(Gone(*place))
+                    if isinstance(operation, Put | Touch):
                         settled.add((operation.place.root_id, operation.place.path))
                 operations.extend(read)
                 counted(done, len(todo), passages)
@@ -264,7 +268,7 @@ class Reader:
         settled: AbstractSet[tuple[int, str]],
         may_retire: MayRetire,
     ) -> Iterator[Gone]:
-        """What went, and what was in it. settled: where something stands now, in a file or on disk."""
+        """What went, and what was in it. settled: where a document stays, in a file or on disk."""
         for part, _ in differences:
             root = part.root
             going = sorted(path for root_id, path in left.keys() - settled if root_id == root.id)
@@ -418,7 +422,9 @@ class Reader:
 
     def _is_same(self, root: Root, state: FileState | None, digest: bytes) -> bool:
         """The file's living text was made of these bytes, and all in it, by the parsers and chunker of now."""
-        return state is not None and self.is_made_of(state, digest) and not self._is_outdated(root, state)
+        if state is None or state.container is not None:  # one of an archive that a folder stands for now
+            return False
+        return self.is_made_of(state, digest) and not self._is_outdated(root, state)
 
     def is_made_of(self, state: FileState, digest: bytes) -> bool:
         """The document's living text was made of these bytes, by the parser and chunker of now."""

@@ -326,14 +326,14 @@ def test_a_folder_in_place_of_an_archive(assistant: Assistant, notes: Path) -> N
 
 
 def test_an_archive_unpacked_and_packed_again_loses_nothing(assistant: Assistant, notes: Path) -> None:
-    members = {"one.md": "An osprey.", "two.md": "A heron."}
+    members: dict[str, Content] = {"one.md": "An osprey.", "in.zip": packed({"two.md": "A heron."})}
     write(notes / "a.zip", members)
     assistant.add(notes)
     before = ids(assistant, notes)
     (notes / "a.zip").unlink()
     (notes / "a.zip").mkdir()
-    for name, text in members.items():
-        (notes / "a.zip" / name).write_text(text)
+    for name, content in members.items():
+        (notes / "a.zip" / name).write_bytes(content.encode() if isinstance(content, str) else content)
     (version,) = assistant.add(notes).versions
     assert (version.removed, version.passages_born) == (1, 0)
     assert ids(assistant, notes) == {path: i for path, i in before.items() if path != "a.zip"}
@@ -345,6 +345,26 @@ def test_an_archive_unpacked_and_packed_again_loses_nothing(assistant: Assistant
     (notes / "a.zip").unlink()  # they go with it
     assistant.add(notes)
     assert ids(assistant, notes) == {}
+    all_well(assistant)
+
+
+@pytest.mark.parametrize("batch", [1, 2_000])
+def test_an_archive_moved_to_the_place_of_a_folder(
+    assistant: Assistant, notes: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("rag_lifelong.reading.BATCH_FILES", batch)
+    write(notes / "a.zip", {"one.md": "An osprey.", "bad.md": b"%PDF-1.4 damaged"})
+    (notes / "b.zip").mkdir()
+    for name in ("one.md", "bad.md"):
+        (notes / "b.zip" / name).write_text("Unpacked.")
+    assistant.add(notes)
+    before = ids(assistant, notes)
+    shutil.rmtree(notes / "b.zip")
+    (notes / "a.zip").rename(notes / "b.zip")
+    assistant.add(notes)
+    assert texts(assistant, notes) == {"b.zip/one.md": "An osprey."}
+    assert ids(assistant, notes)["b.zip/one.md"] == before["a.zip/one.md"]
+    assert set(failed(assistant, notes)) == {"b.zip/bad.md"}
     all_well(assistant)
 
 
