@@ -199,8 +199,8 @@ def test_a_wrong_document_is_a_fault(wrong: Document, kind: str) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="the acts are those of a Unix system")
 def test_a_parser_that_does_wrong_is_a_fault(act: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(oracle, "_SECONDS", 0.2)
-    end = time.process_time() + 0.5
+    monkeypatch.setattr(oracle, "_SECONDS", 0.05)
+    end = time.process_time() + 0.15
 
     def wrong(data: bytes, *, name: str, limits: Limits) -> Document:
         scope = {"UnreadableFile": UnreadableFile, "seen": seen, "end": end}

@@ -215,7 +215,7 @@ def test_no_name_drives_the_terminal(run: Run, notes: Path) -> None:
         ["sync"],
     ]
     for command in commands:
-        for extra in ([], ["--json"]):
+        for extra in ([], ["--json"]) if command[0] in ("list", "status", "search", "ask", "show") else ([],):
             _, out, err = run(*command, *extra)
             for shown in (out, err):
                 assert not DRIVES.search(shown), (command, extra, DRIVES.search(shown))
