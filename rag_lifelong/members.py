@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time
 from hashlib import blake2b
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from ingest.recognise import has_signature
 from ingest.scan import Ignore
 from rag_lifelong.operations import Fail, Gone, Move, Operation, Place, Put
 from rag_lifelong.store.files import FileState, Held
+
+_NOON = time(12)  # of Greenwich: the same day nearly everywhere
+_FIRST_YEAR = 1970  # before it, a clock that was never set
 
 
 class MemberReader(Protocol):
@@ -59,6 +62,7 @@ class _New:
 
     place: Place
     name: str
+    changed_at: datetime
     member: Member
     digest: bytes
     read: tuple[Document, Sequence[Chunk]] | None
@@ -78,10 +82,10 @@ class Members:
         self._members_left = limits.max_members
         self._bytes_left = limits.max_unpacked_bytes
 
-    def operations(self, members: Sequence[Member]) -> Iterator[Operation]:
-        """What the members, and the files in those, come to; last those that are gone."""
+    def operations(self, document: Document) -> Iterator[Operation]:
+        """What the members of the file's document, and the files in those, come to; last those that are gone."""
         new: list[_New] = []
-        for found in self._walk(members, self._file.place.path, 1):
+        for found in self._walk(document, self._file.place.path, self._file.changed_at, 1):
             if isinstance(found, _New):
                 new.append(found)
             else:
@@ -98,9 +102,11 @@ class Members:
                 yield self._put(one)
         yield from (Gone(state.root_id, path) for path, state in gone.items())
 
-    def _walk(self, members: Sequence[Member], above: str, depth: int) -> Iterator[Operation | _New]:
-        """The members of one file, each followed by those in it."""
-        for member in members:
+    def _walk(self, document: Document, above: str, changed_at: datetime, depth: int) -> Iterator[Operation | _New]:
+        """The members of one file, each followed by those in it. An attachment is no younger than its mail."""
+        if document.dated is not None and document.dated.year >= _FIRST_YEAR:
+            changed_at = min(changed_at, datetime.combine(document.dated, _NOON, UTC))
+        for member in document.members:
             path = f"{above}/{member.name}"
             if self._ignore.rule_for(path) is not None:
                 continue
@@ -118,8 +124,7 @@ class Members:
                 if parser_for(name) is None and not has_signature(member.data):
                     raise unsupported(name)
                 read = self._reader.parsed(member.data, name) if is_holding else None
-                inner = () if read is None else read[0].members
-                if inner and depth >= self._limits.max_nesting:
+                if read and read[0].members and depth >= self._limits.max_nesting:
                     raise TooLarge(
                         f"files within files more than {self._limits.max_nesting} deep: unpack it, "
                         "or raise max_nesting in lifelong.toml"
@@ -127,8 +132,9 @@ class Members:
             except IngestError as error:
                 yield Fail(place, digest, str(error), self._reader.readers)
                 continue
-            yield _New(place, name, replace(member, data=b"") if read else member, digest, read)
-            yield from self._walk(inner, path, depth + 1)
+            yield _New(place, name, changed_at, replace(member, data=b"") if read else member, digest, read)
+            if read:
+                yield from self._walk(read[0], path, changed_at, depth + 1)
 
     def _count(self, member: Member) -> None:
         """Raises TooLarge where all in the file, and in the files in it, is too much."""
@@ -177,4 +183,4 @@ class Members:
             return Fail(new.place, new.digest, str(error), self._reader.readers)
         document, chunks = read
         by_name = new.place.path in self._file.released
-        return Put(new.place, new.digest, self._file.changed_at, document, chunks, CHUNKER_VERSION, by_name)
+        return Put(new.place, new.digest, new.changed_at, document, chunks, CHUNKER_VERSION, by_name)

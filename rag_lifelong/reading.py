@@ -338,7 +338,7 @@ class Reader:
         file = File(place, changed_at, within, holds, part.released)
         ignore = Ignore(Path(root.path), rules_of(root))
         members = Members(self, file, ignore=ignore, limits=self.settings.limits)
-        return [put, *members.operations(document.members)]
+        return [put, *members.operations(document)]
 
     def _is_recognised(self, path: Path, name: str) -> bool:
         """A file without an ending that begins like one of a known format."""

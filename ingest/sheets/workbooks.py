@@ -4,9 +4,9 @@ Rule: what is kept grows with what the cells hold, never with where they stand: 
 nothing. Excel's XML and OpenDocument are read here, as they stream by, because their formats (percent, currency, dates)
 are in the file and no library gives them at a bearable price; the old binary formats are read by calamine.
 
-100,000 rows of 10 cells, CPU seconds of one interleaved run: openpyxl read-only 10.4 and 54 MB, and it gives every row
-and column up to the last; calamine 0.5 and 87 MB, without the formats, and it lays out the rectangle around the cells,
-which one at XFD1048576 makes one of 400 GB; from the file to the text of a document here 3.5 and 112 MB.
+100,000 rows of 10 cells (benchmarks.sheets), CPU seconds and peak: openpyxl's read-only mode 9.6 and 56 MB, and it
+gives every row and column up to the last; calamine 0.6 and 98 MB, without the formats, and it lays out the rectangle
+around the cells, which one at XFD1048576 makes one of 400 GB; from the file to the text of a document here 5.0 and 175.
 """
 
 from __future__ import annotations

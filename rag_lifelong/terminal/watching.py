@@ -105,7 +105,7 @@ def _lines(happenings: Sequence[Happening]) -> list[str]:
         same = list(group)
         if kind in ("ready", "embedded"):
             continue
-        if len(same) >= MANY and version is not None:
+        if len(same) >= MANY and (version is not None or kind == "failed"):
             lines.append(_counted(same))
         else:
             lines.extend(_line(h) for h in same)
@@ -117,7 +117,7 @@ def _line(found: Happening) -> str:
     if found.path_before:
         place = f"{short_path(found.path_before)} → {place}"
     head = f"{found.at.astimezone():%H:%M:%S}  {found.kind:<8} {place}".rstrip()
-    if found.version is None:
+    if found.version is None or found.kind == "failed":
         return f"{head}   {safe_line(found.message)}"
     counts = [
         f"{count_of(found.born, 'passage')} new" if found.born else "",
@@ -138,9 +138,14 @@ def _counted(same: Sequence[Happening]) -> str:
         f"{sum(h.died for h in same):,} retired" if any(h.died for h in same) else "",
     ]
     shown = ", ".join(part for part in counts if part)
-    return "   ".join(
-        part for part in (head, shown, f"{max(h.seconds for h in same):.1f} s", f"version {first.version}") if part
-    )
+    if first.kind == "failed":
+        reasons = {h.message for h in same}
+        shown = (
+            safe_line(first.message) if len(reasons) == 1 else f"for {len(reasons):,} reasons: lifelong list --failed"
+        )
+    ending = f"{max(h.seconds for h in same):.1f} s"
+    version = "" if first.version is None else f"version {first.version}"
+    return "   ".join(part for part in (head, shown, ending, version) if part)
 
 
 def watch(watcher: Watcher, shown: Watching) -> None:

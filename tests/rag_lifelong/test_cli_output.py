@@ -15,6 +15,7 @@ import pytest
 
 from rag_lifelong.cli import main
 from rag_lifelong.follow import Watcher
+from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.follow.happenings import Standing as FollowedStanding
 from rag_lifelong.terminal import as_json, overview, render
 from rag_lifelong.terminal.editor import opening_command
@@ -435,6 +436,24 @@ def test_the_line_of_watch_is_cut_and_erased_as_wide_as_the_terminal_is() -> Non
     is_stopped.set()
     shown.follow(cast("Watcher", Followed()), is_stopped)
     assert screen.getvalue().endswith("\r\x1b[J")
+
+
+def test_many_files_of_an_archive_that_cannot_be_read_are_one_line_of_watch() -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def shown(*reasons: str, version: int | None = None) -> list[str]:
+        screen = io.StringIO()
+        watching = Watching(screen, is_json=False, is_quiet=False)
+        for number, reason in enumerate(reasons):
+            watching.tell(Happening(at, "failed", f"/n/a.zip/{number}.pdf", "", 0, 0, 0, 1.5, version, reason))
+        watching._write(cast("Watcher", Followed()))
+        return [line.split("  ", 1)[1] for line in screen.getvalue().splitlines()]
+
+    assert shown(*["damaged PDF"] * 500) == ["failed   500 files, /n/a.zip/0.pdf …   damaged PDF   1.5 s"]
+    two = ["damaged PDF", "encrypted"] * 3
+    assert shown(*two) == ["failed   6 files, /n/a.zip/0.pdf …   for 2 reasons: lifelong list --failed   1.5 s"]
+    assert len(shown(*two[:3])) == 3
+    assert shown("encrypted", version=7) == ["failed   /n/a.zip/0.pdf   encrypted"]
 
 
 def test_a_text_is_cut_by_columns() -> None:

@@ -8,6 +8,8 @@ import random
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from datetime import date
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -500,6 +502,19 @@ def test_how_far_it_is_in_a_large_archive_is_told(assistant: Assistant, notes: P
     counting = Counting()
     assistant.add(notes / "a.zip", progress=counting)
     assert counting.told == [(0, 1, 0), (0, 1, 1), (0, 1, 2), (0, 1, 3), (1, 1, 3)]
+
+
+def test_an_attachment_is_as_old_as_its_mail(assistant: Assistant, notes: Path) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["Date"] = "ann@example.org", "Thu, 12 Mar 2020 09:00:00 +0000"
+    mail.set_content("See the list.")
+    mail.add_attachment(packed({"birds.txt": "A heron."}), maintype="application", subtype="zip", filename="list.zip")
+    write(notes / "a.zip", {"mail.eml": mail.as_bytes(), "note.md": "An osprey."})
+    os.utime(notes / "a.zip", (1_700_000_000, 1_700_000_000))
+    assistant.add(notes)
+    dates = {os.path.relpath(h.path, notes): h.document_date for h in assistant.search("heron osprey list", 20)}
+    assert dates["a.zip/mail.eml/list.zip/birds.txt"] == date(2020, 3, 12)
+    assert dates["a.zip/note.md"] == date.fromtimestamp(1_700_000_000)
 
 
 def test_a_folders_rules_hold_in_archives(assistant: Assistant, notes: Path) -> None:
