@@ -80,7 +80,7 @@ def value_of(fields: Sequence[Field], *names: str) -> str | None:
 
 def title_of(fields: Sequence[Field]) -> str:
     """The title a document bears by its own header, "" if it has none: "PEP 572 – Assignment Expressions"."""
-    title = " ".join((value_of(fields, "title") or "").split())  # some line ends of Unicode end no line of a file
+    title = value_of(fields, "title") or ""
     number = value_of(fields, "pep")
     return f"PEP {number} – {title}" if title and number is not None else title
 
@@ -124,6 +124,11 @@ def property_field(name: str, value: object) -> Field | None:
     return Field(name, shown, None, None) if shown else None
 
 
+def _one_line(value: str) -> str:
+    """Vertical tabs and Unicode's line ends end no line of a file, and may stand in a value."""
+    return " ".join(value.splitlines()).strip()
+
+
 def _name(printed: str) -> str:
     return re.sub(r"[\s_.-]+", "-", printed.strip().lower())
 
@@ -145,9 +150,9 @@ def _block_fields(text: str, start: int) -> tuple[tuple[Field, ...], bool]:
         entry = pattern.fullmatch(line)
         if fields and line[0] in " \t":
             last = fields[-1]
-            fields[-1] = Field(last.name, f"{last.value} {line.strip()}".strip(), last.start, end)
+            fields[-1] = Field(last.name, _one_line(f"{last.value} {line.strip()}"), last.start, end)
         elif entry is not None:
-            fields.append(Field(_name(entry[1]), (entry[2] or "").strip(), at, end))
+            fields.append(Field(_name(entry[1]), _one_line(entry[2] or ""), at, end))
         else:
             break
         at = stop + 1
@@ -169,7 +174,7 @@ def _front_fields(text: str, start: int, end: int) -> tuple[Field, ...]:
             name, lines, first, _ = entries[-1]
             entries[-1] = (name, [*lines, line.strip()], first, at + len(line))
         at = stop + 1
-    return tuple(Field(name, _yaml_value(lines), first, last) for name, lines, first, last in entries)
+    return tuple(Field(name, _one_line(_yaml_value(lines)), first, last) for name, lines, first, last in entries)
 
 
 def _yaml_value(lines: Sequence[str]) -> str:

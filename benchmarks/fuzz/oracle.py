@@ -246,7 +246,7 @@ def _of_fields(document: Document) -> Iterator[Fault]:
     for field in document.fields:
         if not field.name or field.name != field.name.lower() or any(c.isspace() for c in field.name):
             yield Fault("fields: a name", repr(field))
-        if not _is_utf8(field.name + field.value) or "\n" in field.value or "\x00" in field.value:
+        if not _is_utf8(field.name + field.value) or len(field.value.splitlines()) > 1 or "\x00" in field.value:
             yield Fault("fields: a value of more than one line", repr(field)[:200])
         if (field.start is None) != (field.end is None):
             yield Fault("fields: half a span", repr(field))

@@ -29,7 +29,8 @@ _RETIRED = re.compile(
 _STATUS = frozenset(["status", "document-status"])
 _NOTHING = frozenset(["", "none", "n/a", "na", "no", "nil", "nothing", "null", "false", "tbd", "?", "-", "–", "—", "~"])
 
-_LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)[^)]*\)|\[\[(?P<wiki>[^\]|#]+)[^\]]*\]\]")
+_LINK = re.compile(r"\[(?P<text>[^\]]*+)\]\((?P<target>[^)\s]++)[^)]*+\)|\[\[(?P<wiki>[^\]|#]++)[^\]]*+\]\]")
+_MAX_VALUE_CHARS = 5_000  # of an entry that names other documents; the pattern's time grows with the square
 _ROLE = re.compile(r":(?P<word>[a-z]+):`(?P<number>[^`]+)`")
 _SPLIT = re.compile(r"[,;]|\s(?:and|&)\s|\s{2,}")
 _NUMBERED = re.compile(r"\W*(?P<word>[^\W\d_]{2,12})?[\s#_-]{0,2}0*(?P<number>\d{1,6})(?![\d.]|[-/]\d)")
@@ -136,6 +137,7 @@ def _only(candidates: Sequence[Facts], by: Facts) -> Facts | None:
 
 def _references(value: str) -> Iterator[str]:
     """The documents that a field's value names, one by one; a title with a comma is tried whole first."""
+    value = value[:_MAX_VALUE_CHARS]
     links = list(_LINK.finditer(value))
     if links:
         yield from (link["target"] or link["wiki"] for link in links)
