@@ -158,11 +158,11 @@ def test_no_dtd_is_loaded(tmp_path: Path) -> None:
 def test_a_billion_laughs_end_at_once() -> None:
     entities = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12))
     bomb = f'<!DOCTYPE a [<!ENTITY e0 "laugh">{entities}]><a'
-    began = time.perf_counter()
+    began = time.process_time()
     for rest in (' b="&e11;"/>', ">&e11;</a>"):
         with pytest.raises(UnreadableFile, match=r"^damaged box$"):
             xml((bomb + rest).encode(), limits=DEFAULT, damaged="damaged box")
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 3.0
 
 
 @pytest.mark.parametrize(

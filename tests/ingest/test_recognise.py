@@ -102,4 +102,4 @@ def test_comments_end_in_one_way_only() -> None:
     start = time.process_time()
     assert recognise(comments + b"words", "pdf") == "text"
     assert recognise(comments + b"<html>", "pdf") == "html"
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 3.0

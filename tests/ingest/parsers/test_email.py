@@ -391,7 +391,7 @@ def test_many_parts_and_parts_in_parts_are_too_large() -> None:
 def test_hostile_mails_take_no_time(data: bytes) -> None:
     started = time.process_time()
     straight_or_reason(data)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 3.0
 
 
 def test_no_surrogate_and_no_nul_comes_through() -> None:

@@ -156,7 +156,7 @@ def test_hostile_text_takes_linear_time(head: str, piece: str) -> None:
     text = head + piece * (60_000 // len(piece)) + "}"
     before = time.process_time()
     read(text)
-    assert time.process_time() - before < 1.0
+    assert time.process_time() - before < 3.0
 
 
 PIECES = [

@@ -167,7 +167,7 @@ def test_a_long_list_is_cut_and_says_so() -> None:
 def test_hostile_boxes_take_no_time(data: bytes) -> None:
     started = time.process_time()
     straight_or_reason(data)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 3.0
 
 
 def straight_or_reason(data: bytes) -> None:

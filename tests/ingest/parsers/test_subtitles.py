@@ -174,7 +174,7 @@ def test_hostile_text_takes_linear_time(head: str, piece: str) -> None:
     before = time.process_time()
     with suppress(UnreadableFile):
         read(head + piece * (60_000 // len(piece)))
-    assert time.process_time() - before < 1.0
+    assert time.process_time() - before < 3.0
 
 
 PIECES = [

@@ -238,7 +238,7 @@ BOMB = (
 def test_nothing_is_unfolded_or_read_from_outside(text: str) -> None:
     started = time.process_time()
     found = read(text)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 3.0
     assert "words" in found.text and "root:" not in found.text and len(found.text) <= len(text)
     assert "lollol" not in found.text
 

@@ -82,7 +82,7 @@ def test_a_bomb_of_aliases_is_never_unfolded() -> None:
     started = time.process_time()
     found = read("\n".join(lines))
     assert [mark.label for mark in found.marks] == [f"a{i}" for i in range(30)]
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 3.0
 
 
 def test_no_object_is_made() -> None:

