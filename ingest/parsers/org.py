@@ -121,4 +121,4 @@ def _properties(text: str) -> Iterator[Field]:
 def _field(text: str, name: str, value: str, start: int, end: int) -> Field:
     end = start + len(text[start:end].rstrip())
     shown = _STAMP.sub(lambda found: found[1], value).rstrip()
-    return Field(name.lower().replace("_", "-"), shown, start, end)
+    return Field(name.lower().replace("_", "-"), " ".join(shown.split()), start, end)

@@ -81,6 +81,7 @@ def test_many_changed_samples_are_documents_or_reasons(target: str, tmp_path: Pa
         ("source", "a.py", b"0 a"),  # looked for a file named <unknown> to show the wrong line of
         ("markdown", "a.md", b"---\ntitle: One\x0eTwo\xc2\x85Three\n---\n"),  # a title of two lines
         ("restructured", "a.rst", b"PEP: 1\x0b2\nTitle: One\x0bTwo\n\nText.\n"),  # the same
+        ("org", "a.org", "#+AUTHOR: Ana\x0bBo\u2028Cy\n\nText.\n".encode()),
         ("text", "a.txt", "Subject: One\u2028Two\nFrom: A\n\nText.\n".encode()),
         ("restructured", "a.rst", "\u2028".encode() * 2_000 + b"x\n=====\n"),  # a label of nothing but blanks
         ("restructured", "a.rst", b"[1]_\n====\n"),
