@@ -157,9 +157,12 @@ class _Stamps:
 
     def __init__(self) -> None:
         self.at: list[float] = []  # compared, read, committed
+        self._done_files = -1
 
     def reading(self, done_files: int, total_files: int, passages: int) -> None:
-        self.at.append(time.perf_counter())
+        if done_files != self._done_files:  # it is told of passages too, while a file is read
+            self.at.append(time.perf_counter())
+            self._done_files = done_files
 
     def readable(self, passages: int) -> None:
         self.at.append(time.perf_counter())
