@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.decode import clean, encoding_of
 from ingest.errors import TooLarge, UnreadableFile
 from ingest.limits import Limits
+from ingest.sheets.compound import is_endless
 
 if TYPE_CHECKING:
     from olefile import OleFileIO
@@ -119,6 +120,8 @@ class CompoundFile:
     def __init__(self, data: bytes, limits: Limits) -> None:
         import olefile
 
+        if is_endless(data):  # olefile would read it over and over
+            raise UnreadableFile("damaged Outlook message: open it in Outlook and save it anew")
         try:
             self._ole: OleFileIO = olefile.OleFileIO(io.BytesIO(data))
             listed = self._ole.listdir(streams=True, storages=True)

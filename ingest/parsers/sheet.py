@@ -29,13 +29,13 @@ def parse(data: bytes, *, name: str, limits: Limits) -> Document:
     marks: list[Mark] = []
     at = 0
     sheets, properties = _opened(data, limits)
-    for sheet in sheets:
+    for number, sheet in enumerate(sheets, start=1):
         start = at + 2 if parts else 0
         text, rows = write(sheet.rows, start=start, max_chars=max(0, limits.max_chars - start))
         if text:
             parts.append("\n\n" + text if parts else text)
             at = start + len(text)
-            marks.append(Mark(start, MarkKind.SHEET, " ".join(clean(sheet.name).split()), 0))
+            marks.append(Mark(start, MarkKind.SHEET, " ".join(clean(sheet.name).split()) or f"sheet {number}", 0))
             marks += rows
     if not parts:
         raise UnreadableFile("empty: it holds no text")

@@ -269,7 +269,8 @@ def binary_sheets(data: bytes, limits: Limits) -> Iterator[Sheet]:
 
     if is_encrypted(data) or _FILE_PASS.search(data):
         raise EncryptedFile(ENCRYPTED)
-    if is_endless(data):  # calamine would follow it until there is no memory left
+    # calamine looks for the begin of a file further on, and would follow a circle until there is no memory left
+    if not data.startswith((b"\xd0\xcf\x11\xe0", b"PK")) or is_endless(data):
         raise UnreadableFile(DAMAGED)
     with _calling_calamine():
         workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))

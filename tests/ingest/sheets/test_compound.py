@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from ingest import UnreadableFile
+from ingest.limits import DEFAULT
 from ingest.sheets.compound import is_endless
 
 END, FREE, TABLE = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
@@ -47,3 +50,18 @@ def test_a_sound_file_and_any_part_of_it_end() -> None:
     data = SAMPLE.read_bytes()
     assert not is_endless(data)
     assert not any(is_endless(data[:end]) for end in range(0, len(data), 501))
+
+
+@pytest.mark.parametrize("name", ["a.msg", "a.xls"])
+def test_a_file_whose_chains_never_end_is_a_reason_and_takes_no_memory(name: str) -> None:
+    data = built([TABLE, END, END, 4, 5, 3])
+    assert is_endless(data)
+    with pytest.raises(UnreadableFile, match=r"^damaged "):
+        import_module(f"ingest.parsers.{'msg' if name == 'a.msg' else 'sheet'}").parse(data, name=name, limits=DEFAULT)
+
+
+def test_a_workbook_behind_other_bytes_is_damaged() -> None:
+    with pytest.raises(UnreadableFile, match=r"^damaged spreadsheet"):
+        import_module("ingest.parsers.sheet").parse(
+            b"\0" + built([TABLE, END, END, 4, 5, 3]), name="a.xls", limits=DEFAULT
+        )
