@@ -18,12 +18,12 @@ from rag_lifelong.checking import Checked, check
 from rag_lifelong.errors import AnswerCut, ModelUnusable
 from rag_lifelong.generate import LanguageModel, Message
 from rag_lifelong.grounding import says_nothing_is_said
+from rag_lifelong.kept_documents import document_of
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.markers import Markers
 from rag_lifelong.preferences import Preference, concerning, worded
 from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.quote import Evidence, Quotation, quote
-from rag_lifelong.reading import document_of
 from rag_lifelong.types import Answer, Citation, Hit, Standing, Verdict
 
 REFUSAL = "Your sources do not say."

@@ -23,6 +23,7 @@ from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config, model_settings, rules_of
 from rag_lifelong.conflicts import Conflict
 from rag_lifelong.conversation import Conversation
+from rag_lifelong.coverage import ignored_by, refuse_own
 from rag_lifelong.embed import Embedder, open_embedder
 from rag_lifelong.errors import BadSetting, LifelongError, NoSuchPath, TargetUnusable
 from rag_lifelong.export import Exported, export
@@ -36,7 +37,7 @@ from rag_lifelong.note_folder import folders_of, settle
 from rag_lifelong.places import relative_to
 from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
-from rag_lifelong.reading import Settings, ignored_by, refuse_own
+from rag_lifelong.reading import Settings
 from rag_lifelong.rerank import Reranker, open_reranker
 from rag_lifelong.retraction import Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates

@@ -12,8 +12,8 @@ from pathlib import PurePath
 
 from ingest.chunk import Places
 from rag_lifelong.grounding import Judged, Source, judge
+from rag_lifelong.kept_documents import document_of
 from rag_lifelong.knowledge_base import KnowledgeBase
-from rag_lifelong.reading import document_of
 from rag_lifelong.types import Citation, Hit
 
 MOST_ADDED = 3  # citations added to an answer that has none

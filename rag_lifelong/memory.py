@@ -14,11 +14,12 @@ from datetime import datetime
 from pathlib import Path
 
 from rag_lifelong import note_folder, notes, preferences, sync
+from rag_lifelong.coverage import covered
 from rag_lifelong.errors import LifelongError, NoteUnusable, TargetUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.notes import Page
 from rag_lifelong.preferences import Preference
-from rag_lifelong.reading import Settings, covered
+from rag_lifelong.reading import Settings
 from rag_lifelong.types import Version
 
 _FILES_MOST = 200  # beside each other, of one day or of preferences

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rag_lifelong.coverage import NOTES, covered, ignored_by
 from rag_lifelong.errors import BadSetting, KnowledgeBaseBusy, StorageFull, TargetUnusable
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.notes import EMPTY, Page, page_of
 from rag_lifelong.places import relative_to
-from rag_lifelong.reading import NOTES, covered, ignored_by
 from rag_lifelong.store.files import Root
 from rag_lifelong.whole_files import clear_beside, create_whole, replace_whole
 

@@ -16,27 +16,26 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
-from ingest import Chunk, Document, Field, IngestError, Limits, Mark, MarkKind, MissingFile, TooLarge
+from ingest import Chunk, Document, IngestError, Limits, MissingFile, TooLarge
 from ingest.apart import ParserProcess, is_apart
 from ingest.chunk import CHUNKER_VERSION, split
 from ingest.limits import DEFAULT
-from ingest.parsers import HOLDING, parser_for, parser_version, readers, unsupported
+from ingest.parsers import HOLDING, parser_for, readers, unsupported
 from ingest.recognise import SIGNATURE_BYTES, has_signature
-from ingest.scan import Difference, Found, Ignore, Rules, Unreadable, compare, look, scan
+from ingest.scan import Difference, Found, Ignore, Unreadable, compare, look, scan
+from rag_lifelong.coverage import rules_of, skipped
 from rag_lifelong.embed import Embedder
-from rag_lifelong.errors import NoSuchPath
+from rag_lifelong.kept_documents import copied, made_by_older
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.members import File, Members
 from rag_lifelong.operations import Carry, Fail, Gone, Move, Operation, Place, Put, Touch, as_words
 from rag_lifelong.places import joined, relative_to
 from rag_lifelong.preferences import is_preferences
 from rag_lifelong.store.files import FileState, Held, Root
-from rag_lifelong.store.revisions import Revision
 
 BATCH_FILES = 2_000  # a batch is committed after this many files, so that it fits in memory
 MOST_GONE = 0.2  # of a folder's documents may go in one comparison without being asked for …
 FEW_GONE = 2  # … or this many, however small the folder
-NOTES = "notes"  # the one folder in the knowledge base's own that is read: what the user told it to remember
 _TRIES = 3  # for a file that is written while it is read
 
 
@@ -443,51 +442,6 @@ def cut(document: Document, embedder: Embedder, *, chunk_tokens: int) -> list[Ch
     return split(document, count_tokens=lambda text: embedder.count_tokens(as_words(text)), target_tokens=chunk_tokens)
 
 
-def skipped(knowledge_base: KnowledgeBase, root: Root) -> list[Path]:
-    """What a comparison of a root leaves out: folders within it known on their own, and the knowledge base."""
-    others = [other.path for other in knowledge_base.folders.roots() if other.id != root.id]
-    return [Path(path) for path in (*others, str(knowledge_base.path)) if relative_to(path, root.path) is not None]
-
-
-def covered(knowledge_base: KnowledgeBase, root: Root, place: str) -> str | None:
-    """The path below a root that all is read of, "." for itself; None if an absolute path is not of it.
-
-    A folder that holds the knowledge base's own does not read the notes in there, which are a root of their own.
-    """
-    own = str(knowledge_base.path)
-    if not root.is_whole or (relative_to(own, root.path) is not None and relative_to(place, own) is not None):
-        return None
-    return relative_to(place, root.path)
-
-
-def refuse_own(knowledge_base: KnowledgeBase, place: str) -> None:
-    """Raises NoSuchPath if an absolute path is in the knowledge base's own folder, of which only the notes are read."""
-    own = os.path.realpath(knowledge_base.path)
-    relative = relative_to(os.path.realpath(place), own)
-    if relative is not None and relative.split("/")[0] != NOTES:
-        what = "is the knowledge base itself" if relative == "." else "belongs to the knowledge base itself"
-        raise NoSuchPath(f"{place} {what}; name a folder with documents")
-
-
-def rules_of(root: Root) -> Rules:
-    """By which rules a root is read."""
-    return Rules(uses_gitignore=root.uses_gitignore, follows_links=root.follows_links)
-
-
-def ignored_by(root: Root, path: str) -> str | None:
-    """Why a path below a root is not read, for people; None if it is."""
-    rule = Ignore(Path(root.path), rules_of(root)).rule_for(path)
-    if rule is None:
-        return None
-    where = f"{rule.source}:{rule.line}" if rule.line else "the default rules"
-    return f"ignored by {where} ({rule.pattern})"
-
-
-def is_at(path: str, place: str) -> bool:
-    """`path` is `place`, or below it; everything is below ""."""
-    return not place or path == place or path.startswith(place.rstrip("/") + "/")
-
-
 def _mark(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
@@ -505,30 +459,3 @@ def _on_disk(states: Mapping[str, FileState]) -> dict[str, FileState]:
 def _wants_another_try(state: FileState) -> bool:
     """What could not even be opened is tried again at each comparison; else only when the file changes, or we do."""
     return state.failure is not None and state.digest is None
-
-
-def made_by_older(parser: str, version: int, chunker_version: int) -> bool:
-    """Another parser or chunker than those of now made it."""
-    return (version, chunker_version) != (parser_version(parser), CHUNKER_VERSION)
-
-
-def document_of(revision: Revision) -> Document:
-    """The document a revision was made from."""
-    return Document(
-        text=revision.text,
-        title=revision.title,
-        dated=revision.dated,
-        fields=tuple(Field(f.name, f.value, f.start, f.end) for f in revision.fields),
-        marks=tuple(Mark(m.start, MarkKind(m.kind), m.label, m.level) for m in revision.marks),
-        is_source=revision.is_source,
-        parser=revision.parser,
-        parser_version=revision.parser_version,
-    )
-
-
-def copied(revision: Revision) -> tuple[Document, Sequence[Chunk]]:
-    document = document_of(revision)
-    chunks = [
-        Chunk(p.start, p.end, revision.text[p.start : p.end], p.context, p.label, p.page) for p in revision.placements
-    ]
-    return document, chunks

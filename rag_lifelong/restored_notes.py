@@ -12,10 +12,10 @@ import os
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
+from rag_lifelong.coverage import NOTES
 from rag_lifelong.errors import StorageFull, TargetUnusable
 from rag_lifelong.folders import Folders
 from rag_lifelong.knowledge_base import utc_now
-from rag_lifelong.reading import NOTES
 from rag_lifelong.store import documents, files, revisions, versions
 from rag_lifelong.store.database import Database
 from rag_lifelong.whole_files import create_whole

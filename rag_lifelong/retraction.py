@@ -12,13 +12,13 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+from rag_lifelong.coverage import is_at
 from rag_lifelong.errors import BadSetting, NoSuchPath, NothingToUndo
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Hold, Restore
 from rag_lifelong.places import joined
 from rag_lifelong.prompt_history import forget_typed
 from rag_lifelong.pruning import Limit, Pruning
-from rag_lifelong.reading import is_at
 from rag_lifelong.staleness import Rule
 from rag_lifelong.status import absolute, not_stored
 from rag_lifelong.types import Version

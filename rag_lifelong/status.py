@@ -14,12 +14,12 @@ from datetime import datetime
 from pathlib import Path
 
 from rag_lifelong import sync
+from rag_lifelong.coverage import ignored_by, is_at
 from rag_lifelong.errors import NoSuchPath
 from rag_lifelong.follow.leases import follower_of
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import matches, relative_to
-from rag_lifelong.reading import ignored_by, is_at
 from rag_lifelong.staleness import HIDE, Rule, rule_for
 from rag_lifelong.store.files import Root
 from rag_lifelong.types import Failure, HeaderField, Standing, Takeover, Version

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from ingest.scan import Rules
+from rag_lifelong.coverage import covered, is_at, refuse_own
 from rag_lifelong.errors import NoSuchPath, TooManyGone
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import above, file_on_disk, joined, relative_to
-from rag_lifelong.reading import Part, Reader, Settings, covered, is_at, refuse_own
+from rag_lifelong.reading import Part, Reader, Settings
 from rag_lifelong.store.files import Held, Root
 from rag_lifelong.types import Failure, Version
 

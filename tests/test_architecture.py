@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.restored_notes",
     ),
     ("rag_lifelong.reading",),
-    ("rag_lifelong.members",),
+    ("rag_lifelong.members", "rag_lifelong.coverage", "rag_lifelong.kept_documents"),
     ("rag_lifelong.knowledge_base",),
     ("rag_lifelong.retriever",),
     (

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.chunk import CHUNKER_VERSION
+from rag_lifelong.kept_documents import copied, made_by_older
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Decide, Place, Put
 from rag_lifelong.places import joined
 from rag_lifelong.preferences import is_name
-from rag_lifelong.reading import copied, cut, made_by_older
+from rag_lifelong.reading import cut
 from rag_lifelong.store import documents, files, revisions, supersessions
 from rag_lifelong.store.revisions import Revision
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from ingest import IngestError
 from ingest.apart import Cancelled
 from ingest.scan import Found, look
+from rag_lifelong.coverage import rules_of
 from rag_lifelong.errors import LifelongError
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import Operation
-from rag_lifelong.reading import Reader, Settings, Unsettled, rules_of
+from rag_lifelong.reading import Reader, Settings, Unsettled
 from rag_lifelong.store.files import Root
 
 logger = logging.getLogger(__name__)

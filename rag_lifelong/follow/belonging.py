@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ingest.scan import Ignore
+from rag_lifelong.coverage import rules_of, skipped
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import joined, relative_to
-from rag_lifelong.reading import rules_of, skipped
 from rag_lifelong.store.files import Root
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from ingest import IngestError, MissingFile
 from ingest.scan import IGNORE_FILE, Difference, Found, Unreadable, is_folder, look, scan
 from ingest.watch import Settling
+from rag_lifelong.coverage import rules_of
 from rag_lifelong.errors import FolderFollowed, LifelongError
 from rag_lifelong.follow.aside import Aside, Done, Key
 from rag_lifelong.follow.belonging import Belonging
@@ -32,7 +33,7 @@ from rag_lifelong.follow.retrying import RETRY_S, due_again, is_given_up
 from rag_lifelong.follow.trouble import Trouble
 from rag_lifelong.knowledge_base import Committed, KnowledgeBase
 from rag_lifelong.places import above, joined
-from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings, rules_of
+from rag_lifelong.reading import FEW_GONE, Part, Reader, Settings
 from rag_lifelong.store.files import Root
 
 SWEEP_S = 300.0  # between two comparisons of whole folders: what no event told is found then

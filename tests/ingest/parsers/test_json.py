@@ -236,6 +236,12 @@ def check(data: bytes) -> None:
     ending(lambda content: straight(content, name="a.json", limits=DEFAULT), data)
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_title_of_many_lines_is_one_short_line(indent: int | None) -> None:
+    data = json.dumps({"title": "A\nlong \t title " + "x" * 500, "b": 1}, indent=indent).encode()
+    assert straight(data, name="a.json", limits=DEFAULT).title == ("A long title " + "x" * 500)[:200]
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("x" * 350),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
