@@ -12,8 +12,9 @@ from following import Followed, until
 
 from ingest import Chunk, Document
 from ingest.apart import IN_PLACE
+from ingest.chunk import CHUNKER_VERSION
 from ingest.parsers import markdown
-from rag_lifelong import open_assistant, reading
+from rag_lifelong import kept_documents, members, open_assistant, reading
 from rag_lifelong.follow import renewal
 
 
@@ -181,12 +182,13 @@ def cut_finer(monkeypatch: pytest.MonkeyPatch) -> None:
         return split(document, count_tokens=count_tokens, target_tokens=target_tokens // 3)
 
     monkeypatch.setattr(reading, "split", finer)
-    monkeypatch.setattr(reading, "CHUNKER_VERSION", reading.CHUNKER_VERSION + 1)
+    for module in (reading, kept_documents, members):
+        monkeypatch.setattr(module, "CHUNKER_VERSION", CHUNKER_VERSION + 1)
 
 
 def outdated(followed: Followed) -> int:
     base = followed.assistant.knowledge_base
-    return len(base.outdated(base.folders.roots()[0], reading.made_by_older))
+    return len(base.outdated(base.folders.roots()[0], kept_documents.made_by_older))
 
 
 def spans(followed: Followed, name: str, as_of: int | None) -> list[str]:
