@@ -1,0 +1,90 @@
+"""Everything that decides a distillation: what is chosen, how it is trained, and which gates the adapter must pass.
+
+Rule: one value, recorded with every adapter. Two runs with equal recipes, sources and base make equal weights on the
+same machine. Thresholds are set before anything is trained, and never from what is measured with them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from hashlib import blake2b
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The gates. Shares lie in [0, 1]; "at least" and "at most" hold for the value, and for its 95 % bound, if named.
+
+    gain: the lower bound of what is won closed book on held-out wordings, over the base and over the control.
+    beside: what retrieval may lose by the adapter at most; beside_bound: its lower bound.
+    unrelated, neighbours: of prompts the answer to which stays the base's own, letter for letter; *_bound: lower bounds.
+    probe: what general questions may lose; probe_bound: its lower bound. refusals: what may be refused less;
+    refusals_bound. drift: mean KL divergence from the base on general prompts, nats per token, upper bound.
+
+    Sources: the promotion test of the notes on knowledge adapters (KL budget after Shenfeld et al. 2025, RL's Razor);
+    margins of bounds are chosen so that some hundred prompts can meet them.
+    """
+
+    gain: float = 0.0
+    beside: float = 0.005
+    beside_bound: float = 0.05
+    unrelated: float = 0.99
+    unrelated_bound: float = 0.95
+    neighbours: float = 0.95
+    neighbours_bound: float = 0.90
+    probe: float = 0.01
+    probe_bound: float = 0.05
+    refusals: float = 0.0
+    refusals_bound: float = 0.05
+    drift: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Defaults follow what is known to work for knowledge adapters (KM/DCD, SEAL, PRAG).
+
+    Chosen are passages unchanged for min_age_days or over min_versions versions, found or cited at least min_uses
+    times, or said to be good; at most max_passages. wordings: of each fact; held_out: the share of them kept from
+    training. steps: at most, each of `batch` pairs, and stopped early where held-out pairs of training get no better.
+    top_k: logits of the teacher that are matched. replay: share of a batch from earlier adapters' pairs; locality: from
+    neighbours and general prompts, whose target is the base itself; with_passages: of pairs shown with retrieved
+    passages. layers: the share of the layers, from the top, that are adapted. seed: of all that is drawn.
+    """
+
+    min_age_days: int = 7
+    min_versions: int = 5
+    min_uses: int = 2
+    max_passages: int = 200
+    wordings: int = 5
+    held_out: float = 0.2
+    rank: int = 16
+    alpha: int = 16
+    layers: float = 0.5
+    learning_rate: float = 5e-4
+    steps: int = 1_500
+    batch: int = 8
+    top_k: int = 20
+    replay: float = 0.1
+    locality: float = 0.2
+    with_passages: float = 0.25
+    checkpoint_steps: int = 100
+    answer_tokens: int = 48
+    seed: int = 7
+    thresholds: Thresholds = Thresholds()
+
+    def to_json(self) -> str:
+        """As it is recorded with an adapter."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> Recipe:
+        """Raises ValueError for what is no recipe of this program."""
+        values = json.loads(text)
+        unknown = values.keys() - {field.name for field in fields(Recipe)}
+        if unknown:
+            raise ValueError(f"a recipe of another program: {', '.join(sorted(unknown))}")
+        return Recipe(**{**values, "thresholds": Thresholds(**values["thresholds"])})
+
+    def digest(self) -> str:
+        """Equal for equal recipes, in hexadecimal."""
+        return blake2b(self.to_json().encode(), digest_size=16).hexdigest()
