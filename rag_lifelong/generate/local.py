@@ -100,6 +100,10 @@ class TransformersModel:
         """The prompt's token ids, up to where the answer begins."""
         return [int(i) for i in self._inputs(messages)["input_ids"][0].tolist()]
 
+    def encoded_text(self, text: str) -> list[int]:
+        """An answer's token ids, as they follow a prompt."""
+        return [int(i) for i in self._tokenizer.encode(without_surrogates(text), add_special_tokens=False)]
+
     def decoded(self, ids: Sequence[int]) -> str:
         """Text without special tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
