@@ -25,6 +25,8 @@
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
     ├── NoSuchVersion            no version by that number or date
     ├── NoSuchChat               no conversation by that number
+    ├── NothingToDistil          no passage that an adapter could be made of
+    ├── Stopped                  long work was asked to stop; what was done is kept
     └── NothingAsked             a conversation without a question yet
 
 The message is one line for people: what, with which value, and what to do.
@@ -132,6 +134,14 @@ class NoSuchVersion(LifelongError):
 
 class NoSuchChat(LifelongError):
     """No conversation by that number."""
+
+
+class NothingToDistil(LifelongError):
+    """No passage that an adapter could be made of."""
+
+
+class Stopped(LifelongError):
+    """Long work was asked to stop; what was done is kept, and is gone on with."""
 
 
 class NothingAsked(LifelongError):

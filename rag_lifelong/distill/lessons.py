@@ -80,7 +80,7 @@ def lessons(
         written = dict(zip(told, _written(model, [asked[i][0] for i in told], max_tokens), strict=True))
         answers = {i: written[i] if i in written else model.encoded_text(tasks[i].answer or "") for i in batch}
         answers = {i: answer[:max_tokens] for i, answer in answers.items()}
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference mode: gradients will pass by what is kept
             rows = logits_of(model.module, [(asked[i][0], answers[i]) for i in batch])
             for i, row in zip(batch, rows, strict=True):
                 best = torch.log_softmax(row.float(), dim=-1).topk(min(top_k, row.shape[-1]), dim=-1)

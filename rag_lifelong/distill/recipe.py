@@ -95,3 +95,6 @@ class Recipe:
     def digest(self) -> str:
         """Equal for equal recipes, in hexadecimal."""
         return blake2b(self.to_json().encode(), digest_size=16).hexdigest()
+
+
+DEFAULT = Recipe()

@@ -15,15 +15,11 @@ from typing import Any
 
 from rag_lifelong.distill.lessons import Lesson, Part, divergence, logits_of
 from rag_lifelong.distill.recipe import Recipe
-from rag_lifelong.errors import LifelongError
+from rag_lifelong.errors import Stopped
 from rag_lifelong.generate.local import TransformersModel
 
 _WARMUP = 0.05  # of all steps
 _CLIP = 1.0  # of the gradient's norm
-
-
-class Stopped(LifelongError):
-    """Somebody asked it to stop; what was done is kept, and is gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,7 @@ def train(
         losses.append(float(loss.detach()))
         if tell is not None:
             tell(step + 1, total, losses[-1])
-        if keep is not None and (step + 1) % recipe.checkpoint_steps == 0 and step + 1 < total:
+        if keep is not None and ((step + 1) % recipe.checkpoint_steps == 0 or step + 1 == total):
             keep(_checkpoint(parameters, optimizer, losses))
     return Trained(total, tuple(losses))
 
