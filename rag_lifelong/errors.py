@@ -28,6 +28,8 @@
     ├── NoSuchAdapter            no adapter by that number
     ├── AdapterUnusable          an adapter is in a state that does not allow it
     │   └── SourcesChanged       what it is made from does not live or hold any more
+    ├── NothingToDistil          no passage that an adapter could be made of
+    ├── Stopped                  long work was asked to stop; what was done is kept
     └── NothingAsked             a conversation without a question yet
 
 The message is one line for people: what, with which value, and what to do.
@@ -147,6 +149,14 @@ class AdapterUnusable(LifelongError):
 
 class SourcesChanged(AdapterUnusable):
     """A passage that the adapter is made from does not live, or its document does not hold, any more."""
+
+
+class NothingToDistil(LifelongError):
+    """No passage that an adapter could be made of."""
+
+
+class Stopped(LifelongError):
+    """Long work was asked to stop; what was done is kept, and is gone on with."""
 
 
 class NothingAsked(LifelongError):
