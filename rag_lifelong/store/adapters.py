@@ -165,12 +165,6 @@ def read(connection: sqlite3.Connection, adapter_id: int) -> Adapter | None:
     )
 
 
-def state_of(connection: sqlite3.Connection, adapter_id: int) -> AdapterState | None:
-    """The state it is in, None if there is none by that id."""
-    row = connection.execute("SELECT state FROM adapters WHERE id = ?", (adapter_id,)).fetchone()
-    return None if row is None else AdapterState(row[0])
-
-
 def part(connection: sqlite3.Connection, adapter_id: int, name: str) -> bytes | None:
     """A part's bytes, None if there is none by that name."""
     row = connection.execute(
@@ -195,6 +189,12 @@ def all_ids(connection: sqlite3.Connection) -> list[int]:
 def in_use(connection: sqlite3.Connection) -> list[int]:
     """The candidates and the active, oldest first."""
     return [int(row[0]) for row in connection.execute(f"SELECT id FROM adapters WHERE {_IN_USE} ORDER BY id")]
+
+
+def active(connection: sqlite3.Connection) -> list[int]:
+    """The active, oldest first."""
+    rows = connection.execute(f"SELECT id FROM adapters WHERE {_IN_USE} AND state = 'active' ORDER BY id")
+    return [int(row[0]) for row in rows]
 
 
 def candidates(connection: sqlite3.Connection, *, namespace: str, model: str, base_digest: str) -> list[int]:
