@@ -25,6 +25,11 @@
     ├── NoSuchPath               no file or folder there, on disk or in the knowledge base
     ├── NoSuchVersion            no version by that number or date
     ├── NoSuchChat               no conversation by that number
+    ├── NoSuchAdapter            no adapter by that number
+    ├── AdapterUnusable          an adapter is in a state that does not allow it
+    │   └── SourcesChanged       what it is made from does not live or hold any more
+    ├── NothingToDistil          no passage that an adapter could be made of
+    ├── Stopped                  long work was asked to stop; what was done is kept
     └── NothingAsked             a conversation without a question yet
 
 The message is one line for people: what, with which value, and what to do.
@@ -132,6 +137,26 @@ class NoSuchVersion(LifelongError):
 
 class NoSuchChat(LifelongError):
     """No conversation by that number."""
+
+
+class NoSuchAdapter(LifelongError):
+    """No adapter by that number."""
+
+
+class AdapterUnusable(LifelongError):
+    """The adapter is in a state that does not allow it."""
+
+
+class SourcesChanged(AdapterUnusable):
+    """A passage that the adapter is made from does not live, or its document does not hold, any more."""
+
+
+class NothingToDistil(LifelongError):
+    """No passage that an adapter could be made of."""
+
+
+class Stopped(LifelongError):
+    """Long work was asked to stop; what was done is kept, and is gone on with."""
 
 
 class NothingAsked(LifelongError):

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from rag_lifelong import changes, pruning, undo
+from rag_lifelong.adapters import Adapters
 from rag_lifelong.calibration import calibration_of
 from rag_lifelong.chats import Chats
 from rag_lifelong.embed import Embedder, open_embedder
@@ -40,7 +41,6 @@ from rag_lifelong.undo import Step
 from rag_lifelong.vector_sets import Opener, VectorSets
 from rag_lifelong.when import AsOf, moment
 
-_TO_SCRUB = "to scrub"  # the setting that tells of deleted text which the files may still hold
 _FIRST_WITH_CHATS = 5  # the store's format
 _VECTORS_TAKEN = 4_096  # in one transaction
 
@@ -90,6 +90,7 @@ class KnowledgeBase:
         self._database = Database(path, create=create)
         self.folders = Folders(self._database, now=now)
         self.chats = Chats(self._database, now=now)
+        self.adapters = Adapters(self._database, now=now, rules=lambda: self.rules, scrub=self._scrub)
         self._texts = StoredTexts()
         try:
             self._agree_on_terms()
@@ -134,6 +135,7 @@ class KnowledgeBase:
                 source=source,
                 undoes=undoes,
             )
+            self.adapters.settle_in(connection)
             made = None if done.version is None else versions.read(connection, done.version)
             return Committed(made, done.outcomes)
 
@@ -235,7 +237,7 @@ class KnowledgeBase:
             found = pruning.still_there(connection, planned)
             pruning.carry_out(connection, found, at=self._now())
             words.optimize(connection)
-            settings.write(connection, _TO_SCRUB, "1")
+            settings.write(connection, settings.TO_SCRUB, "1")
         self._after_loss()
         return found
 
@@ -250,7 +252,7 @@ class KnowledgeBase:
                 raise KnowledgeBaseBusy("another process has brought one of them back meanwhile; try again")
             pruning.erase(connection, document_ids, at=self._now())
             words.optimize(connection)
-            settings.write(connection, _TO_SCRUB, "1")
+            settings.write(connection, settings.TO_SCRUB, "1")
         for copy in self.path.glob("lifelong.sqlite3.format-*"):
             copy.unlink()  # the store as an older program wrote it
         return self._after_loss()
@@ -269,7 +271,7 @@ class KnowledgeBase:
             for chat_id in chat_ids:
                 if not chats.delete(connection, chat_id):
                     raise NoSuchChat(f"there is no chat {chat_id}; see: lifelong chats")
-            settings.write(connection, _TO_SCRUB, "1")
+            settings.write(connection, settings.TO_SCRUB, "1")
         for copy in self.path.glob("lifelong.sqlite3.format-*"):
             if int(copy.name.rpartition("-")[2]) >= _FIRST_WITH_CHATS:
                 copy.unlink()
@@ -308,10 +310,14 @@ class KnowledgeBase:
         self._texts.forget()
         for one in self._sets.now():
             one.population.forget()
-        is_clean = self._sets.clean(waits=True) and self._live_words.clean(waits=True) and self._database.scrub()
+        return self._sets.clean(waits=True) and self._live_words.clean(waits=True) and self._scrub()
+
+    def _scrub(self) -> bool:
+        """The store's file without traces of what was deleted; False if that must wait."""
+        is_clean = self._database.scrub()
         if is_clean:
             with self._database.transaction() as connection:
-                settings.delete(connection, _TO_SCRUB)
+                settings.delete(connection, settings.TO_SCRUB)
         return is_clean
 
     # -- reading
@@ -538,6 +544,7 @@ class KnowledgeBase:
         """Makes the word index and the vector index again from the documents and vectors stored."""
         with self._database.transaction() as connection:
             self._rewrite_words(connection)
+            self.adapters.mend(connection)
         for one in self._sets.now():
             one.live_index.drop()
         self._live_words.drop()
@@ -554,12 +561,12 @@ class KnowledgeBase:
 
     def _finish_scrubbing(self) -> None:
         with self._database.snapshot() as connection:
-            is_due = settings.read(connection, _TO_SCRUB) is not None
+            is_due = settings.read(connection, settings.TO_SCRUB) is not None
         if not is_due:
             return
         if self._sets.clean(waits=False) and self._live_words.clean(waits=False) and self._database.scrub():
             with self._database.transaction() as connection:
-                settings.delete(connection, _TO_SCRUB)
+                settings.delete(connection, settings.TO_SCRUB)
 
     def _agree_on_terms(self) -> None:
         """The word index was made by this program's analyzer."""

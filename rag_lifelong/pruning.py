@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rag_lifelong.store import chats, documents, passages, revisions, supersessions, vectors, versions, words
+from rag_lifelong.store import adapters, chats, documents, passages, revisions, supersessions, vectors, versions, words
 from rag_lifelong.store.revisions import Life
 
 
@@ -20,7 +20,7 @@ class Pruning:
     """What would go. lives: stretches of versions with one text each; documents: how many have such.
 
     revisions, passages, vectors: how many of each. text_bytes: of the revisions, as they were read. answers: of
-    conversations, which hold something that would stand nowhere else.
+    conversations, which hold something that would stand nowhere else. adapters: made from one of the passages.
     """
 
     lives: tuple[Life, ...]
@@ -30,6 +30,7 @@ class Pruning:
     vectors: int
     text_bytes: int
     answers: int
+    adapters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def still_there(connection: sqlite3.Connection, planned: Pruning) -> Pruning:
 
 
 def carry_out(connection: sqlite3.Connection, pruning: Pruning, *, at: datetime) -> None:
-    """Deletes what was planned: texts, passages, their words and vectors, and what conversations hold of them."""
+    """Deletes what was planned: texts, passages, words, vectors, adapters, and what conversations hold of them."""
     for document_id in sorted({life.document_id for life in pruning.lives}):
         mine = {life.born for life in pruning.lives if life.document_id == document_id}
         _let_go(connection, document_id, mine, at=at)
@@ -80,9 +81,13 @@ def carry_out(connection: sqlite3.Connection, pruning: Pruning, *, at: datetime)
 def erase(connection: sqlite3.Connection, document_ids: Sequence[int], *, at: datetime) -> None:
     """The documents, which live no more, were never there: no text, no words, no vectors, no places, no versions.
 
-    Nor in an answer that was given from them.
+    Nor in an answer that was given from them, nor in an adapter that was made from them.
     """
+    adapters.delete(connection, adapters.of_documents(connection, document_ids))
     for document_id in document_ids:
+        adapters.unname(
+            connection, document_id, "one of its sources was superseded, by a document that is no longer there"
+        )
         chats.let_go_all(connection, document_id, at=at)
         _let_go(connection, document_id, {life.born for life in revisions.lives(connection, document_id)}, at=at)
         supersessions.erase(connection, document_id)
@@ -113,6 +118,7 @@ def _counted(connection: sqlite3.Connection, chosen: Sequence[Life]) -> Pruning:
         vectors=vectors.count_unused_without(connection, sorted(going)),
         text_bytes=text_bytes,
         answers=chats.answers_resting_on(connection, revisions_going),
+        adapters=len(adapters.of_passages(connection, going)),
     )
 
 
@@ -149,5 +155,6 @@ def _let_go(connection: sqlite3.Connection, document_id: int, born: set[int], *,
                 before[-1] = (before[-1][0], life.died)
             else:
                 before.append((life.born, life.died))
+    adapters.delete(connection, adapters.of_passages(connection, passage_ids))
     passages.rewrite_lives(connection, document_id, stretches)
     passages.delete(connection, sorted(passage_ids))

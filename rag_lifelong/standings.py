@@ -52,6 +52,10 @@ class Standings:
         """document id → standing, of these living documents; None: of all."""
         return {found.document_id: self._standing(found) for found in self._bearings(document_ids)}
 
+    def successor(self, document_id: int) -> int | None:
+        """The living document that supersedes this one, and that its standing names; None: there is none."""
+        return next(iter(self._living_successors(document_id)), None)
+
     def hidden(self) -> frozenset[int]:
         """The living documents that a rule hides, being past their time to live."""
         if not any(rule.past == HIDE for rule in self._rules):

@@ -6,8 +6,10 @@ the document's text as stored. Times are UTC-aware.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -366,6 +368,103 @@ class Finding:
     is_well: bool
     message: str
     remedy: str
+
+
+class AdapterState(Enum):
+    """Where an adapter is in its life; only an active one is used."""
+
+    CANDIDATE = "candidate"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that an adapter was made from. digest: of the string embedded, 16 bytes, as the passage's."""
+
+    passage_id: int
+    document_id: int
+    revision_id: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterEvent:
+    """What became of an adapter, when, and why. version: the knowledge base's newest then."""
+
+    at: datetime
+    version: int
+    state: AdapterState
+    reason: str
+
+    def to_json(self) -> Json:
+        """One entry of the JSON of an adapter."""
+        return {
+            "at": self.at.isoformat(),
+            "version": self.version,
+            "state": self.state.value,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Small weights beside a frozen model, and what they were made from.
+
+    namespace: where its sources were chosen from. model, base_digest: what it is for. reason: why it is in its state,
+    since `changed_at`. version: the knowledge base's when its sources were taken. passed: it met all its gates once.
+    settings, report: JSON, of how it was made and how it was judged; report is None until then. size_bytes: of its
+    weights, 0 while there are none.
+    """
+
+    id: int
+    namespace: str
+    model: str
+    base_digest: str
+    state: AdapterState
+    reason: str
+    made_at: datetime
+    changed_at: datetime
+    version: int
+    passed: bool
+    settings: str
+    report: str | None
+    sources: tuple[Source, ...]
+    size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """What answers call it."""
+        return f"adapter {self.id}"
+
+    def to_json(self) -> Json:
+        """One entry of the JSON of `adapters`."""
+        return {
+            "id": self.id,
+            "namespace": self.namespace,
+            "model": self.model,
+            "base_digest": self.base_digest,
+            "state": self.state.value,
+            "reason": self.reason,
+            "made_at": self.made_at.isoformat(),
+            "changed_at": self.changed_at.isoformat(),
+            "version": self.version,
+            "passed": self.passed,
+            "settings": json.loads(self.settings),
+            "report": None if self.report is None else json.loads(self.report),
+            "sources": [
+                {
+                    "passage_id": source.passage_id,
+                    "document_id": source.document_id,
+                    "revision_id": source.revision_id,
+                    "digest": source.digest.hex(),
+                }
+                for source in self.sources
+            ],
+            "size_bytes": self.size_bytes,
+        }
 
 
 def _day(value: date | None) -> str | None:

@@ -46,6 +46,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.pruning",
         "rag_lifelong.folders",
         "rag_lifelong.chats",
+        "rag_lifelong.adapters",
+        "rag_lifelong.manifests",
         "rag_lifelong.history",
         "rag_lifelong.standings",
         "rag_lifelong.stored_texts",

@@ -6,6 +6,7 @@ run.
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -14,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from rag_lifelong.errors import ModelUnusable
+from rag_lifelong.generate import adapter
 from rag_lifelong.generate.language_model import (
     DEFAULT_CONTEXT_TOKENS,
     DEFAULT_MODEL_SETTINGS,
@@ -36,6 +38,7 @@ class TransformersModel:
         path = os.path.expanduser(name)
         if name.startswith(("/", "~", ".")) and not os.path.isdir(path):
             raise ModelUnusable(f"no model folder at {path}; check the path of {self.name}")
+        self._base: TransformersModel | None = None  # the one that this is with an adapter
         self._tokenizer, self._model = open_weights(path, self.name, settings)
         self._model.train(False)
         self._model.requires_grad_(False)
@@ -61,6 +64,98 @@ class TransformersModel:
     def digest(self) -> str:
         """SHA-256 of all weights, names and shapes, in hexadecimal."""
         return digest_of(self._model)
+
+    def base_digest(self) -> str:
+        """`digest`, worked out once: what adapters are kept for. Seconds for a large model."""
+        return (self._base or self)._base_digest
+
+    def adapted(self, weights: bytes) -> TransformersModel:
+        """The same model with an adapter beside it, as `distill` wrote it; the weights of both are one.
+
+        Raises ModelUnusable for an adapter of another model.
+        """
+        self._check_adaptable()
+        return self._over(adapter.loaded(self._model, weights))
+
+    def grown(self, *, rank: int, alpha: int, layers: float, seed: int) -> TransformersModel:
+        """The same model with a fresh adapter beside it, which changes nothing yet. Arguments as `adapter.grown`."""
+        self._check_adaptable()
+        return self._over(adapter.grown(self._model, rank=rank, alpha=alpha, layers=layers, seed=seed))
+
+    @property
+    def module(self) -> Any:
+        """The torch module; its parameters are frozen, but for a grown adapter's."""
+        return self._model
+
+    @property
+    def end(self) -> int | None:
+        """The token that ends an answer."""
+        return next(iter(self._ends()), None)
+
+    def adapter_weights(self) -> bytes:
+        """The adapter's, for `adapted`."""
+        return adapter.dumped(self._model)
+
+    def encoded(self, messages: Sequence[Message]) -> list[int]:
+        """The prompt's token ids, up to where the answer begins."""
+        return [int(i) for i in self._inputs(messages)["input_ids"][0].tolist()]
+
+    def encoded_text(self, text: str) -> list[int]:
+        """An answer's token ids, as they follow a prompt."""
+        return [int(i) for i in self._tokenizer.encode(without_surrogates(text), add_special_tokens=False)]
+
+    def decoded(self, ids: Sequence[int]) -> str:
+        """Text without special tokens."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+    def write_all(self, prompts: Sequence[Sequence[int]], *, max_tokens: int) -> list[list[int]]:
+        """Greedy answers to prompts of `encoded`, side by side, without the token that ends them."""
+        import torch
+
+        width = max(map(len, prompts))
+        filler = self._tokenizer.eos_token_id or 0
+        ids = torch.full((len(prompts), width), filler, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, prompt in enumerate(prompts):  # the answers begin side by side, so prompts end side by side
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+        device = self._model.device
+        with torch.inference_mode():
+            written = self._model.generate(
+                input_ids=ids.to(device),
+                attention_mask=mask.to(device),
+                max_new_tokens=min(max_tokens, max(1, self.context_tokens - width)),
+                do_sample=False,
+                pad_token_id=filler,
+            )
+        ends = set(self._ends())
+        answers = []
+        for row in written[:, width:].tolist():
+            stop = next((i for i, token in enumerate(row) if token in ends), len(row))
+            answers.append(row[:stop])
+        return answers
+
+    @cached_property
+    def _base_digest(self) -> str:
+        return self.digest()
+
+    def _over(self, module: Any) -> TransformersModel:
+        other = copy.copy(self)
+        other._model = module.eval()
+        other._base = self._base or self
+        return other
+
+    def _check_adaptable(self) -> None:
+        import torch
+
+        kinds = {value.dtype for value in self._model.parameters()}
+        if not kinds or torch.float16 in kinds or any(not kind.is_floating_point for kind in kinds):
+            raise ModelUnusable(
+                f"{self.name} is loaded in a form that no adapter can stand beside; "
+                'set model_dtype = "float32" or "bfloat16"'
+            )
+        if any("quantized" in type(one).__module__ for one in self._model.modules()):
+            raise ModelUnusable(f'no adapter can stand beside {self.name} in eight bits; set model_dtype = "float32"')
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Generator[str, None, str | None]:
         """Greedy decoding, piece by piece, in a thread of its own that ends with the iterator.

@@ -27,7 +27,7 @@ from rag_lifelong.store.migrations import MIGRATIONS, Migration
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 APPLICATION_ID = 0x4C4C4B42  # "LLKB": tells our files from other SQLite databases
 BUSY_TIMEOUT_S = 10.0  # a batch of the writer takes well under a second; ten says it hangs
 

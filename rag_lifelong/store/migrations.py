@@ -217,5 +217,58 @@ CREATE INDEX files_failed ON files (root_id, path) WHERE failure IS NOT NULL
 """
 
 
-MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4), (5, to_5), (6, to_6))
+def to_7(connection: sqlite3.Connection) -> None:
+    """Adapters, what they were made from, and what became of them (2026-11)."""
+    for statement in _TO_7.split(";"):
+        connection.execute(statement)
+
+
+_TO_7 = """
+CREATE TABLE adapters (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    namespace   TEXT NOT NULL,
+    model       TEXT NOT NULL,
+    base_digest TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('candidate', 'active', 'suspended', 'rejected', 'retired')),
+    reason      TEXT NOT NULL,
+    made_ms     INTEGER NOT NULL,
+    changed_ms  INTEGER NOT NULL,
+    version     INTEGER NOT NULL REFERENCES versions (id),
+    passed      INTEGER NOT NULL,
+    settings    TEXT NOT NULL,
+    report      TEXT
+);
+CREATE INDEX adapters_alive ON adapters (id) WHERE state IN ('candidate', 'active');
+CREATE TABLE adapter_sources (
+    adapter_id  INTEGER NOT NULL REFERENCES adapters (id),
+    passage_id  INTEGER NOT NULL REFERENCES passages (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    revision_id INTEGER NOT NULL,
+    digest      BLOB NOT NULL,
+    text_digest BLOB NOT NULL,
+    PRIMARY KEY (adapter_id, passage_id)
+) WITHOUT ROWID;
+CREATE INDEX adapter_sources_passage ON adapter_sources (passage_id);
+CREATE INDEX adapter_sources_document ON adapter_sources (document_id);
+CREATE TABLE adapter_parts (
+    adapter_id INTEGER NOT NULL REFERENCES adapters (id),
+    name       TEXT NOT NULL,
+    data       BLOB NOT NULL,
+    PRIMARY KEY (adapter_id, name)
+);
+CREATE TABLE adapter_events (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    adapter_id  INTEGER NOT NULL REFERENCES adapters (id),
+    at_ms       INTEGER NOT NULL,
+    version     INTEGER NOT NULL REFERENCES versions (id),
+    state       TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    named_id    INTEGER
+);
+CREATE INDEX adapter_events_adapter ON adapter_events (adapter_id);
+CREATE INDEX adapter_events_named ON adapter_events (named_id) WHERE named_id IS NOT NULL
+"""
+
+
+MIGRATIONS: tuple[Migration, ...] = ((2, to_2), (3, to_3), (4, to_4), (5, to_5), (6, to_6), (7, to_7))
 """(number, change) in order: `change` brings a file from number - 1 to number, inside a transaction."""

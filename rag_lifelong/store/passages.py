@@ -153,6 +153,14 @@ def a_version_of(connection: sqlite3.Connection, passage_id: int) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
+def last_touched(connection: sqlite3.Connection, passage_id: int) -> int:
+    """The newest version at which the passage began or ceased to live; 0 if it never did."""
+    row = connection.execute(
+        "SELECT max(max(born), coalesce(max(died), 0)) FROM passage_lives WHERE passage_id = ?", (passage_id,)
+    ).fetchone()
+    return int(row[0] or 0)
+
+
 def births(connection: sqlite3.Connection, first: int, last: int) -> list[tuple[int, int, int | None]]:
     """(id, document id, version at which it lived first, None if it never did) of ids in [first, last], by id."""
     rows = connection.execute(

@@ -249,6 +249,59 @@ CREATE TABLE feedback (
     at_ms   INTEGER NOT NULL
 );
 
+-- Small weights beside a frozen language model, taught what some passages say. Active only while all of these live and
+-- hold: whatever changes one of them suspends it in the same transaction (manifests.py), and an adapter whose source is
+-- let go for good is deleted with it.
+CREATE TABLE adapters (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    namespace   TEXT NOT NULL,     -- where its sources were chosen from, as the user named it
+    model       TEXT NOT NULL,     -- the model it is for, by name …
+    base_digest TEXT NOT NULL,     -- … and by the digest of its weights
+    state       TEXT NOT NULL CHECK (state IN ('candidate', 'active', 'suspended', 'rejected', 'retired')),
+    reason      TEXT NOT NULL,     -- why it is in that state, for people
+    made_ms     INTEGER NOT NULL,
+    changed_ms  INTEGER NOT NULL,  -- since when it is in that state
+    version     INTEGER NOT NULL REFERENCES versions (id),  -- the one that its sources were taken from
+    passed      INTEGER NOT NULL,  -- 1: it passed its gates once
+    settings    TEXT NOT NULL,     -- JSON: how it was made
+    report      TEXT               -- JSON: the figures it was judged by; NULL: not yet
+);
+CREATE INDEX adapters_alive ON adapters (id) WHERE state IN ('candidate', 'active');
+
+-- The passages it was made from: its manifest.
+CREATE TABLE adapter_sources (
+    adapter_id  INTEGER NOT NULL REFERENCES adapters (id),
+    passage_id  INTEGER NOT NULL REFERENCES passages (id),
+    document_id INTEGER NOT NULL REFERENCES documents (id),
+    revision_id INTEGER NOT NULL,  -- the last text of the document that was seen to hold it as it is; may be pruned
+    digest      BLOB NOT NULL,     -- as passages.digest
+    text_digest BLOB NOT NULL,     -- of its context and text, character for character
+    PRIMARY KEY (adapter_id, passage_id)
+) WITHOUT ROWID;
+CREATE INDEX adapter_sources_passage ON adapter_sources (passage_id);
+CREATE INDEX adapter_sources_document ON adapter_sources (document_id);
+
+-- What it consists of, and what making it needs while it is under way.
+CREATE TABLE adapter_parts (
+    adapter_id INTEGER NOT NULL REFERENCES adapters (id),
+    name       TEXT NOT NULL,      -- "pairs" (JSON), "checkpoint", "weights" (safetensors)
+    data       BLOB NOT NULL,
+    PRIMARY KEY (adapter_id, name)
+);
+
+-- What became of it, oldest first.
+CREATE TABLE adapter_events (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    adapter_id  INTEGER NOT NULL REFERENCES adapters (id),
+    at_ms       INTEGER NOT NULL,
+    version     INTEGER NOT NULL REFERENCES versions (id),  -- the newest then
+    state       TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    named_id    INTEGER            -- a document that is no source and that the reason names; NULL: none
+);
+CREATE INDEX adapter_events_adapter ON adapter_events (adapter_id);
+CREATE INDEX adapter_events_named ON adapter_events (named_id) WHERE named_id IS NOT NULL;
+
 -- Words of the living, and of the dead apart, so that BM25's statistics are those of the living.
 -- rowid = passages.id; columns hold `terms.terms()` of the context and the text, joined by spaces.
 -- Contentless: a row is deleted by telling its exact content. "ascii" keeps every non-ASCII character in its term.

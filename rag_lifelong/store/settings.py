@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+TO_SCRUB = "to scrub"  # tells of deleted bytes which the files may still hold
+
 
 def read(connection: sqlite3.Connection, name: str) -> str | None:
     """The value kept under `name`, or None."""

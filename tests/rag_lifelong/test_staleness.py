@@ -623,7 +623,8 @@ def test_pruning_lets_go_of_what_was_shown_and_no_more(assistant: Assistant, not
 
 # -- the store
 
-NO_MEMBERS = "ALTER TABLE files DROP COLUMN container; ALTER TABLE files DROP COLUMN failed_by"
+NO_ADAPTERS = "DROP TABLE adapter_events; DROP TABLE adapter_parts; DROP TABLE adapter_sources; DROP TABLE adapters"
+NO_MEMBERS = f"ALTER TABLE files DROP COLUMN container; ALTER TABLE files DROP COLUMN failed_by; {NO_ADAPTERS}"
 NO_CHATS = f"DROP TABLE feedback; DROP TABLE turn_sources; DROP TABLE turns; DROP TABLE chats; {NO_MEMBERS}"
 
 
@@ -634,6 +635,7 @@ NO_CHATS = f"DROP TABLE feedback; DROP TABLE turn_sources; DROP TABLE turns; DRO
         (3, f"{NO_CHATS}; DROP INDEX files_failed"),
         (4, NO_CHATS),
         (5, NO_MEMBERS),
+        (6, NO_ADAPTERS),
     ],
 )
 def test_a_store_of_an_older_format_gets_what_it_lacks(

@@ -1,0 +1,45 @@
+"""General prompts: what an adapter must leave as it was.
+
+Rule: they are of no document. Half of them keep the adapter in place while it is trained, the other half are asked at
+its gates.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from rag_lifelong.distill.gates import Probe
+from rag_lifelong.errors import BadSetting
+
+_FILE = Path(__file__).with_name("probes.tsv")
+_One = TypeVar("_One", bound=Hashable)
+
+
+def general() -> tuple[Probe, ...]:
+    """A hundred questions of common knowledge, with their answers."""
+    return read(_FILE)
+
+
+def read(path: Path) -> tuple[Probe, ...]:
+    """Of a file of one prompt a line, each with its answer behind a tab, or none. Raises BadSetting."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"cannot read the general prompts in {path}: {error}") from error
+    parts = [line.split("\t", 1) for line in lines if line.strip()]
+    found = tuple(Probe(part[0].strip(), part[1].strip() if len(part) > 1 else None) for part in parts)
+    if not found:
+        raise BadSetting(f"{path} holds no prompt; write one a line, its answer behind a tab")
+    return found
+
+
+def halves(values: Sequence[_One], seed: str) -> tuple[tuple[_One, ...], tuple[_One, ...]]:
+    """Two parts of equal size, drawn with the seed, each in the order given; the second has the odd one."""
+    first = set(random.Random(seed).sample(range(len(values)), len(values) // 2))
+    return (
+        tuple(value for i, value in enumerate(values) if i in first),
+        tuple(value for i, value in enumerate(values) if i not in first),
+    )
