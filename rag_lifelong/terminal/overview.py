@@ -21,8 +21,9 @@ from rag_lifelong.store.supersessions import CONFIRMED
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural, standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
-from rag_lifelong.types import Failure, Finding, Standing, StoredDocument, Takeover, Version
+from rag_lifelong.types import AdapterState, Failure, Finding, Standing, StoredDocument, Takeover, Version
 
+PENDING = "Pending: a reader keeps old pages in the store; the rest is done when it is opened next."
 FAILURES_SHOWN = 5
 UNDO_SHOWN = 20
 _PATH_COLUMN = 48  # longer paths are not padded, nor cut
@@ -103,7 +104,15 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
     lines.extend(folder(one, now=now) for one in found.folders)
     if any(one.following == "followed" and one.pid is None for one in found.folders):
         lines.append("Nobody watches the folders followed. To go on: lifelong watch")
+    if found.adapters:
+        lines.append(adapters(found.adapters))
     return "\n".join([*lines, *failures(found.failures), style.dim(parts)])
+
+
+def adapters(found: Mapping[AdapterState, int]) -> str:
+    """ "3 adapters: 1 active, 2 retired (lifelong adapters)"."""
+    told = ", ".join(f"{found[state]:,} {state.value}" for state in AdapterState if found.get(state))
+    return f"{count_of(sum(found.values()), 'adapter')}: {told} (lifelong adapters)"
 
 
 def takeover(found: Takeover) -> str:
@@ -219,7 +228,7 @@ def erased(found: Erased) -> str:
 def unfinished(found: Erased | Deleted) -> Iterator[str]:
     """What may still be read of what was removed for good, and what ends that."""
     if not found.is_complete:
-        yield "Pending: a reader keeps old pages in the store; the rest is done when it is opened next."
+        yield PENDING
     for path in found.left:
         yield f"A copy of a damaged store may still hold it; delete it yourself: {short_path(path)}"
 

@@ -113,6 +113,8 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
         parts.append("everything indexed")
     if not found.refused:
         parts.append("quoted" if found.model == "quote" else safe_line(found.model))
+        if found.adapter is not None:
+            parts.append(safe_line(found.adapter))
     return " · ".join(parts)
 
 
