@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import AdapterUnusable, LifelongError, NoSuchAdapter, SourcesChanged
 from rag_lifelong.manifests import Fault, Manifests
 from rag_lifelong.staleness import Rule
-from rag_lifelong.store import adapters, versions
+from rag_lifelong.store import adapters, revisions, versions
 from rag_lifelong.store import settings as facts
 from rag_lifelong.store.adapters import CHECKPOINT, WEIGHTS, Change
+from rag_lifelong.store.chats import Source as Said
 from rag_lifelong.store.database import Database
 from rag_lifelong.types import Adapter, AdapterEvent, AdapterState, Source
 
@@ -170,6 +171,11 @@ class Adapters:
             _read(connection, adapter_id)
             return tuple(adapters.events(connection, adapter_id))
 
+    def made_from(self, document_ids: Sequence[int]) -> tuple[int, ...]:
+        """The adapters, in any state, with a source in one of these documents."""
+        with self._database.snapshot() as connection:
+            return tuple(adapters.of_documents(connection, document_ids))
+
     # -- using it
 
     def route(self, passage_ids: Sequence[int], base_digest: str) -> Adapter | None:
@@ -186,10 +192,15 @@ class Adapters:
                     return _read(connection, adapter_id)
         return None
 
-    def is_active(self, adapter_id: int) -> bool:
-        """Whether it is there and active, as last noticed."""
+    def active_ids(self) -> frozenset[int]:
+        """The active ones, as last noticed: `route` looks at their sources."""
         with self._database.snapshot() as connection:
-            return adapters.state_of(connection, adapter_id) is AdapterState.ACTIVE
+            return frozenset(adapters.active(connection))
+
+    def said_by(self, adapter: Adapter) -> tuple[Said, ...]:
+        """The texts that an answer may hold which was worded with an adapter: all that it was made from."""
+        with self._database.snapshot() as connection:
+            return tuple(_spans(connection, adapter.sources))
 
     def enable(self, adapter_id: int) -> Adapter:
         """A suspended adapter is active again. Raises NoSuchAdapter, AdapterUnusable with why it may not be."""
@@ -269,8 +280,10 @@ class Adapters:
         """As `settle_in`, and what damage may have left: rows of no adapter, and active ones that may not be."""
         adapters.delete_orphans(connection)
         self.settle_in(connection)
-        for adapter_id in adapters.unfit(connection):
-            self._turn(connection, adapter_id, AdapterState.SUSPENDED, "found damaged; distil again")
+        manifests = self._manifests(connection)
+        damaged = [i for i in adapters.in_use(connection) if manifests.damage(i) is not None]
+        for adapter_id in sorted({*damaged, *adapters.unfit(connection)}):
+            self._turn(connection, adapter_id, AdapterState.SUSPENDED, "it was found damaged")
 
     def faults(self, connection: Connection) -> Iterator[str]:
         """What is not as it should be, at a snapshot."""
@@ -300,6 +313,20 @@ class Adapters:
 
     def _change(self, connection: Connection, state: AdapterState, reason: str, named_id: int | None = None) -> Change:
         return Change(state, reason, versions.latest_number(connection), self._now(), named_id)
+
+
+def _spans(connection: Connection, sources: Sequence[Source]) -> Iterator[Said]:
+    """Where the passages stand; one whose text is let go of, nowhere in it."""
+    placed: dict[int, dict[int, tuple[int, int]]] = {}
+    for source in sources:
+        if source.revision_id not in placed:
+            try:
+                placements = revisions.read(connection, source.revision_id).placements
+            except KeyError:
+                placements = ()
+            placed[source.revision_id] = {p.passage_id: (p.start, p.end) for p in placements}
+        start, end = placed[source.revision_id].get(source.passage_id, (0, 0))
+        yield Said(source.document_id, source.revision_id, start, end, is_said=True)
 
 
 def _read(connection: Connection, adapter_id: int) -> Adapter:

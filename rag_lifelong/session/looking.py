@@ -105,15 +105,13 @@ def _tell_rest(session: Session, shown: int, command: str) -> None:
 
 
 def _tell_adapter(session: Session) -> None:
-    """That the answer is worded with an adapter, which is so only where every passage found is one of its sources."""
+    """That the answer is worded with an adapter, which is so only where its evidence is among that one's sources."""
     found = session.answer
-    if found is not None and found.adapter is not None:
-        name = safe_line(found.adapter)
-        print(
-            session.style.dim(
-                f"worded by {safe_line(found.model)} with {name}, which was made of all the passages found"
-            )
-        )
+    if found is None or found.adapter is None:
+        return
+    adapter, number = safe_line(found.adapter), safe_line(found.adapter.rpartition(" ")[2])
+    told = f"worded by {safe_line(found.model)} with {adapter}, which was made of what it rests on"
+    print(session.style.dim(f"{told}: lifelong adapters show {number}"))
 
 
 def _nothing(session: Session) -> str:

@@ -18,7 +18,7 @@ from rag_lifelong.distill.report import Report
 from rag_lifelong.terminal import gates
 from rag_lifelong.terminal.agreement import ask_first
 from rag_lifelong.terminal.outcome import DONE, NOTHING, Outcome
-from rag_lifelong.terminal.overview import PENDING, ago, count_of, size
+from rag_lifelong.terminal.overview import ago, count_of, size, unfinished
 from rag_lifelong.terminal.parser import Usage
 from rag_lifelong.terminal.render import standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
@@ -51,13 +51,12 @@ def adapters(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         return _shown(assistant, _only(options), style)
     if options.action == "delete":
         return _deleted(assistant, options)
-    known = assistant.knowledge_base.adapters
     if options.action == "enable":
-        found = known.enable(_only(options))
-        said = "answers again, where all passages found are its own. Take it back: lifelong adapters disable"
+        found = assistant.enable_adapter(_only(options))
+        said = "words answers again that rest on what it was made of. Take it back: lifelong adapters disable"
     else:
-        found = known.disable(_only(options))
-        said = "answers nothing until it is enabled. Take it back: lifelong adapters enable"
+        found = assistant.disable_adapter(_only(options))
+        said = "words no answer until it is enabled. Take it back: lifelong adapters enable"
     return Outcome(f"Adapter {found.id} {said} {found.id}", found.to_json(), DONE, "")
 
 
@@ -76,7 +75,7 @@ def made_of(found: Adapter) -> str:
 
 
 def _listed(assistant: Assistant, style: Style) -> Outcome:
-    found = sorted(assistant.knowledge_base.adapters.all(), key=lambda one: -one.id)
+    found = sorted(assistant.adapters(), key=lambda one: -one.id)
     now = assistant.knowledge_base.now()
     widths = (
         max((len(made_of(one)) for one in found), default=0),
@@ -102,8 +101,7 @@ def _ago(found: Adapter, now: datetime) -> str:
 
 
 def _shown(assistant: Assistant, adapter_id: int, style: Style) -> Outcome:
-    known = assistant.knowledge_base.adapters
-    found, events = known.read(adapter_id), known.events(adapter_id)
+    found, events = assistant.adapter(adapter_id)
     documents = _documents(assistant, found)
     text = "\n".join(_in_full(found, events, documents, style))
     whole = {
@@ -188,13 +186,12 @@ def _documents(assistant: Assistant, found: Adapter) -> list[_Document]:
 
 
 def _deleted(assistant: Assistant, options: Namespace) -> Outcome:
-    known = assistant.knowledge_base.adapters
-    found = known.read(_only(options))  # before it asks
+    found, _ = assistant.adapter(_only(options))  # before it asks
     ask_first(options, f"This removes {found.name} ({found.state.value}), its weights and its pairs, for good")
-    is_complete = known.delete(found.id)
-    said = f"Removed for good: {found.name}."
+    done = assistant.delete_adapter(found.id)
+    lines = [f"Removed for good: {found.name}.", *unfinished(done)]
     return Outcome(
-        said if is_complete else f"{said}\n{PENDING}", {"deleted": found.id, "complete": is_complete}, DONE, ""
+        "\n".join(lines), {"deleted": done.id, "complete": done.is_complete, "left": list(done.left)}, DONE, ""
     )
 
 

@@ -283,6 +283,7 @@ def pruning(found: Pruning, *, is_dry: bool) -> Json:
         "vectors": found.vectors,
         "text_bytes": found.text_bytes,
         "answers": found.answers,
+        "adapters": found.adapters,
     }
 
 
@@ -317,6 +318,7 @@ def erased(found: Erased) -> Json:
     return {
         "documents": found.documents,
         "answers": found.answers,
+        "adapters": list(found.adapters),
         "made": None if found.version is None else version(found.version),
         "complete": found.is_complete,
         "left": list(found.left),

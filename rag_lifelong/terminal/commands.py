@@ -225,7 +225,9 @@ def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         places = ", ".join(short_path(os.path.abspath(os.path.expanduser(path))) for path in options.paths)
         answers = assistant.answers_from(*options.paths)
         what = f", and {overview.count_of(answers, 'answer')} of chats that rests on it" if answers else ""
-        ask_first(options, f"This removes {places} from every version{what}, for good")
+        adapters = assistant.adapters_from(*options.paths)
+        what += f", and {overview.made_from_it(adapters)}" if adapters else ""
+        ask_first(options, f"This removes {places} from every version{what.removesuffix(',')}, for good")
         gone = assistant.forget_everywhere(*options.paths)
         return Outcome(overview.erased(gone), as_json.erased(gone), DONE, "")
     version, paths = forgotten(assistant, options.paths)

@@ -141,7 +141,7 @@ def test_a_source_that_changed_is_named_where_it_suspends(two: Run, notes: Path)
 def test_disabled_and_enabled_again(two: Run) -> None:
     assert two("adapters", "disable", "2") == (
         0,
-        "Adapter 2 answers nothing until it is enabled. Take it back: lifelong adapters enable 2\n",
+        "Adapter 2 words no answer until it is enabled. Take it back: lifelong adapters enable 2\n",
         "",
     )
     assert json.loads(two("adapters", "--json")[1])[0]["state"] == "suspended"
@@ -159,7 +159,11 @@ def test_deleting_needs_a_yes_and_leaves_nothing(two: Run) -> None:
     )
     assert two("adapters", "delete", "2", "--yes") == (0, "Removed for good: adapter 2.\n", "")
     assert two("adapters", "show", "2") == (1, "", "lifelong: there is no adapter 2; see: lifelong adapters\n")
-    assert json.loads(two("adapters", "delete", "1", "--yes", "--json")[1]) == {"deleted": 1, "complete": True}
+    assert json.loads(two("adapters", "delete", "1", "--yes", "--json")[1]) == {
+        "deleted": 1,
+        "complete": True,
+        "left": [],
+    }
     assert two("adapters")[0] == 4
 
 
@@ -210,13 +214,13 @@ def test_an_answer_by_an_adapter_names_it(run: Run, capsys: pytest.CaptureFixtur
         found = talk.ask(QUESTION)
         by = replace(found, model=MODEL, adapter="adapter 3")
         assert verdict(found, as_of_time=None).endswith(" · everything indexed · quoted")
-        assert verdict(by, as_of_time=None).endswith(f" · everything indexed · {MODEL} · adapter 3")
+        assert verdict(by, as_of_time=None).endswith(f" · everything indexed · {MODEL} with adapter 3")
         assert by.to_json()["adapter"] == "adapter 3"
         page = markdown([replace(talk.turns[-1], answer=by)])
-        assert f" · {MODEL.replace('~', chr(126))} · adapter 3*" in page
+        assert f" · {MODEL} with adapter 3*" in page
         session = Session(assistant, talk, style=PLAIN, scope={}, k=None, is_terminal=False)
         session.hits, session.question = assistant.last_hits, QUESTION
-        told = f"worded by {MODEL} with adapter 3, which was made of all the passages found\n"
+        told = f"worded by {MODEL} with adapter 3, which was made of what it rests on: lifelong adapters show 3\n"
         for answer, expected in ((by, True), (found, False)):
             session.answer = answer
             looking.why(session, "")
