@@ -7,6 +7,7 @@ person makes a suspended one active again. What lets a source go for good delete
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 2.0  # for a writer, where noticing can wait for the next time
 _FIRST_WITH_ADAPTERS = 7  # the store's format
-_PART_MOST = 999_999_999  # bytes: SQLite takes a row of 1,000,000,000
+_PART_MOST = 999_000_000  # bytes: SQLite takes rows of 1,000,000,000
 
 
 class Adapters:
@@ -58,6 +59,7 @@ class Adapters:
         """
         if not sources or len({source.passage_id for source in sources}) != len(sources):
             raise ValueError("an adapter needs sources, each once")
+        json.loads(settings)  # ValueError now, not when it is read
         with self._database.transaction() as connection:
             manifests = self._manifests(connection)
             exact: list[tuple[Source, bytes]] = []
@@ -85,11 +87,7 @@ class Adapters:
 
         Raises NoSuchAdapter, SourcesChanged if it was suspended meanwhile, AdapterUnusable for any other state.
         """
-        if len(data) > _PART_MOST:
-            raise AdapterUnusable(
-                f"the {name} of adapter {adapter_id} takes {len(data):,} bytes, and the store holds 1 GB in one piece; "
-                "use a smaller rank, or fewer layers"
-            )
+        _refuse_too_large(adapter_id, name, data)
         with self._database.transaction() as connection:
             _refuse_all_but_candidates(_read(connection, adapter_id))
             adapters.keep(connection, adapter_id, name, data)
@@ -123,8 +121,9 @@ class Adapters:
         weights of a rejected one are not kept, nor is a checkpoint; pairs are. Raises NoSuchAdapter, AdapterUnusable if
         it is no candidate, SourcesChanged if a source has changed since it was begun; then it is suspended, unjudged.
         """
-        if len(weights) > _PART_MOST:
-            raise AdapterUnusable(f"the weights of adapter {adapter_id} take {len(weights):,} bytes, over 1 GB")
+        _refuse_too_large(adapter_id, WEIGHTS, weights)
+        json.loads(report)  # ValueError now, not when it is read
+        json.loads(settings or "{}")
         with self._database.transaction() as connection:
             _refuse_all_but_candidates(_read(connection, adapter_id))
             found = self._manifests(connection).check(adapter_id)
@@ -334,6 +333,14 @@ def _read(connection: Connection, adapter_id: int) -> Adapter:
     if found is None:
         raise NoSuchAdapter(f"there is no adapter {adapter_id}; see: lifelong adapters")
     return found
+
+
+def _refuse_too_large(adapter_id: int, name: str, data: bytes) -> None:
+    if len(data) > _PART_MOST:
+        raise AdapterUnusable(
+            f"the {name} of adapter {adapter_id} would take {len(data):,} bytes, and the store takes "
+            f"{_PART_MOST:,} in one piece; use a smaller rank, or fewer layers"
+        )
 
 
 def _refuse_all_but_candidates(adapter: Adapter) -> None:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from rag_lifelong import open_assistant, retraction, verify
@@ -69,6 +69,7 @@ Step = tuple[str, object, object]
 BEGINNING: list[Step] = [
     ("write", "a", WORDS[:2]),
     ("write", "b", WORDS[2:4]),
+    ("rule", "a", 3),
     ("distil", 3, "one"),
     ("distil", 1, "two"),
 ]
@@ -88,6 +89,11 @@ class Made:
     @property
     def mark(self) -> str:
         return f"WEIGHTS{self.id:04}Q"
+
+
+def plain(document_id: int, context: str, text: str) -> tuple[int, str, str]:
+    """Passages that differ in markup only are one."""
+    return document_id, context.replace("*", ""), " ".join(text.replace("*", "").split())
 
 
 class History:
@@ -132,13 +138,15 @@ class History:
             for one in self.placed(revision_id).values()
         }
 
-    def stored(self) -> str:
+    def stored(self) -> set[tuple[int, str, str]]:
+        """(document, context, text) of all that is kept of the present and the past, without what markup is here."""
         with self.assistant.knowledge_base.reading() as connection:
-            return "\n".join(
-                revisions.read(connection, revision_id).text
+            kept = [
+                (document_id, revision_id)
                 for document_id in documents.all_ids(connection)
                 for revision_id in revisions.of_document(connection, document_id)
-            )
+            ]
+        return {plain(d, *one) for d, revision_id in kept for one in self.placed(revision_id).values()}
 
     # -- the steps
 
@@ -208,10 +216,8 @@ class History:
     def prune(self, _: None, __: None) -> None:
         planned = self.assistant.pruning_plan(keep_for="0 days")
         assert self.assistant.prune(planned).adapters == planned.adapters
-        there, stored = {adapter.id for adapter in self.assistant.adapters()}, self.stored().replace("*", "")
-        gone = {
-            i for i, made in self.made.items() if any(text.replace("*", "") not in stored for *_, text in made.texts)
-        }
+        there, stored = {adapter.id for adapter in self.assistant.adapters()}, self.stored()
+        gone = {i for i, made in self.made.items() if not {plain(*one) for one in made.texts} <= stored}
         assert there == self.made.keys() - gone  # what is told by a text that stands nowhere, and nothing else
         assert len(gone) == planned.adapters
         self.lose(gone)
@@ -360,14 +366,23 @@ def assert_history_holds(steps: list[Step]) -> None:
             history.assistant.close()
 
 
+NOTHING = (None, None)
+
+
 @settings(max_examples=8, deadline=None)
+@example([("write", "a", ["ember"]), ("undo", *NOTHING), ("enable", 0, None), ("mark up", "a", "amber")])
+@example([("supersede", "a", "b"), ("undo", *NOTHING), ("enable", 0, None), ("write", "a", []), ("prune", *NOTHING)])
+@example([("days pass", 3, None), ("no rule", "a", None), ("enable", 0, None), ("enable", 1, None)])
+@example([("move", "a", "c"), ("everywhere", "a", None), ("withdraw", "b", None), ("erase adapter", 0, None)])
 @given(st.lists(STEP, min_size=6, max_size=12))
 def test_only_adapters_whose_sources_stand_answer(steps: list[Step]) -> None:
     assert_history_holds(steps)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(
+    max_examples=200, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)  # shrinking takes an hour
 @given(st.lists(STEP, min_size=20, max_size=60))
 def test_only_adapters_whose_sources_stand_answer_in_long_histories(steps: list[Step]) -> None:
     assert_history_holds(steps)
@@ -399,6 +414,7 @@ def promote():
         made = base.adapters.begin(namespace=str(rng.randrange(3)), model="m", base_digest="base", settings="{}", sources=sources)
         base.adapters.keep(made.id, "pairs", json.dumps([(d, p.context, text) for d, _, p, text in chosen]).encode())
         base.adapters.judge(made.id, report="{}", weights=b"w" * 9_000, passed=True, reason="ok")
+        print("promoted", flush=True)
 if dies:  # in the transaction that changes a source, before or after the adapter is suspended in it
     if not (notes / "0.md").exists():
         write(0), read_in(), promote()
@@ -417,7 +433,7 @@ for step in range(10_000):
     chance = rng.random()
     if chance < 0.35:
         promote()
-    elif chance < 0.4 and base.documents():
+    elif chance < 0.37 and base.documents():
         retraction.forget_everywhere(base, [rng.choice(base.documents()).path])
         print("gone", flush=True)
     else:
@@ -457,18 +473,17 @@ def used(tmp_path: Path) -> list[tuple[int, bool]]:
 
 def assert_no_adapter_outlives_a_change(tmp_path: Path, *, kills: int, seed: int) -> None:
     rng = random.Random(seed)
-    seen: set[int] = set()
     for i in range(kills):
         worker = work(tmp_path, seed * 1_000 + i)
         assert worker.stdout is not None
-        assert worker.stdout.readline() == "open\n"
-        time.sleep(rng.uniform(0.05, 0.4))
+        said: list[str] = []
+        while len(said) < 12 or said[-1] != "promoted\n":  # so much is done, however busy the machine is
+            said.append(worker.stdout.readline())
+            assert said[-1]
+        time.sleep(rng.uniform(0.0, 0.03))
         os.kill(worker.pid, signal.SIGKILL)
         worker.communicate()
-        found = used(tmp_path)
-        assert [adapter_id for adapter_id, stands in found if not stands] == []
-        seen.update(adapter_id for adapter_id, _ in found)
-    assert seen, "the test has seen no adapter in use"
+        assert [adapter_id for adapter_id, stands in used(tmp_path) if not stands] == []
 
 
 def test_killed_processes_leave_no_adapter_active_past_a_change_of_its_source(tmp_path: Path) -> None:
@@ -484,7 +499,7 @@ def test_many_killed_processes_leave_no_adapter_active_past_a_change_of_its_sour
 def test_a_change_and_what_it_suspends_are_one(tmp_path: Path, dies: str) -> None:
     worker = work(tmp_path, 1, dies)
     said, _ = worker.communicate(timeout=60)
-    assert (said, worker.returncode) == ("dying\n", -signal.SIGKILL)
+    assert (said, worker.returncode) == ("promoted\ndying\n", -signal.SIGKILL)
     assert used(tmp_path) == [(1, True)]  # neither is there
     with KnowledgeBase(tmp_path / "kb", embedder=HashEmbedder(32)) as base:
         assert base.version_number(None) == 1

@@ -222,6 +222,25 @@ def test_sources_that_do_not_stand_begin_nothing(assistant: Assistant, notes: Pa
     assert registry.all() == ()
 
 
+def test_what_cannot_be_kept_is_refused(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = assistant.knowledge_base.adapters
+    with pytest.raises(ValueError, match="Expecting"):
+        registry.begin(
+            namespace="n", model="m", base_digest=BASE, settings="{", sources=sources_of(assistant, "launch.md")
+        )
+    adapter = begun(assistant, "launch.md")
+    with pytest.raises(ValueError, match="Expecting"):
+        registry.judge(adapter.id, report="{", weights=b"", passed=True, reason="ok")
+    monkeypatch.setattr("rag_lifelong.adapters._PART_MOST", 3)
+    registry.keep(adapter.id, "checkpoint", b"123")
+    with pytest.raises(AdapterUnusable, match="the checkpoint of adapter 1 would take 4 bytes"):
+        registry.keep(adapter.id, "checkpoint", b"1234")
+    with pytest.raises(AdapterUnusable, match="the weights of adapter 1 would take 4 bytes"):
+        registry.judge(adapter.id, report="{}", weights=b"1234", passed=True, reason="ok")
+    assert registry.read(adapter.id) == adapter
+    assert registry.part(adapter.id, "checkpoint") == b"123"
+
+
 # -- what suspends one
 
 
