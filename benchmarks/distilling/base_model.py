@@ -155,9 +155,11 @@ def measured(model: LlamaForCausalLM, encoder: Encoder, *, seed: int, rows: int,
     return {task: right[task] / all_[task] for task in TASKS if all_[task]}
 
 
-def _trees(rng: random.Random, *, is_reserved: bool = False, most_facts: int = 6) -> Iterator[Tree]:
+def _trees(
+    rng: random.Random, *, is_reserved: bool = False, most_facts: int = 6, most_notes: int = 4
+) -> Iterator[Tree]:
     while True:
-        yield draw_tree(rng, is_reserved=is_reserved, most_facts=most_facts)
+        yield draw_tree(rng, is_reserved=is_reserved, most_facts=most_facts, most_notes=most_notes)
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -165,6 +167,9 @@ def train(arguments: argparse.Namespace) -> None:
     tokenizer = save_tokenizer(arguments.folder, CONTEXT_TOKENS)
     encoder = Encoder(tokenizer)
     model = build_model(tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed)
+    if arguments.start:
+        found = type(model).from_pretrained(arguments.start, dtype=torch.float32)
+        model.load_state_dict(found.state_dict())
     count = sum(p.numel() for p in model.parameters())
     print(f"{count:,} weights, {arguments}", flush=True)
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
@@ -181,11 +186,15 @@ def train(arguments: argparse.Namespace) -> None:
     losses: list[float] = []
     for step in range(1, arguments.steps + 1):
         share = step / arguments.steps
-        factor = min(1.0, step / 100) * min(1.0, max(0.02, (1 - share) / 0.4))  # level, then down in a straight line
+        factor = min(1.0, step / 100) * min(
+            1.0, max(0.02, (1 - share) / arguments.decay)
+        )  # level, then down in a straight line
         for group, rate in zip([g for o in optimizers for g in o.param_groups], rates, strict=True):
             group["lr"] = rate * factor
-        most = 1 + min(5, 10 * step // arguments.steps)  # short texts first
-        rows = encoder.rows(_trees(rng, most_facts=most), arguments.rows)
+        # short texts, and few, first
+        grown = 1.0 if arguments.start else min(1.0, 2 * share)
+        trees = _trees(rng, most_facts=2 + int(4 * grown), most_notes=2 + int(2 * grown))
+        rows = encoder.rows(trees, arguments.rows)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.bf16):
             logits = forward(model, rows)
         kept = rows.weights > 0
@@ -219,11 +228,13 @@ def save(model: LlamaForCausalLM, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="folder of a model of this size to go on from")
     parser.add_argument("--hidden", type=int, default=224)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--steps", type=int, default=2_000)
     parser.add_argument("--rows", type=int, default=16)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--decay", type=float, default=0.4, help="share of the steps in which the rate goes down")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--check", type=int, default=200)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)

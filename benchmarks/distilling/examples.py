@@ -51,17 +51,17 @@ class Tree:
 READ, WRITE = 1.0, 0.3  # answers that are read are a few tokens, those that are written some dozen
 
 
-def draw_tree(rng: random.Random, *, is_reserved: bool = False, most_facts: int = 6) -> Tree:
-    """One example. is_reserved: in reserved wordings, to measure with. most_facts: of a note."""
+def draw_tree(rng: random.Random, *, is_reserved: bool = False, most_facts: int = 6, most_notes: int = 4) -> Tree:
+    """One example. is_reserved: in reserved wordings, to measure with. most_facts: of a note; most_notes: shown."""
     way = rng.random()
-    if way < 0.12:
+    if way < 0.08:
         return _closed_tree(rng, is_reserved=is_reserved)
-    people, places = rng.randint(1, 4), rng.randint(1, 3)
+    people, places = rng.randint(1, most_notes), rng.randint(1, 3)
     notes = draw_notes(rng, people=people, places=places, facts=(1, most_facts))
     rng.shuffle(notes)
-    if way < 0.55:
+    if way < 0.48:
         return _text_tree(rng, notes, is_reserved=is_reserved)
-    return _passages_tree(rng, notes[: rng.randint(1, 4)], notes, is_reserved=is_reserved)
+    return _passages_tree(rng, notes[: rng.randint(1, most_notes)], notes, is_reserved=is_reserved)
 
 
 def _closed_tree(rng: random.Random, *, is_reserved: bool) -> Tree:
