@@ -30,10 +30,11 @@ from rag_lifelong.distill.selection import Candidate, candidates_of
 from rag_lifelong.distill.training import Trained, train
 from rag_lifelong.errors import ModelUnusable, NothingToDistil, Stopped
 from rag_lifelong.generate.local import TransformersModel
+from rag_lifelong.store.adapters import OF_OTHERS
 from rag_lifelong.types import HOLDS, Adapter, Source
 
-_OWN, _OTHERS = "pairs", "others"
-_CHECKPOINT, _CONTROL = "checkpoint", "control"
+_OWN, _CHECKPOINT = "pairs", "checkpoint"  # parts of the adapter, in the store
+_OTHERS, _CONTROL = OF_OTHERS
 _ENOUGH = 1_000_000  # epochs: the steps are the limit
 
 
