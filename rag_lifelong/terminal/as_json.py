@@ -224,6 +224,7 @@ def status(found: Status) -> Json:
         "model": found.model,
         "chats": found.chats,
         "turns": found.turns,
+        "adapters": {state.value: count for state, count in found.adapters.items()},
         "size_bytes": found.size_bytes,
         "is_calibrated": found.is_calibrated,
         "takeover": None if found.takeover is None else takeover(found.takeover),

@@ -21,7 +21,17 @@ from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.places import file_on_disk
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, evaluation, holding, overview, remembering, render, replaying, talks
+from rag_lifelong.terminal import (
+    adapters,
+    as_json,
+    evaluation,
+    holding,
+    overview,
+    remembering,
+    render,
+    replaying,
+    talks,
+)
 from rag_lifelong.terminal.agreement import ask_first
 from rag_lifelong.terminal.outcome import DONE, ERROR, NOTHING, Command, Outcome
 from rag_lifelong.terminal.parser import Usage, globs_of
@@ -343,6 +353,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": evaluating,
     "chats": talks.chats,
     "replay": replaying.replaying,
+    "adapters": adapters.adapters,
 }
 
 

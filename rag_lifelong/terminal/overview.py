@@ -21,7 +21,7 @@ from rag_lifelong.store.supersessions import CONFIRMED
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural, standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
-from rag_lifelong.types import Failure, Finding, Standing, StoredDocument, Takeover, Version
+from rag_lifelong.types import AdapterState, Failure, Finding, Standing, StoredDocument, Takeover, Version
 
 FAILURES_SHOWN = 5
 UNDO_SHOWN = 20
@@ -103,7 +103,15 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
     lines.extend(folder(one, now=now) for one in found.folders)
     if any(one.following == "followed" and one.pid is None for one in found.folders):
         lines.append("Nobody watches the folders followed. To go on: lifelong watch")
+    if found.adapters:
+        lines.append(adapters(found.adapters))
     return "\n".join([*lines, *failures(found.failures), style.dim(parts)])
+
+
+def adapters(found: Mapping[AdapterState, int]) -> str:
+    """ "3 adapters: 1 active, 2 retired (lifelong adapters)"."""
+    told = ", ".join(f"{found[state]:,} {state.value}" for state in AdapterState if found.get(state))
+    return f"{count_of(sum(found.values()), 'adapter')}: {told} (lifelong adapters)"
 
 
 def takeover(found: Takeover) -> str:
