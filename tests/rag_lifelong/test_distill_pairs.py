@@ -192,10 +192,22 @@ def test_a_model_writes_questions_wordings_the_reverse_and_a_rewrite() -> None:
             ["What is ZANZIBAR?"],
             id="a reverse that does not hold the answer",
         ),
+        pytest.param(
+            {reverse("What is the launch code?", "ZANZIBAR"): "What is ZANZIBAR, the code? = the code"},
+            ["What is ZANZIBAR?"],
+            id="a reverse that gives its own answer away",
+        ),
     ],
 )
 def test_what_the_model_does_not_say_again_is_refused_and_counted(changes: Replies, lost: Sequence[str]) -> None:
-    told = Told({**ABOUT_LAUNCH, **changes})
+    agreeing = {  # so that nothing else refuses these
+        "Question: When is it closed?": "At noon",
+        "Question: Since when is Monday the day?": "Monday",
+        "Question: Is the code Zanzibar?": "ZANZIBAR",
+        "Question: What is the code?": "The launch code",
+        "Question: What is ZANZIBAR, the code?": "The code",
+    }
+    told = Told({**ABOUT_LAUNCH, **agreeing, **changes})
     whole = write_pairs([passage(5, LAUNCH, title="Launch")], model=Told(ABOUT_LAUNCH), recipe=RECIPE)
     found = write_pairs([passage(5, LAUNCH, title="Launch")], model=told, recipe=RECIPE)
     prompts = [pair.prompt for pair in found.pairs]
@@ -329,7 +341,7 @@ def test_a_share_of_the_wordings_is_held_out_one_at_least_and_never_all(count: i
         assert len(found) == max(1, min(count - 1, round(count * share)))
 
 
-PROMPTS = st.sampled_from(["Who?", "who", "The who!", "What is it?", "When?", "when", "Where is it?"])
+PROMPTS = st.sampled_from(["Who?", "who", "The who!", "When?", "when"])
 KINDS = st.sampled_from(list(PairKind))
 
 
@@ -361,6 +373,16 @@ def test_nothing_held_out_is_taught_and_nothing_is_answered_in_two_ways(pairs: l
     clear = [p for p in pairs if len(every[normal(p.prompt)]) == 1]
     assert [p for p in found.pairs if not p.is_held_out] == [p for p in clear if not p.is_held_out]
     assert settled(found).pairs == found.pairs
+
+
+def test_a_wording_held_out_of_one_passage_is_not_taught_of_its_copy() -> None:
+    def pair(passage_id: int, prompt: str, *, is_held_out: bool) -> Pair:
+        return Pair(passage_id, passage_id, PairKind.QUESTION, prompt, "Ana", is_held_out, "model")
+
+    original = [pair(1, "Who leads it?", is_held_out=True), pair(1, "By whom is it led?", is_held_out=False)]
+    copy = [pair(2, "who leads it", is_held_out=False), pair(2, "Who is the leader?", is_held_out=True)]
+    found = settled(Pairs((*original, *copy), 0, False, ()))
+    assert found.pairs == (original[1], *copy) and found.notes == ()
 
 
 def test_a_question_that_two_passages_answer_differently_is_left_out_and_said() -> None:
@@ -452,9 +474,22 @@ def test_where_a_model_writes_about_too_few_templates_ask_and_the_model_checks()
         "told wrote nothing that holds about 2 of 3 passages: there all is asked by templates and your own questions, "
         "whose wordings are much alike",
     )
+    again = Told({})
+    assert write_pairs(three, model=again, recipe=RECIPE, done=found) == found and again.asked == []
     enough = write_pairs(two(), model=Told(ABOUT_LAUNCH), recipe=RECIPE)
     assert not enough.by_templates and {p.passage_id for p in enough.pairs} == {5}
     assert enough.notes == ("told wrote nothing that holds about 1 of 2 passages",)
+
+
+def test_a_template_does_not_ask_again_what_the_user_asked() -> None:
+    text = "Status: Final\n\nIt was seen near Oslo in 1905."
+    own = passage(1, text, title="Animals", **{"what is the status of Animals": "Final", "Which year?": "1905"})
+    for model in (None, Told({"Question: what is the status of Animals": "final", "Question: Which year?": "1905"})):
+        found = write_pairs([own], model=model, recipe=RECIPE)
+        asked = [(p.prompt, p.author) for p in found.pairs if normal(p.prompt) == "what is status of animals"]
+        assert asked == [("what is the status of Animals", "user")]
+        assert found.by_templates  # what the user asked was not written by the model
+        assert ("Which year?", "user") in [(p.prompt, p.author) for p in found.pairs]
 
 
 def test_a_passage_too_long_for_the_model_is_said() -> None:
