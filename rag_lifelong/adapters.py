@@ -7,6 +7,7 @@ person makes a suspended one active again. What lets a source go for good delete
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import AdapterUnusable, LifelongError, NoSuchAdapter, SourcesChanged
 from rag_lifelong.manifests import Fault, Manifests
 from rag_lifelong.staleness import Rule
-from rag_lifelong.store import adapters, versions
+from rag_lifelong.store import adapters, revisions, versions
 from rag_lifelong.store import settings as facts
 from rag_lifelong.store.adapters import CHECKPOINT, WEIGHTS, Change
+from rag_lifelong.store.chats import Source as Said
 from rag_lifelong.store.database import Database
 from rag_lifelong.types import Adapter, AdapterEvent, AdapterState, Source
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 2.0  # for a writer, where noticing can wait for the next time
 _FIRST_WITH_ADAPTERS = 7  # the store's format
-_PART_MOST = 999_999_999  # bytes: SQLite takes a row of 1,000,000,000
+_PART_MOST = 999_000_000  # bytes: SQLite takes rows of 1,000,000,000
 
 
 class Adapters:
@@ -57,6 +59,7 @@ class Adapters:
         """
         if not sources or len({source.passage_id for source in sources}) != len(sources):
             raise ValueError("an adapter needs sources, each once")
+        json.loads(settings)  # ValueError now, not when it is read
         with self._database.transaction() as connection:
             manifests = self._manifests(connection)
             exact: list[tuple[Source, bytes]] = []
@@ -84,11 +87,7 @@ class Adapters:
 
         Raises NoSuchAdapter, SourcesChanged if it was suspended meanwhile, AdapterUnusable for any other state.
         """
-        if len(data) > _PART_MOST:
-            raise AdapterUnusable(
-                f"the {name} of adapter {adapter_id} takes {len(data):,} bytes, and the store holds 1 GB in one piece; "
-                "use a smaller rank, or fewer layers"
-            )
+        _refuse_too_large(adapter_id, name, data)
         with self._database.transaction() as connection:
             _refuse_all_but_candidates(_read(connection, adapter_id))
             adapters.keep(connection, adapter_id, name, data)
@@ -122,8 +121,9 @@ class Adapters:
         weights of a rejected one are not kept, nor is a checkpoint; pairs are. Raises NoSuchAdapter, AdapterUnusable if
         it is no candidate, SourcesChanged if a source has changed since it was begun; then it is suspended, unjudged.
         """
-        if len(weights) > _PART_MOST:
-            raise AdapterUnusable(f"the weights of adapter {adapter_id} take {len(weights):,} bytes, over 1 GB")
+        _refuse_too_large(adapter_id, WEIGHTS, weights)
+        json.loads(report)  # ValueError now, not when it is read
+        json.loads(settings or "{}")
         with self._database.transaction() as connection:
             _refuse_all_but_candidates(_read(connection, adapter_id))
             found = self._manifests(connection).check(adapter_id)
@@ -170,6 +170,11 @@ class Adapters:
             _read(connection, adapter_id)
             return tuple(adapters.events(connection, adapter_id))
 
+    def made_from(self, document_ids: Sequence[int]) -> tuple[int, ...]:
+        """The adapters, in any state, with a source in one of these documents."""
+        with self._database.snapshot() as connection:
+            return tuple(adapters.of_documents(connection, document_ids))
+
     # -- using it
 
     def route(self, passage_ids: Sequence[int], base_digest: str) -> Adapter | None:
@@ -186,10 +191,15 @@ class Adapters:
                     return _read(connection, adapter_id)
         return None
 
-    def is_active(self, adapter_id: int) -> bool:
-        """Whether it is there and active, as last noticed."""
+    def active_ids(self) -> frozenset[int]:
+        """The active ones, as last noticed: `route` looks at their sources."""
         with self._database.snapshot() as connection:
-            return adapters.state_of(connection, adapter_id) is AdapterState.ACTIVE
+            return frozenset(adapters.active(connection))
+
+    def said_by(self, adapter: Adapter) -> tuple[Said, ...]:
+        """The texts that an answer may hold which was worded with an adapter: all that it was made from."""
+        with self._database.snapshot() as connection:
+            return tuple(_spans(connection, adapter.sources))
 
     def enable(self, adapter_id: int) -> Adapter:
         """A suspended adapter is active again. Raises NoSuchAdapter, AdapterUnusable with why it may not be."""
@@ -269,8 +279,10 @@ class Adapters:
         """As `settle_in`, and what damage may have left: rows of no adapter, and active ones that may not be."""
         adapters.delete_orphans(connection)
         self.settle_in(connection)
-        for adapter_id in adapters.unfit(connection):
-            self._turn(connection, adapter_id, AdapterState.SUSPENDED, "found damaged; distil again")
+        manifests = self._manifests(connection)
+        damaged = [i for i in adapters.in_use(connection) if manifests.damage(i) is not None]
+        for adapter_id in sorted({*damaged, *adapters.unfit(connection)}):
+            self._turn(connection, adapter_id, AdapterState.SUSPENDED, "it was found damaged")
 
     def faults(self, connection: Connection) -> Iterator[str]:
         """What is not as it should be, at a snapshot."""
@@ -302,11 +314,33 @@ class Adapters:
         return Change(state, reason, versions.latest_number(connection), self._now(), named_id)
 
 
+def _spans(connection: Connection, sources: Sequence[Source]) -> Iterator[Said]:
+    """Where the passages stand; one whose text is let go of, nowhere in it."""
+    placed: dict[int, dict[int, tuple[int, int]]] = {}
+    for source in sources:
+        if source.revision_id not in placed:
+            try:
+                placements = revisions.read(connection, source.revision_id).placements
+            except KeyError:
+                placements = ()
+            placed[source.revision_id] = {p.passage_id: (p.start, p.end) for p in placements}
+        start, end = placed[source.revision_id].get(source.passage_id, (0, 0))
+        yield Said(source.document_id, source.revision_id, start, end, is_said=True)
+
+
 def _read(connection: Connection, adapter_id: int) -> Adapter:
     found = adapters.read(connection, adapter_id)
     if found is None:
         raise NoSuchAdapter(f"there is no adapter {adapter_id}; see: lifelong adapters")
     return found
+
+
+def _refuse_too_large(adapter_id: int, name: str, data: bytes) -> None:
+    if len(data) > _PART_MOST:
+        raise AdapterUnusable(
+            f"the {name} of adapter {adapter_id} would take {len(data):,} bytes, and the store takes "
+            f"{_PART_MOST:,} in one piece; use a smaller rank, or fewer layers"
+        )
 
 
 def _refuse_all_but_candidates(adapter: Adapter) -> None:

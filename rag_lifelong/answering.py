@@ -8,7 +8,7 @@ where they support none, what they say is quoted below. The verdict says what th
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -24,11 +24,14 @@ from rag_lifelong.markers import Markers
 from rag_lifelong.preferences import Preference, concerning, worded
 from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.quote import Evidence, Quotation, quote
-from rag_lifelong.types import Answer, Citation, Hit, Standing, Verdict
+from rag_lifelong.types import Adapter, Answer, Citation, Hit, Standing, Verdict
 
 REFUSAL = "Your sources do not say."
 STOPPED = "[stopped]"
 GROUNDLESS = "No sentence of this is supported by what it cites. Your sources say:"
+Beside = Callable[[LanguageModel, Sequence[int]], tuple[LanguageModel, Adapter | None]]
+"""(frozen model, passage ids) → the model to ask, and the adapter beside it."""
+
 NEAREST = 3  # passages shown with a refusal
 ANSWER_TOKENS = 512  # a language model may write this many
 
@@ -60,10 +63,12 @@ def answer(
     model: LanguageModel | None,
     preferences: Sequence[Preference] = (),
     markers: Markers | None = None,
+    beside: Beside | None = None,
 ) -> Generator[str, None, Answer]:
     """Yields the text as it comes; gives the whole. model: None quotes. preferences: of the user's, for a model.
 
-    markers: fresh ones, for a caller who wants to know what they mean if the answer is stopped.
+    markers: fresh ones, for a caller who wants to know what they mean if the answer is stopped. beside: finds the
+    model to ask about now, given the frozen one and the passages that the answer rests on.
     """
     evidence = [evidence_of(knowledge_base, hit) for hit in asked.hits]
     quotation = _quotation(knowledge_base, asked.question, evidence)
@@ -80,13 +85,18 @@ def answer(
     markers = markers or Markers()
     markers.begin(shown)
     pieces: list[str] = []
-    cut = yield from _written(model, messages, markers, pieces, max_tokens=room)
+    writer, adapter = model, None
+    if beside is not None and asked.as_of is None:
+        rests = [asked.hits[0].passage_id, *(evidence[s.evidence_index].hit.passage_id for s in quotation.spans)]
+        writer, adapter = beside(model, rests)
+    name = None if adapter is None else adapter.name
+    cut = yield from _written(writer, messages, markers, pieces, max_tokens=room)
     text = "".join(pieces).strip()
     if not markers.numbers and refuses(text):
         if not text:
             yield REFUSAL
         found = _answer(knowledge_base, asked, text or REFUSAL, (), model, is_refused=True)
-        return replace(found, cut=cut)
+        return replace(found, cut=cut, adapter=name)
     checked = check(knowledge_base, _whole_words(text, cut), asked.hits[:shown], markers.numbers)
     cited = checked.citations
     if checked.is_groundless:
@@ -98,7 +108,7 @@ def answer(
     if said:
         yield said
     found = _answer(knowledge_base, asked, text + said, cited, model, checked=checked, dropped_markers=markers.dropped)
-    return replace(found, cut=cut)
+    return replace(found, cut=cut, adapter=name)
 
 
 def refuses(text: str) -> bool:
@@ -146,13 +156,22 @@ def _moved(quoted: str, by: int) -> str:
 
 
 def stopped(
-    knowledge_base: KnowledgeBase, asked: Asked, said: str, *, model: LanguageModel, markers: Markers
+    knowledge_base: KnowledgeBase,
+    asked: Asked,
+    said: str,
+    *,
+    model: LanguageModel,
+    markers: Markers,
+    adapter: str | None = None,
 ) -> Answer:
-    """What a model had said when it was stopped, marked so; with what it had cited. markers: as `answer` left them."""
+    """What a model had said when it was stopped, marked so; with what it had cited.
+
+    markers: as `answer` left them. adapter: the name of the one beside the model.
+    """
     text = said.strip()
     checked = check(knowledge_base, _whole_words(text, "stopped"), asked.hits, markers.numbers)
     found = _answer(knowledge_base, asked, f"{text} {STOPPED}", checked.citations, model, checked=checked)
-    return replace(found, cut="stopped")
+    return replace(found, cut="stopped", adapter=adapter)
 
 
 def _whole_words(text: str, cut: str | None) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from ingest.scan import Rules
 from rag_lifelong import conflicts, memory, restored_notes, retraction, status, sync, verify
 from rag_lifelong import rules as rule_file
+from rag_lifelong.adapted_models import AdaptedModels
 from rag_lifelong.answering import Asked, answer, name_of, stopped
 from rag_lifelong.config import FILE_NAME as SETTINGS_NAME
 from rag_lifelong.config import Config, knowledge_base_path, load_config, model_settings, rules_of
@@ -39,7 +40,7 @@ from rag_lifelong.preferences import Preference
 from rag_lifelong.pruning import Pruning
 from rag_lifelong.reading import Settings
 from rag_lifelong.rerank import Reranker, open_reranker
-from rag_lifelong.retraction import Deleted, Erased, UndoPlan
+from rag_lifelong.retraction import AdapterDeleted, Deleted, Erased, UndoPlan
 from rag_lifelong.retriever import Dates
 from rag_lifelong.span_reader import open_span_reader
 from rag_lifelong.staleness import Rule
@@ -50,6 +51,8 @@ from rag_lifelong.store.rescue import Rescued, is_damaged, set_aside
 from rag_lifelong.sync import Progress, ReadIn, Silent
 from rag_lifelong.transcript import markdown
 from rag_lifelong.types import (
+    Adapter,
+    AdapterEvent,
     Answer,
     ChatSummary,
     Failure,
@@ -148,8 +151,10 @@ class Assistant:
         self.config = config
         self.last_answer: Answer | None = None
         self.last_hits: tuple[Hit, ...] = ()
+        self.last_adapter: Adapter | None = None  # beside the model that worded the last answer
         self._markers = Markers()
         self._model = model
+        self._adapted = AdaptedModels(knowledge_base)
         self._note_folders = folders_of(knowledge_base, config.notes_folder)
         with suppress(LifelongError):  # busy, or on a disk that can only be read: it can wait
             settle(knowledge_base)
@@ -334,6 +339,10 @@ class Assistant:
     def answers_from(self, *paths: str | Path) -> int:
         """How many answers of conversations `forget_everywhere` would remove with these paths."""
         return retraction.answers_from(self.knowledge_base, paths)
+
+    def adapters_from(self, *paths: str | Path) -> tuple[int, ...]:
+        """Which adapters `forget_everywhere` would delete with these paths: their numbers."""
+        return retraction.adapters_from(self.knowledge_base, paths)
 
     def pruning_plan(
         self, *, keep_for: str | None = None, keep_last: int | None = None, within: Sequence[str] = ()
@@ -563,6 +572,7 @@ class Assistant:
     def answering(self, question: str, narrowed: Narrowed, *, told: str) -> Generator[str, None, Answer]:
         """As `stream`, and gives the whole. told: what was said before in a conversation, for a model."""
         self.last_answer = None
+        self.last_adapter = None
         number = self.knowledge_base.version_number(narrowed.as_of)
         hits = self.search(
             question, narrowed.k or EVIDENCE, as_of=narrowed.as_of, within=narrowed.within, dated=narrowed.dated
@@ -571,7 +581,12 @@ class Assistant:
         preferences = () if self._model is None else self.preferences()
         self._markers = Markers()
         self.last_answer = yield from answer(
-            self.knowledge_base, asked, model=self._model, preferences=preferences, markers=self._markers
+            self.knowledge_base,
+            asked,
+            model=self._model,
+            preferences=preferences,
+            markers=self._markers,
+            beside=self._beside,
         )
         return self.last_answer
 
@@ -580,7 +595,12 @@ class Assistant:
         assert self._model is not None  # a quotation is said in one piece
         number = self.knowledge_base.version_number(narrowed.as_of)
         asked = Asked(question, self.last_hits, number, as_of=None if narrowed.as_of is None else number)
-        return stopped(self.knowledge_base, asked, said, model=self._model, markers=self._markers)
+        adapter = None if self.last_adapter is None else self.last_adapter.name
+        return stopped(self.knowledge_base, asked, said, model=self._model, markers=self._markers, adapter=adapter)
+
+    def _beside(self, model: LanguageModel, passage_ids: Sequence[int]) -> tuple[LanguageModel, Adapter | None]:
+        found, self.last_adapter = self._adapted.beside(model, passage_ids)
+        return found, self.last_adapter
 
     # -- conversations
 
@@ -611,6 +631,32 @@ class Assistant:
     def export_chat(self, chat_id: int) -> str:
         """A conversation as Markdown, its citations as footnotes. Raises NoSuchChat."""
         return markdown(self.read_chat(chat_id))
+
+    # -- adapters
+
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Every adapter, in whatever state, the newest last."""
+        return self.knowledge_base.adapters.all()
+
+    def adapter(self, adapter_id: int) -> tuple[Adapter, tuple[AdapterEvent, ...]]:
+        """An adapter, with its report, and what became of it, oldest first. Raises NoSuchAdapter."""
+        registry = self.knowledge_base.adapters
+        return registry.read(adapter_id), registry.events(adapter_id)
+
+    def enable_adapter(self, adapter_id: int) -> Adapter:
+        """A suspended adapter is used again, if it passed its gates and all its sources stand as they did.
+
+        Raises NoSuchAdapter, AdapterUnusable with why it stays off.
+        """
+        return self.knowledge_base.adapters.enable(adapter_id)
+
+    def disable_adapter(self, adapter_id: int) -> Adapter:
+        """An active adapter is not used until it is enabled. Raises NoSuchAdapter, AdapterUnusable."""
+        return self.knowledge_base.adapters.disable(adapter_id)
+
+    def delete_adapter(self, adapter_id: int) -> AdapterDeleted:
+        """Removes an adapter for good, also from the store's free space. Raises NoSuchAdapter."""
+        return retraction.delete_adapter(self.knowledge_base, adapter_id)
 
     # -- for LlamaIndex
 

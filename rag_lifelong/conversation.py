@@ -22,7 +22,7 @@ from rag_lifelong.generate import LanguageModel
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.retriever import Dates
 from rag_lifelong.store.chats import KeptTurn, Source
-from rag_lifelong.types import Answer, Hit, Narrowed, Rating, Turn
+from rag_lifelong.types import Adapter, Answer, Hit, Narrowed, Rating, Turn
 from rag_lifelong.when import AsOf
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Answering(Protocol):
 
     last_answer: Answer | None
     last_hits: tuple[Hit, ...]
+    last_adapter: Adapter | None
 
     @property
     def knowledge_base(self) -> KnowledgeBase:
@@ -180,7 +181,9 @@ class Conversation:
                     chat_id=self.id,
                     scope=narrowed,
                     hits=hits,
-                    sources=sources_of(base, found, hits, is_worded=model is not None),
+                    sources=sources_of(
+                        base, found, hits, is_worded=model is not None, adapter=self._assistant.last_adapter
+                    ),
                     embedder=base.embedder.fingerprint,
                     program=__version__,
                     was_told=bool(told),
@@ -259,10 +262,13 @@ def _heard(stream: Generator[str, None, Answer], said: list[str]) -> Generator[s
             yield piece
 
 
-def sources_of(base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_worded: bool) -> tuple[Source, ...]:
+def sources_of(
+    base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_worded: bool, adapter: Adapter | None
+) -> tuple[Source, ...]:
     """The texts that an answer and what it was looked for in hold something of.
 
-    is_worded: a model wrote it, and may have taken from any passage; a quotation holds what it cites.
+    is_worded: a model wrote it, and may have taken from any passage; a quotation holds what it cites. adapter: beside
+    that model, which may have taken from all that the adapter was made from.
     """
     by_path = {hit.path: hit for hit in hits}
     sources: dict[Source, None] = {}
@@ -288,4 +294,6 @@ def sources_of(base: KnowledgeBase, found: Answer, hits: Sequence[Hit], *, is_wo
     for path in dict.fromkeys(path for path in named if path is not None):
         for document_id in base.documents_ever_at(path):
             add(document_id, None, 0, 0, is_said=True)
+    if adapter is not None:
+        sources.update(dict.fromkeys(base.adapters.said_by(adapter)))
     return tuple(sources)

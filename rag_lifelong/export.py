@@ -9,6 +9,7 @@
     chats/            each conversation kept, a Markdown file
     chats.jsonl       one line for each question asked in them, with its answer
 
+Adapters are left out: their weights are of no use without our program and the model they are for. A backup has them.
 Rule: one state of the knowledge base, read in one snapshot, a text at a time. Names of files are made safe, and each
 is made once, also on disks that take "a" and "A", or two ways to write "é", for the same.
 """

@@ -156,5 +156,6 @@ def _let_go(connection: sqlite3.Connection, document_id: int, born: set[int], *,
             else:
                 before.append((life.born, life.died))
     adapters.delete(connection, adapters.of_passages(connection, passage_ids))
+    adapters.drop_of_others(connection)
     passages.rewrite_lives(connection, document_id, stretches)
     passages.delete(connection, sorted(passage_ids))

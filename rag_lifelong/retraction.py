@@ -29,7 +29,7 @@ from rag_lifelong.when import span
 class Erased:
     """What was removed for good. version: the one that took it out of answers, None if nothing of it still lived.
 
-    answers: of conversations, which rested on it.
+    answers: of conversations, which rested on it. adapters: the numbers of those that were made from it.
     is_complete: False while a reader keeps old pages in the files; that is finished at a later opening.
     left: copies of damaged stores, which may hold it still.
     """
@@ -37,6 +37,7 @@ class Erased:
     documents: int
     version: Version | None
     answers: int
+    adapters: tuple[int, ...]
     is_complete: bool
     left: tuple[str, ...]
 
@@ -47,6 +48,15 @@ class Deleted:
 
     chats: int
     turns: int
+    is_complete: bool
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterDeleted:
+    """An adapter that was removed for good, by its number. is_complete, left: as `Erased`."""
+
+    id: int
     is_complete: bool
     left: tuple[str, ...]
 
@@ -110,14 +120,25 @@ def forget_everywhere(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]
         if state.document_id in found
     ]
     version = knowledge_base.commit(living, cause=f"forget {len(found)} everywhere").version if living else None
-    answers = knowledge_base.answers_from(found)
+    answers, adapters = knowledge_base.answers_from(found), knowledge_base.adapters.made_from(found)
     is_clean = knowledge_base.erase(found)
-    return Erased(len(found), version, answers, is_complete=is_clean, left=_copies_left(knowledge_base))
+    return Erased(len(found), version, answers, adapters, is_complete=is_clean, left=_copies_left(knowledge_base))
 
 
 def answers_from(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> int:
     """How many answers of conversations `forget_everywhere` would remove. Raises NoSuchPath as that."""
     return knowledge_base.answers_from(_ever_at(knowledge_base, paths))
+
+
+def adapters_from(knowledge_base: KnowledgeBase, paths: Sequence[str | Path]) -> tuple[int, ...]:
+    """The numbers of the adapters that `forget_everywhere` would delete. Raises NoSuchPath as that."""
+    return knowledge_base.adapters.made_from(_ever_at(knowledge_base, paths))
+
+
+def delete_adapter(knowledge_base: KnowledgeBase, adapter_id: int) -> AdapterDeleted:
+    """Removes an adapter for good, in whatever state it is. Raises NoSuchAdapter."""
+    is_clean = knowledge_base.adapters.delete(adapter_id)
+    return AdapterDeleted(adapter_id, is_complete=is_clean, left=_copies_left(knowledge_base))
 
 
 def delete_chats(knowledge_base: KnowledgeBase, chat_ids: Sequence[int]) -> Deleted:

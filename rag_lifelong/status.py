@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +23,7 @@ from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.places import matches, relative_to
 from rag_lifelong.staleness import HIDE, Rule, rule_for
 from rag_lifelong.store.files import Root
-from rag_lifelong.types import Failure, HeaderField, Standing, Takeover, Version
+from rag_lifelong.types import AdapterState, Failure, HeaderField, Standing, Takeover, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Status:
     unread: vectors that are not in the index yet, since that is being made again.
 
     is_calibrated: what the embedder's cosines tell was measured. takeover: of another embedder, None if none is to.
-    chats, turns: conversations kept, and questions in them.
+    chats, turns: conversations kept, and questions in them. adapters: how many are in each state that one is in.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Status:
     model: str
     chats: int
     turns: int
+    adapters: Mapping[AdapterState, int]
     size_bytes: int
 
 
@@ -113,6 +115,7 @@ def status(knowledge_base: KnowledgeBase, *, model_name: str) -> Status:
         model=model_name,
         chats=chats,
         turns=turns,
+        adapters=Counter(adapter.state for adapter in knowledge_base.adapters.all()),
         size_bytes=_size_bytes(knowledge_base.path),
     )
 

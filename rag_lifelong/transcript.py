@@ -29,7 +29,8 @@ def _turn(turn: Turn) -> Iterator[str]:
     answer = turn.answer
     then = "as of version" if answer.as_of is not None else "version"
     details = [f"{turn.at.astimezone():%Y-%m-%d %H:%M}", f"{then} {answer.version}"]
-    details.append("quoted" if answer.model == "quote" else answer.model)
+    with_adapter = "" if answer.adapter is None else f" with {answer.adapter}"
+    details.append("quoted" if answer.model == "quote" else answer.model + with_adapter)
     if turn.asked_as != turn.question:
         details.append(f"asked as: {turn.asked_as}")
     yield f"*{_literal(' · '.join(details))}*"

@@ -13,7 +13,7 @@ from sqlite3 import Connection
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import string_digest
 from rag_lifelong.store import chats, documents, embedders, passages, revisions, vectors, versions, words
-from rag_lifelong.types import Finding
+from rag_lifelong.types import AdapterState, Finding
 
 _SHOWN = 3  # examples in a message
 
@@ -37,6 +37,9 @@ def check(knowledge_base: KnowledgeBase) -> tuple[Finding, ...]:
         held = chain(_words(connection), knowledge_base.word_faults(connection))
         findings.append(_finding("words", held, "the word index holds what lives"))
         findings.append(_finding("vectors", _vectors(connection), "every passage has its vector or waits for it"))
+        findings.append(
+            _finding("adapters", knowledge_base.adapters.faults(connection), _adapters_well(knowledge_base))
+        )
         findings.append(_finding("chats", chats.faults(connection), "every turn has its question and its sources"))
     findings.append(_finding("index", knowledge_base.index_faults(), "the index equals the store"))
     return tuple(findings)
@@ -47,6 +50,15 @@ def _finding(subject: str, faults: Iterator[str], well: str) -> Finding:
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     message = "; ".join(found[:_SHOWN]) + more if found else well
     return Finding(subject, not found, message, "lifelong rebuild" if found else "")
+
+
+def _adapters_well(knowledge_base: KnowledgeBase) -> str:
+    """A suspended adapter is no fault: it does what it should."""
+    off = [one for one in knowledge_base.adapters.all() if one.state is AdapterState.SUSPENDED]
+    well = "every active adapter's sources live as they were"
+    if not off:
+        return well
+    return f"{well}; suspended, to be made anew by lifelong distill: " + ", ".join(str(one.id) for one in off)
 
 
 def _documents(connection: Connection) -> Iterator[str]:

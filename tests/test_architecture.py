@@ -23,7 +23,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rag_lifelong.assistant",),
     ("rag_lifelong.llama_index",),
     ("rag_lifelong.conversation",),
-    ("rag_lifelong.retraction", "rag_lifelong.answering", "rag_lifelong.conflicts", "rag_lifelong.memory"),
+    (
+        "rag_lifelong.retraction",
+        "rag_lifelong.answering",
+        "rag_lifelong.adapted_models",
+        "rag_lifelong.conflicts",
+        "rag_lifelong.memory",
+    ),
     ("rag_lifelong.status", "rag_lifelong.checking"),
     ("rag_lifelong.follow",),
     (

@@ -20,6 +20,7 @@ from rag_lifelong.generate.local import TransformersModel
 
 _WARMUP = 0.05  # of all steps
 _CLIP = 1.0  # of the gradient's norm
+_LONGER = 1.5  # times the shortest of those side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,16 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _pace(step, total)
         batch = drawn(by_part, step, recipe)
-        rows = logits_of(student.module, [(lesson.prompt, lesson.answer) for lesson in batch])
-        loss = torch.stack([divergence(row, lesson) for row, lesson in zip(rows, batch, strict=True)]).mean()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = 0.0
+        for alike in _of_like_length(batch):
+            rows = logits_of(student.module, [(lesson.prompt, lesson.answer) for lesson in alike])
+            part = torch.stack([divergence(row, lesson) for row, lesson in zip(rows, alike, strict=True)]).sum()
+            (part / len(batch)).backward()  # type: ignore[no-untyped-call]
+            loss += float(part.detach()) / len(batch)
         torch.nn.utils.clip_grad_norm_([value for _, value in parameters], _CLIP)
         optimizer.step()
-        losses.append(float(loss.detach()))
+        losses.append(loss)
         if tell is not None:
             tell(step + 1, total, losses[-1])
         if keep is not None and ((step + 1) % recipe.checkpoint_steps == 0 or step + 1 == total):
@@ -98,6 +102,20 @@ def _shares(recipe: Recipe, parts: set[Part]) -> dict[Part, int]:
     wanted = {Part.STAY: recipe.locality, Part.BESIDE: recipe.with_passages, Part.REPLAY: recipe.replay}
     shares = {part: max(1, round(share * recipe.batch)) for part, share in wanted.items() if share and part in parts}
     return {Part.KNOW: max(1, recipe.batch - sum(shares.values())), **shares}
+
+
+def _of_like_length(batch: Sequence[Lesson]) -> list[list[Lesson]]:
+    """The batch in parts, so that a question alone is not padded to the length of one with its passages."""
+    parts: list[list[Lesson]] = []
+    for lesson in sorted(batch, key=_length):
+        if not parts or _length(lesson) > _LONGER * _length(parts[-1][0]):
+            parts.append([])
+        parts[-1].append(lesson)
+    return parts
+
+
+def _length(lesson: Lesson) -> int:
+    return len(lesson.prompt) + len(lesson.answer)
 
 
 def _pace(step: int, total: int) -> float:

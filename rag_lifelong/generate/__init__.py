@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rag_lifelong.generate.language_model import (
     DEFAULT_MODEL_SETTINGS,
+    Adaptable,
     CountsPrompts,
     LanguageModel,
     Message,
@@ -18,6 +19,7 @@ from rag_lifelong.generate.specs import open_model
 __all__ = [
     "CHARS_PER_TOKEN",
     "DEFAULT_MODEL_SETTINGS",
+    "Adaptable",
     "CountsPrompts",
     "LanguageModel",
     "LlamaIndexModel",

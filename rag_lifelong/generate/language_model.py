@@ -73,6 +73,17 @@ class CountsPrompts(Protocol):
         """The tokens of the whole prompt, exactly as the model reads it."""
 
 
+@runtime_checkable
+class Adaptable(Protocol):
+    """A language model on this machine that adapters can stand beside."""
+
+    def base_digest(self) -> str:
+        """The digest of its weights, which adapters are kept for; the first time may take seconds."""
+
+    def adapted(self, weights: bytes) -> LanguageModel:
+        """The same model with an adapter beside it. Raises ModelUnusable for an adapter of another model."""
+
+
 def prompt_tokens(model: LanguageModel, messages: Sequence[Message]) -> int:
     """What the messages take of the model's context: counted where it can count, else no less than that."""
     if isinstance(model, CountsPrompts):

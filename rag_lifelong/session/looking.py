@@ -12,7 +12,7 @@ from rag_lifelong.session.state import Session
 from rag_lifelong.terminal import clipboard, render
 from rag_lifelong.terminal.editor import open_file, page_text
 from rag_lifelong.terminal.overview import count_of
-from rag_lifelong.terminal.style import place, safe
+from rag_lifelong.terminal.style import place, safe, safe_line
 from rag_lifelong.terms import query_terms
 from rag_lifelong.types import Citation, Hit
 
@@ -66,6 +66,7 @@ def why(session: Session, rest: str) -> None:
         print(_why_cited(session, citation, asked))
     if session.hits:
         print(session.style.dim(f"Of {count_of(len(session.hits), 'passage')} found; each of them: /why all"))
+    _tell_adapter(session)
 
 
 def search(session: Session, rest: str) -> None:
@@ -101,6 +102,16 @@ def _few(session: Session, rest: str) -> tuple[Hit, ...]:
 def _tell_rest(session: Session, shown: int, command: str) -> None:
     if len(session.hits) > shown:
         print(session.style.dim(f"… and {len(session.hits) - shown} more: {command}"))
+
+
+def _tell_adapter(session: Session) -> None:
+    """That the answer is worded with an adapter, which is so only where its evidence is among that one's sources."""
+    found = session.answer
+    if found is None or found.adapter is None:
+        return
+    adapter, number = safe_line(found.adapter), safe_line(found.adapter.rpartition(" ")[2])
+    told = f"worded by {safe_line(found.model)} with {adapter}, which was made of what it rests on"
+    print(session.style.dim(f"{told}: lifelong adapters show {number}"))
 
 
 def _nothing(session: Session) -> str:

@@ -16,6 +16,7 @@ from rag_lifelong.store.clock import from_ms, to_ms
 from rag_lifelong.types import Adapter, AdapterEvent, AdapterState, Source
 
 WEIGHTS, CHECKPOINT = "weights", "checkpoint"
+OF_OTHERS = ("others", "control")  # pairs of other documents, and what is trained on them to compare with
 _IN_USE = "state IN ('candidate', 'active')"  # as the index adapters_alive says it
 _PARTS = ("adapter_parts", "adapter_sources", "adapter_events")
 
@@ -87,6 +88,12 @@ def drop(connection: sqlite3.Connection, adapter_id: int, names: Collection[str]
     """These parts are gone; one that is not there is none."""
     for name in names:
         connection.execute("DELETE FROM adapter_parts WHERE adapter_id = ? AND name = ?", (adapter_id, name))
+
+
+def drop_of_others(connection: sqlite3.Connection) -> None:
+    """What candidates hold of documents that are none of their sources: it is written again where it is needed."""
+    for name in OF_OTHERS:
+        connection.execute("DELETE FROM adapter_parts WHERE name = ?", (name,))
 
 
 def note_revision(connection: sqlite3.Connection, document_id: int, passage_id: int, revision_id: int) -> None:
@@ -165,12 +172,6 @@ def read(connection: sqlite3.Connection, adapter_id: int) -> Adapter | None:
     )
 
 
-def state_of(connection: sqlite3.Connection, adapter_id: int) -> AdapterState | None:
-    """The state it is in, None if there is none by that id."""
-    row = connection.execute("SELECT state FROM adapters WHERE id = ?", (adapter_id,)).fetchone()
-    return None if row is None else AdapterState(row[0])
-
-
 def part(connection: sqlite3.Connection, adapter_id: int, name: str) -> bytes | None:
     """A part's bytes, None if there is none by that name."""
     row = connection.execute(
@@ -195,6 +196,12 @@ def all_ids(connection: sqlite3.Connection) -> list[int]:
 def in_use(connection: sqlite3.Connection) -> list[int]:
     """The candidates and the active, oldest first."""
     return [int(row[0]) for row in connection.execute(f"SELECT id FROM adapters WHERE {_IN_USE} ORDER BY id")]
+
+
+def active(connection: sqlite3.Connection) -> list[int]:
+    """The active, oldest first."""
+    rows = connection.execute(f"SELECT id FROM adapters WHERE {_IN_USE} AND state = 'active' ORDER BY id")
+    return [int(row[0]) for row in rows]
 
 
 def candidates(connection: sqlite3.Connection, *, namespace: str, model: str, base_digest: str) -> list[int]:

@@ -31,6 +31,11 @@ def chat_ids(folder: Path, *, limit: int) -> list[str]:
     return _column(folder, "SELECT id FROM chats ORDER BY last_ms DESC, id DESC LIMIT ?", (limit,))
 
 
+def adapter_ids(folder: Path, *, limit: int) -> list[str]:
+    """The numbers of the adapters, newest first."""
+    return _column(folder, "SELECT id FROM adapters ORDER BY id DESC LIMIT ?", (limit,))
+
+
 def _column(folder: Path, query: str, values: tuple[str | int, ...]) -> list[str]:
     path = folder / FILE_NAME
     if not path.exists():

@@ -224,6 +224,7 @@ def status(found: Status) -> Json:
         "model": found.model,
         "chats": found.chats,
         "turns": found.turns,
+        "adapters": {state.value: count for state, count in found.adapters.items()},
         "size_bytes": found.size_bytes,
         "is_calibrated": found.is_calibrated,
         "takeover": None if found.takeover is None else takeover(found.takeover),
@@ -282,6 +283,7 @@ def pruning(found: Pruning, *, is_dry: bool) -> Json:
         "vectors": found.vectors,
         "text_bytes": found.text_bytes,
         "answers": found.answers,
+        "adapters": found.adapters,
     }
 
 
@@ -316,6 +318,7 @@ def erased(found: Erased) -> Json:
     return {
         "documents": found.documents,
         "answers": found.answers,
+        "adapters": list(found.adapters),
         "made": None if found.version is None else version(found.version),
         "complete": found.is_complete,
         "left": list(found.left),

@@ -21,7 +21,17 @@ from rag_lifelong.evaluate import SAMPLES, evaluate
 from rag_lifelong.knowledge_base import utc_now
 from rag_lifelong.places import file_on_disk
 from rag_lifelong.sync import ReadIn
-from rag_lifelong.terminal import as_json, evaluation, holding, overview, remembering, render, replaying, talks
+from rag_lifelong.terminal import (
+    adapters,
+    as_json,
+    evaluation,
+    holding,
+    overview,
+    remembering,
+    render,
+    replaying,
+    talks,
+)
 from rag_lifelong.terminal.agreement import ask_first
 from rag_lifelong.terminal.outcome import DONE, ERROR, NOTHING, Command, Outcome
 from rag_lifelong.terminal.parser import Usage, globs_of
@@ -215,7 +225,9 @@ def forget(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         places = ", ".join(short_path(os.path.abspath(os.path.expanduser(path))) for path in options.paths)
         answers = assistant.answers_from(*options.paths)
         what = f", and {overview.count_of(answers, 'answer')} of chats that rests on it" if answers else ""
-        ask_first(options, f"This removes {places} from every version{what}, for good")
+        adapters = assistant.adapters_from(*options.paths)
+        what += f", and {overview.made_from_it(adapters)}" if adapters else ""
+        ask_first(options, f"This removes {places} from every version{what.removesuffix(',')}, for good")
         gone = assistant.forget_everywhere(*options.paths)
         return Outcome(overview.erased(gone), as_json.erased(gone), DONE, "")
     version, paths = forgotten(assistant, options.paths)
@@ -341,6 +353,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": evaluating,
     "chats": talks.chats,
     "replay": replaying.replaying,
+    "adapters": adapters.adapters,
 }
 
 

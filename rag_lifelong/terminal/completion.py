@@ -98,6 +98,8 @@ def candidates(words: Sequence[str]) -> list[str]:
         found = _stored_paths(line, typed)
     elif line.command == "chats" and line.given:
         found = _chats(line)
+    elif line.command == "adapters" and line.given:
+        found = _adapters(line)
     else:
         found = _choices(commands[line.command])
     return [word for word in found if word.startswith(typed) and safe_line(word) == word][:_MOST]
@@ -184,6 +186,12 @@ def _chats(line: _Line) -> list[str]:
     if len(line.given) > 1 and line.given[0] != "delete":  # it takes one, then perhaps a file
         return []
     return [number for number in chat_ids(_knowledge_base(line), limit=_MOST) if number not in line.given]
+
+
+def _adapters(line: _Line) -> list[str]:
+    from rag_lifelong.store.glance import adapter_ids
+
+    return [] if len(line.given) > 1 else adapter_ids(_knowledge_base(line), limit=_MOST)
 
 
 def _knowledge_base(line: _Line) -> Path:

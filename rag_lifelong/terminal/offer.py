@@ -56,6 +56,7 @@ GROUPS = (
         (
             ("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),
             ("replay", "ask every kept question again: what became of its answer, and why"),
+            ("adapters", "those made: list, show, enable, disable, delete"),
         ),
     ),
 )
@@ -162,11 +163,17 @@ EXAMPLES = {
     ),
     "replay": ("lifelong replay", "lifelong replay --good", "lifelong replay -k 50 --json"),
     "evaluate": ("lifelong evaluate", "lifelong evaluate -k 50 --json"),
+    "adapters": (
+        "lifelong adapters",
+        "lifelong adapters show 3",
+        "lifelong adapters disable 3",
+        "lifelong adapters delete 2 --yes",
+    ),
 }
 
 ALIASES = {"check": "doctor"}
 
-LATER = frozenset("distill adapters".split())
+LATER = frozenset({"distill"})
 """Commands that are to come; typing one says so."""
 
 QUESTIONS = ("ask", "search", "chat")

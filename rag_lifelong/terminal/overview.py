@@ -14,14 +14,14 @@ from rag_lifelong.export import Exported
 from rag_lifelong.history import Past
 from rag_lifelong.operations import Restore
 from rag_lifelong.pruning import Pruning
-from rag_lifelong.retraction import Deleted, Erased, UndoPlan
+from rag_lifelong.retraction import AdapterDeleted, Deleted, Erased, UndoPlan
 from rag_lifelong.status import Folder, PathStatus, Status
 from rag_lifelong.store.backup import Contents, Restored
 from rag_lifelong.store.supersessions import CONFIRMED
 from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal.render import plural, standing
 from rag_lifelong.terminal.style import Style, safe_line, short_path
-from rag_lifelong.types import Failure, Finding, Standing, StoredDocument, Takeover, Version
+from rag_lifelong.types import AdapterState, Failure, Finding, Standing, StoredDocument, Takeover, Version
 
 FAILURES_SHOWN = 5
 UNDO_SHOWN = 20
@@ -103,7 +103,15 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
     lines.extend(folder(one, now=now) for one in found.folders)
     if any(one.following == "followed" and one.pid is None for one in found.folders):
         lines.append("Nobody watches the folders followed. To go on: lifelong watch")
+    if found.adapters:
+        lines.append(adapters(found.adapters))
     return "\n".join([*lines, *failures(found.failures), style.dim(parts)])
+
+
+def adapters(found: Mapping[AdapterState, int]) -> str:
+    """ "3 adapters: 1 active, 2 retired (lifelong adapters)"."""
+    told = ", ".join(f"{found[state]:,} {state.value}" for state in AdapterState if found.get(state))
+    return f"{count_of(sum(found.values()), 'adapter')}: {told} (lifelong adapters)"
 
 
 def takeover(found: Takeover) -> str:
@@ -200,6 +208,7 @@ def pruning(found: Pruning, *, is_dry: bool) -> str:
         return "Nothing to let go: no former text is that old."
     verb = "Would let go" if is_dry else "Let go"
     answers = f" {count_of(found.answers, 'answer')} of chats with them." if found.answers else ""
+    answers += f" {count_of(found.adapters, 'adapter')} made from them." if found.adapters else ""
     return (
         f"{verb}: {count_of(found.revisions, 'former text')} of {count_of(found.documents, 'document')} "
         f"({size(found.text_bytes)}), with {count_of(found.passages, 'passage')} and "
@@ -212,11 +221,18 @@ def erased(found: Erased) -> str:
     lines = [f"{count_of(found.documents, 'document')} removed from every version, for good. The files stay on disk."]
     if found.answers:
         lines.append(f"{count_of(found.answers, 'answer')} of chats that rested on it went too; the questions stay.")
+    if found.adapters:
+        lines.append(f"{made_from_it(found.adapters).capitalize()} went too.")
     lines.extend(unfinished(found))
     return "\n".join(lines)
 
 
-def unfinished(found: Erased | Deleted) -> Iterator[str]:
+def made_from_it(adapter_ids: Sequence[int]) -> str:
+    """ "adapters 3, 5, made from it" """
+    return f"{plural(len(adapter_ids), 'adapter', 'adapters')} {', '.join(map(str, adapter_ids))}, made from it,"
+
+
+def unfinished(found: Erased | Deleted | AdapterDeleted) -> Iterator[str]:
     """What may still be read of what was removed for good, and what ends that."""
     if not found.is_complete:
         yield "Pending: a reader keeps old pages in the store; the rest is done when it is opened next."

@@ -203,7 +203,14 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["conflicts"].add_argument("--reject", nargs="+", metavar="CODE", help="it is not")
     made["conflicts"].add_argument("--supersede", nargs=2, metavar=("OLD", "NEW"), help="NEW takes the place of OLD")
     made["conflicts"].add_argument("--settled", action="store_true", help="what was confirmed and rejected")
-    for name in ("forget", "prune", "chats"):
+    made["adapters"].add_argument(
+        "action",
+        nargs="?",
+        choices=("show", "enable", "disable", "delete"),
+        help="else all are listed, the newest first; an adapter that is disabled answers nothing until it is enabled",
+    )
+    made["adapters"].add_argument("values", nargs="*", metavar="ID", help="which, as listed")
+    for name in ("forget", "prune", "chats", "adapters"):
         made[name].add_argument("--yes", action="store_true", help="do not ask before what cannot be undone")
     made["backup"].add_argument("file", metavar="FILE", help="where to; a new file")
     made["backup"].add_argument("--force", action="store_true", help="overwrite FILE")

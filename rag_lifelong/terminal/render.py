@@ -112,7 +112,8 @@ def verdict(found: Answer, *, as_of_time: datetime | None) -> str:
     if not lag.passages and not lag.files and not found.refused:
         parts.append("everything indexed")
     if not found.refused:
-        parts.append("quoted" if found.model == "quote" else safe_line(found.model))
+        with_adapter = "" if found.adapter is None else f" with {found.adapter}"
+        parts.append("quoted" if found.model == "quote" else safe_line(found.model) + with_adapter)
     return " · ".join(parts)
 
 

@@ -99,6 +99,7 @@ def test_each_command_has_help_with_examples(run: Run) -> None:
         "folders",
         "unfollow",
         "evaluate",
+        "adapters",
     ):
         code, out, _ = run(name, "--help")
         assert code == 0
@@ -328,7 +329,7 @@ def test_status_of_everything_and_of_one_file(run: Run, notes: Path) -> None:
     found = json.loads(run("status", "--json")[1])
     assert list(found) == [
         "kb", "version", "at", "documents", "passages", "without_vectors", "failures", "folders", "embedder", "model",
-        "chats", "turns", "size_bytes", "is_calibrated", "takeover",
+        "chats", "turns", "adapters", "size_bytes", "is_calibrated", "takeover",
     ]  # fmt: skip
     assert (found["documents"], found["passages"], found["without_vectors"], found["model"]) == (2, 2, 0, "quote")
     assert run("status", str(notes / "ops/oncall.md"))[1].startswith(

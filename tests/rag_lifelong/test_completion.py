@@ -53,7 +53,7 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
-        "add", "ask", "backup", "chat", "chats", "check", "completion", "config", "conflicts", "diff", "evaluate", "export", "folders", "forget", "history",
+        "adapters", "add", "ask", "backup", "chat", "chats", "check", "completion", "config", "conflicts", "diff", "evaluate", "export", "folders", "forget", "history",
         "list", "models", "prune", "rebuild", "remember", "replay", "restore", "rules", "search", "service", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 

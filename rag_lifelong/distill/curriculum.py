@@ -1,0 +1,118 @@
+"""Pairs → what an adapter is taught, and what it is asked at its gates.
+
+Rule: nothing is in both. What is asked are held-out wordings, and questions of other neighbours and other general
+prompts than those that keep the adapter in place while it is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rag_lifelong.distill.gates import Exam, Probe, Question
+from rag_lifelong.distill.lessons import Part, Task
+from rag_lifelong.distill.pairs import Pair, PairKind
+from rag_lifelong.distill.probes import halves
+from rag_lifelong.distill.prompts import closed, reading
+from rag_lifelong.distill.recipe import Recipe
+from rag_lifelong.distill.selection import Candidate
+from rag_lifelong.generate import LanguageModel, Message
+from rag_lifelong.knowledge_base import KnowledgeBase
+from rag_lifelong.prompt import build_messages, room_for_answer
+from rag_lifelong.types import Hit
+
+_LOOKED_AT = 3  # times as many hits as are shown, so that enough are left without a document
+
+
+class Curriculum:
+    """What is taught of some passages, and asked of them, with what is retrieved from the knowledge base now."""
+
+    def __init__(
+        self,
+        base: KnowledgeBase,
+        model: LanguageModel,
+        recipe: Recipe,
+        *,
+        texts: Mapping[int, Candidate],
+        others: Sequence[Pair],
+        probes: Sequence[Probe],
+    ) -> None:
+        """texts: passage id → the passage, of all pairs. others: pairs of passages outside the selection."""
+        self._base = base
+        self._model = model
+        self._recipe = recipe
+        self._texts = texts
+        self._found: dict[str, tuple[Hit, ...]] = {}
+        self._kept_probes, self._asked_probes = halves(probes, f"probes {recipe.seed}")
+        self._kept, self._asked = self._parted([pair for pair in others if pair.kind is not PairKind.REWRITE])
+
+    def know(self, part: Part, pairs: Sequence[Pair]) -> list[Task]:
+        """What the base says with the passage before it, to be said without: of all wordings but those held out."""
+        return [
+            Task(
+                part,
+                tuple(reading(self._texts[pair.passage_id].text, pair.prompt)),
+                tuple(closed(pair.prompt)),
+                pair.answer if pair.kind is PairKind.REWRITE else None,
+            )
+            for pair in pairs
+            if not pair.is_held_out
+        ]
+
+    def beside(self, pairs: Sequence[Pair]) -> list[Task]:
+        """One wording of each fact with what is retrieved for it: as the base answers it."""
+        first: dict[int, Pair] = {}
+        for pair in pairs:
+            if not pair.is_held_out and pair.kind is not PairKind.REWRITE:
+                first.setdefault(pair.fact, pair)
+        return [_as_it_is(Part.BESIDE, self._with_passages(pair.prompt)) for pair in first.values()]
+
+    def stay(self) -> list[Task]:
+        """Neighbours closed book, and with passages that do not hold the answer: as the base answers them."""
+        return [
+            _as_it_is(Part.STAY, prompt)
+            for pair in self._kept
+            for prompt in (tuple(closed(pair.prompt)), self._without_source(pair))
+        ]
+
+    def general(self) -> list[Task]:
+        """The general prompts that are not asked, as the base answers them."""
+        return [_as_it_is(Part.STAY, tuple(closed(probe.prompt))) for probe in self._kept_probes]
+
+    def exam(self, pairs: Sequence[Pair]) -> Exam:
+        """What the adapter is asked. pairs: those it was taught of."""
+        held_out = [pair for pair in pairs if pair.is_held_out and pair.kind is not PairKind.REWRITE]
+        return Exam(
+            held_out=tuple(
+                Question(pair.fact, tuple(closed(pair.prompt)), self._with_passages(pair.prompt), pair.answer)
+                for pair in held_out
+            ),
+            neighbours=tuple(tuple(closed(pair.prompt)) for pair in self._asked),
+            unrelated=tuple((tuple(closed(probe.prompt)), probe.answer) for probe in self._asked_probes),
+            unanswerable=tuple(self._without_source(pair) for pair in self._asked),
+        )
+
+    def _parted(self, others: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+        """(those that keep it in place, those that are asked): of different documents, of one of different passages."""
+        owners = {pair.passage_id: self._texts[pair.passage_id].document_id for pair in others}
+        if len(set(owners.values())) < 2:
+            owners = {passage_id: passage_id for passage_id in owners}
+        kept, _ = halves(sorted(set(owners.values())), f"others {self._recipe.seed}")
+        return (
+            [pair for pair in others if owners[pair.passage_id] in kept],
+            [pair for pair in others if owners[pair.passage_id] not in kept],
+        )
+
+    def _without_source(self, pair: Pair) -> tuple[Message, ...]:
+        return self._with_passages(pair.prompt, without=self._texts[pair.passage_id].document_id)
+
+    def _with_passages(self, question: str, *, without: int | None = None) -> tuple[Message, ...]:
+        """The question as it is asked in a chat. without: a document that holds the answer, which is left out."""
+        if question not in self._found:
+            self._found[question] = self._base.search(question, _LOOKED_AT * self._recipe.evidence)
+        hits = [hit for hit in self._found[question] if hit.document_id != without][: self._recipe.evidence]
+        room = room_for_answer(self._model, self._recipe.answer_tokens)
+        return tuple(build_messages(question, hits, model=self._model, answer_tokens=room))
+
+
+def _as_it_is(part: Part, prompt: tuple[Message, ...]) -> Task:
+    return Task(part, prompt, prompt)

@@ -1,0 +1,305 @@
+"""A distillation from beginning to end: pairs, lessons, two trainings, gates, and the adapter's state.
+
+Rule: the base's digest is the same afterwards, or nothing is promoted. Whatever is done is kept in the store under the
+adapter's number as it is done, so that a run that was broken off goes on; what it may hold of a source goes with that
+source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+
+from rag_lifelong.assistant import Assistant
+from rag_lifelong.distill.curriculum import Curriculum
+from rag_lifelong.distill.gates import Probe, examine
+from rag_lifelong.distill.lessons import Lesson, Part, Task, lessons
+from rag_lifelong.distill.neighbours import neighbours
+from rag_lifelong.distill.pairs import Pair, Pairs, write_pairs
+from rag_lifelong.distill.planning import Plan
+from rag_lifelong.distill.probes import general
+from rag_lifelong.distill.recipe import Recipe
+from rag_lifelong.distill.report import Report
+from rag_lifelong.distill.selection import Candidate, candidates_of
+from rag_lifelong.distill.training import Trained, train
+from rag_lifelong.errors import ModelUnusable, NothingToDistil, Stopped
+from rag_lifelong.generate.local import TransformersModel
+from rag_lifelong.store.adapters import OF_OTHERS
+from rag_lifelong.types import HOLDS, Adapter, Source
+
+_OWN, _CHECKPOINT = "pairs", "checkpoint"  # parts of the adapter, in the store
+_OTHERS, _CONTROL = OF_OTHERS
+_ENOUGH = 1_000_000  # epochs: the steps are the limit
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far a run is. name: "pairs", "lessons", "training", "control" or "gates". loss: nats per token."""
+
+    name: str
+    done: int
+    total: int
+    loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Distilled:
+    """The adapter as it was judged, and what it was judged by. weights: its file's bytes, also of a rejected one."""
+
+    adapter: Adapter
+    report: Report
+    weights: bytes
+
+
+def distill(
+    assistant: Assistant,
+    plan: Plan,
+    *,
+    probe: Sequence[Probe] | None = None,
+    tell: Callable[[Stage], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+) -> Distilled:
+    """Carries out a plan. probe: general prompts, for the gates and to keep the adapter in place; None: those that come
+    with the program.
+
+    Raises NothingToDistil, ModelUnusable; Stopped where `is_stopped` says so: what was done is kept; SourcesChanged
+    where a source was changed meanwhile.
+    """
+    model = assistant.language_model
+    if not isinstance(model, TransformersModel):
+        raise ModelUnusable(
+            "adapters are trained beside a model on this machine; set one: lifelong --model transformers:PATH_OR_NAME"
+        )
+    if not plan.selection.chosen and plan.continues is None:
+        raise NothingToDistil("no passage is stable and used enough; see why: lifelong distill --dry-run")
+    return _Run(assistant, model, plan, probe, tell, is_stopped).carried_out()
+
+
+class _Run:
+    """One distillation, and what it has so far."""
+
+    def __init__(
+        self,
+        assistant: Assistant,
+        model: TransformersModel,
+        plan: Plan,
+        probe: Sequence[Probe] | None,
+        tell: Callable[[Stage], None] | None,
+        is_stopped: Callable[[], bool] | None,
+    ) -> None:
+        self.base = assistant.knowledge_base
+        self.assistant = assistant
+        self.model = model
+        self.plan = plan
+        self.recipe = plan.recipe
+        self.seconds: dict[str, float] = {}
+        self._tell = tell
+        self._is_stopped = is_stopped or (lambda: False)
+        self.probes = general() if probe is None else tuple(probe)
+
+    def carried_out(self) -> Distilled:
+        """The whole, step by step."""
+        chosen = self.plan.selection.chosen
+        others = neighbours(self.assistant, self.plan.selection, self.recipe)
+        if not others:
+            raise NothingToDistil("there are no other passages to compare with; choose a part of them, by a glob")
+        former, replayed = self._former(chosen)
+        adapter = self._begun([*chosen, *replayed])
+        with self._timed("pairs"):
+            own = self._pairs(adapter.id, _OWN, chosen)
+            other = self._pairs(adapter.id, _OTHERS, others)
+        curriculum = Curriculum(
+            self.base,
+            self.model,
+            self.recipe,
+            texts={one.passage_id: one for one in (*chosen, *others, *replayed)},
+            others=other.pairs,
+            probes=self.probes,
+        )
+        with self._timed("lessons"):
+            taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, former)]
+            kept = [*curriculum.stay(), *curriculum.general()]
+            mine = self._lessons([*taught, *curriculum.beside(own.pairs), *kept])
+            alike = [*curriculum.know(Part.KNOW, other.pairs), *curriculum.beside(other.pairs), *curriculum.general()]
+            theirs = self._lessons(alike)
+        with self._timed("training"):
+            weights, trained = self._trained(adapter.id, _CHECKPOINT, "training", mine, self.recipe)
+        with self._timed("control"):  # as many steps, whatever there is to learn
+            as_long = replace(self.recipe, steps=trained.steps, epochs=_ENOUGH)
+            control, _ = self._trained(adapter.id, _CONTROL, "control", theirs, as_long)
+        with self._timed("gates"):
+            gates, arms = examine(
+                self.model,
+                self.model.adapted(weights),  # what is examined is what will be used
+                self.model.adapted(control),
+                curriculum.exam(own.pairs),
+                thresholds=self.recipe.thresholds,
+                max_tokens=self.recipe.answer_tokens,
+                seed=self.recipe.seed,
+                tell=lambda done, total: self._say(Stage("gates", done, total)),
+            )
+        if self.model.digest() != adapter.base_digest:
+            raise ModelUnusable("the model's own weights have changed; nothing was promoted")
+        tenth = max(1, len(trained.losses) // 10)
+        report = Report(
+            gates=gates,
+            arms=arms,
+            writer="templates" if own.by_templates else self.model.name,
+            notes=own.notes,
+            passages=len(chosen),
+            facts=len({pair.fact for pair in own.pairs}),
+            pairs=len(own.pairs),
+            held_out=sum(pair.is_held_out for pair in own.pairs),
+            refused=own.refused,
+            others=len(others),
+            lessons={part.value: sum(one.part is part for one in mine) for part in Part},
+            steps=trained.steps,
+            loss=(_mean(trained.losses[:tenth]), _mean(trained.losses[-tenth:])),
+            seconds={name: round(spent, 2) for name, spent in self.seconds.items()},
+            peak_bytes=_peak_bytes(),
+            weights_digest=hashlib.sha256(weights).hexdigest(),
+        )
+        failed = [gate.name for gate in report.failed]
+        judged = self.base.adapters.judge(
+            adapter.id,
+            report=report.to_json(),
+            weights=weights,
+            passed=not failed,
+            reason="all gates hold" if not failed else f"rejected by {', '.join(failed)}",
+            settings=self._settings(own, other, mine),
+        )
+        self.base.adapters.drop(adapter.id, _OTHERS, _CONTROL)  # of others, whose texts may go without this one
+        return Distilled(judged, report, weights)
+
+    def _former(self, chosen: Sequence[Candidate]) -> tuple[list[Pair], tuple[Candidate, ...]]:
+        """(pairs, their passages) of the adapter before this one that it would else not know: those that hold still."""
+        adapters = self.base.adapters
+        place = (self.plan.namespace, self.model.name, self.model.base_digest())
+        alike = [one for one in adapters.all() if one.passed and (one.namespace, one.model, one.base_digest) == place]
+        kept = adapters.part(alike[-1].id, _OWN) if alike and self.recipe.replay else None
+        if kept is None:
+            return [], ()
+        new = {one.passage_id for one in chosen}
+        standings = self.base.standings()
+        pairs = [pair for pair in Pairs.from_json(kept.decode()).pairs if pair.passage_id not in new]
+        living = candidates_of(self.base, sorted({pair.passage_id for pair in pairs}))
+        replayed = tuple(one for one in living if standings.get(one.document_id) == HOLDS)
+        ids = {one.passage_id for one in replayed}
+        return [pair for pair in pairs if pair.passage_id in ids], replayed
+
+    def _begun(self, chosen: Sequence[Candidate]) -> Adapter:
+        """The adapter of the run broken off, if its sources are these still; else a new one."""
+        sources = tuple(Source(one.passage_id, one.document_id, one.revision_id, one.digest) for one in chosen)
+        if self.plan.continues is not None:
+            known = self.base.adapters.read(self.plan.continues)
+            is_same = {source.passage_id for source in known.sources} == {source.passage_id for source in sources}
+            if is_same and json.loads(known.settings).get("recipe") == asdict(self.recipe):
+                return known
+            self.base.adapters.delete(known.id)
+        return self.base.adapters.begin(
+            namespace=self.plan.namespace,
+            model=self.model.name,
+            base_digest=self.model.base_digest(),
+            settings=json.dumps({"recipe": asdict(self.recipe)}, sort_keys=True),
+            sources=sources,
+        )
+
+    def _pairs(self, adapter_id: int, name: str, candidates: Sequence[Candidate]) -> Pairs:
+        """Written passage by passage, and kept so."""
+        before = self.base.adapters.part(adapter_id, name)
+
+        def keep(pairs: Pairs) -> None:
+            self.base.adapters.keep(adapter_id, name, pairs.to_json().encode())
+
+        found = write_pairs(
+            candidates,
+            model=self.model,
+            recipe=self.recipe,
+            progress=lambda done, total: self._say(Stage("pairs", done, total)),
+            done=None if before is None else Pairs.from_json(before.decode()),
+            keep=keep,
+        )
+        keep(found)
+        return found
+
+    def _lessons(self, tasks: Sequence[Task]) -> list[Lesson]:
+        return lessons(
+            self.model,
+            tasks,
+            top_k=self.recipe.top_k,
+            max_tokens=self.recipe.answer_tokens,
+            tell=lambda done, total: self._say(Stage("lessons", done, total)),
+        )
+
+    def _trained(
+        self, adapter_id: int, part: str, stage: str, learned: Sequence[Lesson], recipe: Recipe
+    ) -> tuple[bytes, Trained]:
+        """The weights, from where the run was broken off."""
+        student = self.model.grown(rank=recipe.rank, alpha=recipe.alpha, layers=recipe.layers, seed=recipe.seed)
+        trained = train(
+            student,
+            learned,
+            recipe,
+            checkpoint=self.base.adapters.part(adapter_id, part),
+            keep=lambda data: self.base.adapters.keep(adapter_id, part, data),
+            tell=lambda done, total, loss: self._say(Stage(stage, done, total, loss)),
+            is_stopped=self._is_stopped,
+        )
+        return student.adapter_weights(), trained
+
+    def _settings(self, own: Pairs, other: Pairs, learned: Sequence[Lesson]) -> str:
+        """What it takes to make the same again."""
+        import torch
+
+        order = [[one.part.value, one.prompt, one.answer] for one in learned]
+        return json.dumps(
+            {
+                "recipe": asdict(self.recipe),
+                "pairs": _digest(own.to_json()),
+                "others": _digest(other.to_json()),
+                "lessons": _digest(json.dumps(order)),
+                "program": version("rag-lifelong"),
+                "torch": torch.__version__,
+                "peft": version("peft"),
+                "threads": torch.get_num_threads(),
+            },
+            sort_keys=True,
+        )
+
+    def _say(self, stage: Stage) -> None:
+        if self._tell is not None:
+            self._tell(stage)
+        if self._is_stopped() and stage.name not in ("training", "control"):  # these stop at a checkpoint
+            raise Stopped("stopped; what was done is kept, and the next run goes on from there")
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = time.perf_counter() - began
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _peak_bytes() -> int | None:
+    """The most memory the process has had; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
