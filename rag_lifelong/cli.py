@@ -19,7 +19,9 @@ from rag_lifelong.terminal.parser import Parser, Usage, build_parser, refuse_use
 if TYPE_CHECKING:
     from rag_lifelong.assistant import Assistant
     from rag_lifelong.terminal.outcome import Outcome
+    from rag_lifelong.terminal.periodic import Periodic
     from rag_lifelong.terminal.style import Style
+    from rag_lifelong.terminal.watching import Watching
 
 DONE, ERROR, USAGE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -151,7 +153,7 @@ def _watch(options: Namespace) -> int:
             where = ", ".join(short_path(place) for place in places)
             sys.stderr.write(f"Following {where}. ^C stops, nothing is lost.\n")
         try:
-            watch(watcher, shown)
+            watch(watcher, shown, periodic=_periodic(assistant, shown, options))
             if not watcher.folders() and not options.quiet:
                 sys.stderr.write("Nothing is followed any more. To follow a folder: lifelong watch FOLDER\n")
         except KeyboardInterrupt:
@@ -160,6 +162,17 @@ def _watch(options: Namespace) -> int:
                 sys.stderr.write("Stopped. What changes from now on is found by: lifelong watch, or lifelong sync\n")
             return INTERRUPTED
     return DONE
+
+
+def _periodic(assistant: Assistant, shown: Watching, options: Namespace) -> Periodic | None:
+    """Who distils meanwhile, if a setting asks for it."""
+    from rag_lifelong.terminal.periodic import Periodic, distilling
+
+    config = assistant.config
+    if not config.distill_every_days and not config.distill_after_passages:
+        return None
+    base = assistant.knowledge_base
+    return Periodic(distilling(base.path, options.model), tell=shown.tell, utc_now=base.now)
 
 
 def _other(options: Namespace) -> int:

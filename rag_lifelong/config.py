@@ -59,6 +59,9 @@ class Config:
     model_wait_s: int
     keep_chats: bool
     notes_folder: str
+    distill_every_days: int
+    distill_after_passages: int
+    distill_within: str
     rules: tuple[Rule, ...] = ()
 
     @property
@@ -105,6 +108,9 @@ DEFAULTS = Config(
     model_wait_s=300,
     keep_chats=True,
     notes_folder="",
+    distill_every_days=0,
+    distill_after_passages=0,
+    distill_within="",
 )
 
 PURPOSES = {
@@ -137,6 +143,12 @@ PURPOSES = {
     "model_wait_s": "seconds a server of language models may take to begin its answer",
     "keep_chats": "what is asked and answered is kept, to go on with and to ask again; `false` keeps nothing",
     "notes_folder": "where `remember` writes, such as ~/vault/notes; empty for notes/ beside the store",
+    "distill_every_days": "while `lifelong watch` runs, so many days after the last adapter of the same documents the "
+    "next is made, if there is something new to distil; 0 for never",
+    "distill_after_passages": "while `lifelong watch` runs, an adapter is made once so many passages wait that have "
+    "become stable and used; 0 for never",
+    "distill_within": "what `lifelong distill` takes where nothing is named: a glob of paths, or a folder; empty for "
+    "all documents",
 }
 
 _RANGES = {
@@ -156,6 +168,8 @@ _RANGES = {
     "model_threads": (0, 1_024),
     "model_context_tokens": (0, 10_000_000),
     "model_wait_s": (1, 86_400),
+    "distill_every_days": (0, 3_650),
+    "distill_after_passages": (0, 10_000_000),
 }
 _CHOICES = {
     "color": ("auto", "always", "never"),

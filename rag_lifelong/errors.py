@@ -28,6 +28,7 @@
     ├── NoSuchAdapter            no adapter by that number
     ├── AdapterUnusable          an adapter is in a state that does not allow it
     │   └── SourcesChanged       what it is made from does not live or hold any more
+    ├── DistillingAlready        another process makes an adapter of this knowledge base
     ├── NothingToDistil          no passage that an adapter could be made of
     ├── Stopped                  long work was asked to stop; what was done is kept
     └── NothingAsked             a conversation without a question yet
@@ -157,6 +158,10 @@ class NothingToDistil(LifelongError):
 
 class Stopped(LifelongError):
     """Long work was asked to stop; what was done is kept, and is gone on with."""
+
+
+class DistillingAlready(LifelongError):
+    """Another process makes an adapter of the same knowledge base."""
 
 
 class NothingAsked(LifelongError):

@@ -5,10 +5,12 @@ from rag_lifelong.distill.gates import Arm, GateResult, Probe
 from rag_lifelong.distill.planning import Plan, plan
 from rag_lifelong.distill.recipe import Recipe, Thresholds
 from rag_lifelong.distill.report import Report
+from rag_lifelong.distill.schedule import Due, due
 
 __all__ = [
     "Arm",
     "Distilled",
+    "Due",
     "GateResult",
     "Plan",
     "Probe",
@@ -17,5 +19,6 @@ __all__ = [
     "Stage",
     "Thresholds",
     "distill",
+    "due",
     "plan",
 ]

@@ -13,8 +13,8 @@ from datetime import datetime
 @dataclass(frozen=True, slots=True)
 class Happening:
     """Something a person may want to see. kind: added, changed, renewed, moved, removed, failed, embedded, blocked,
-    polling, trouble, recovered, left or ready. path: absolute, or "". seconds: from the first hint to the commit.
-    version: None without one.
+    polling, trouble, recovered, left, ready or distilled. path: absolute, or "". seconds: from the first hint to the
+    commit. version: None without one.
     """
 
     at: datetime

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rag_lifelong.config import Setting
 from rag_lifelong.conflicts import Conflict
+from rag_lifelong.distill.schedule import Due
 from rag_lifelong.export import Exported
 from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.history import Past
@@ -209,8 +210,8 @@ def setting(found: Setting) -> Json:
     return {"name": found.name, "value": found.value, "origin": found.origin}
 
 
-def status(found: Status) -> Json:
-    """The JSON of `status`."""
+def status(found: Status, due: Due | None) -> Json:
+    """The JSON of `status`. due: of distilling, None where no setting asks for it."""
     return {
         "kb": found.path,
         "version": None if found.version is None else found.version.number,
@@ -225,6 +226,7 @@ def status(found: Status) -> Json:
         "chats": found.chats,
         "turns": found.turns,
         "adapters": {state.value: count for state, count in found.adapters.items()},
+        "distilling": None if due is None else due.to_json(),
         "size_bytes": found.size_bytes,
         "is_calibrated": found.is_calibrated,
         "takeover": None if found.takeover is None else takeover(found.takeover),

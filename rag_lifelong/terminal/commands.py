@@ -24,6 +24,7 @@ from rag_lifelong.sync import ReadIn
 from rag_lifelong.terminal import (
     adapters,
     as_json,
+    distilling,
     evaluation,
     holding,
     overview,
@@ -172,7 +173,9 @@ def status(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         found = replace(assistant.status(), model=options.model or assistant.config.model)
         from rag_lifelong.terminal.service import advice  # which imports this module
 
-        return Outcome(overview.status(found, style, now=utc_now()), as_json.status(found), DONE, advice(found))
+        due = distilling.when(assistant, model=options.model)
+        text = overview.status(found, style, now=utc_now(), due=due)
+        return Outcome(text, as_json.status(found, due), DONE, advice(found))
     one = assistant.status_of(options.path)
     code = NOTHING if one.state == "unknown" else DONE
     return Outcome(overview.path_status(one), as_json.path_status(one), code, "")
@@ -353,6 +356,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": evaluating,
     "chats": talks.chats,
     "replay": replaying.replaying,
+    "distill": distilling.distilling,
     "adapters": adapters.adapters,
 }
 

@@ -54,4 +54,4 @@ def below(text: str, style: Style) -> Iterator[str]:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{round(value, 3) + 0.0:.3f}"  # no -0.000

@@ -45,7 +45,8 @@ To get one
   llama.cpp, vLLM, LM Studio  lifelong models default openai:NAME@http://127.0.0.1:PORT/v1
   a hosted service            lifelong models key HOST
                               lifelong models default openai:NAME@https://HOST/v1
-For one question only: lifelong ask -m SPEC "…"   To quote again: lifelong models default quote"""
+For one question only: lifelong ask -m SPEC "…"   To quote again: lifelong models default quote
+Beside a folder with weights, what is stable and used can be distilled: lifelong distill"""
 
 
 def models(options: Namespace) -> Outcome:

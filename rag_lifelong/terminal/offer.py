@@ -1,6 +1,6 @@
 """What the command line offers: its commands by group, examples of each, and the options they share.
 
-Rule: data alone. What is not built yet is not offered, and says so when typed.
+Rule: data alone.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ GROUPS = (
         (
             ("evaluate", "does it still know what was, and nothing but what is: measured on your own files"),
             ("replay", "ask every kept question again: what became of its answer, and why"),
-            ("adapters", "those made: list, show, enable, disable, delete"),
+            ("distill", "make an adapter of what is stable and used: gated, and revoked with its sources"),
+            ("adapters", "the adapters made: list, show, enable, disable, delete"),
         ),
     ),
 )
@@ -163,6 +164,13 @@ EXAMPLES = {
     ),
     "replay": ("lifelong replay", "lifelong replay --good", "lifelong replay -k 50 --json"),
     "evaluate": ("lifelong evaluate", "lifelong evaluate -k 50 --json"),
+    "distill": (
+        "lifelong distill --dry-run",
+        "lifelong distill 'ops/*' --min-uses 5",
+        "lifelong distill --dry-run -v --min-age 30",
+        "lifelong distill --probe general.tsv --seed 11",
+        "lifelong distill --if-due --yes",
+    ),
     "adapters": (
         "lifelong adapters",
         "lifelong adapters show 3",
@@ -172,9 +180,6 @@ EXAMPLES = {
 }
 
 ALIASES = {"check": "doctor"}
-
-LATER = frozenset({"distill"})
-"""Commands that are to come; typing one says so."""
 
 QUESTIONS = ("ask", "search", "chat")
 

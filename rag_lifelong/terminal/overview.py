@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
+from rag_lifelong.distill.schedule import Due
 from rag_lifelong.export import Exported
 from rag_lifelong.history import Past
 from rag_lifelong.operations import Restore
@@ -83,8 +84,8 @@ def stopped(*, files: int, total_files: int, is_readable: bool, documents: int, 
     return f"Stopped. {kept}; {waits if waiting else 'every passage has its vector'}."
 
 
-def status(found: Status, style: Style, *, now: datetime) -> str:
-    """The knowledge base at a glance."""
+def status(found: Status, style: Style, *, now: datetime, due: Due | None = None) -> str:
+    """The knowledge base at a glance. due: of distilling, where a setting asks for it."""
     own = safe_line(found.embedder) + ("" if found.is_calibrated else " (not calibrated: more is refused)")
     chats = f"{count_of(found.chats, 'chat')}, {count_of(found.turns, 'question')} · " if found.chats else ""
     parts = f"{chats}embedder {own} · model {safe_line(found.model)} · {size(found.size_bytes)} on disk"
@@ -105,6 +106,8 @@ def status(found: Status, style: Style, *, now: datetime) -> str:
         lines.append("Nobody watches the folders followed. To go on: lifelong watch")
     if found.adapters:
         lines.append(adapters(found.adapters))
+    if due is not None:
+        lines.append(distilling(due))
     return "\n".join([*lines, *failures(found.failures), style.dim(parts)])
 
 
@@ -112,6 +115,15 @@ def adapters(found: Mapping[AdapterState, int]) -> str:
     """ "3 adapters: 1 active, 2 retired (lifelong adapters)"."""
     told = ", ".join(f"{found[state]:,} {state.value}" for state in AdapterState if found.get(state))
     return f"{count_of(sum(found.values()), 'adapter')}: {told} (lifelong adapters)"
+
+
+def distilling(found: Due) -> str:
+    """When something is distilled next."""
+    if found.is_due:
+        return f"To be distilled now: {safe_line(found.why)} (lifelong watch does it, or lifelong distill)"
+    if found.next_at is not None:
+        return f"To be distilled from {found.next_at.astimezone():%Y-%m-%d %H:%M} on: {safe_line(found.why)}"
+    return f"Nothing is to be distilled: {safe_line(found.why)}"
 
 
 def takeover(found: Takeover) -> str:

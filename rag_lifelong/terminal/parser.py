@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from rag_lifelong import __version__
-from rag_lifelong.terminal.offer import ALIASES, COMMON, EXAMPLES, GROUPS, LATER
+from rag_lifelong.terminal.offer import ALIASES, COMMON, EXAMPLES, GROUPS
 
 
 class Usage(Exception):
@@ -29,9 +29,6 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
-            if value in LATER:
-                sys.stderr.write(f"lifelong: {value} is not built yet\n")
-                raise Usage
             near = difflib.get_close_matches(str(value), list(action.choices), n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             self.error(f"there is no command {str(value)!r}{hint}")
@@ -203,6 +200,7 @@ def _add_arguments(made: dict[str, Parser]) -> None:
     made["conflicts"].add_argument("--reject", nargs="+", metavar="CODE", help="it is not")
     made["conflicts"].add_argument("--supersede", nargs=2, metavar=("OLD", "NEW"), help="NEW takes the place of OLD")
     made["conflicts"].add_argument("--settled", action="store_true", help="what was confirmed and rejected")
+    _add_distillation(made["distill"])
     made["adapters"].add_argument(
         "action",
         nargs="?",
@@ -236,6 +234,39 @@ def _add_arguments(made: dict[str, Parser]) -> None:
         help="status exits 0 if it runs, else 4; logs prints the last 50 lines, or -k",
     )
     made["completion"].add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def _add_distillation(command: Parser) -> None:
+    command.add_argument(
+        "globs",
+        nargs="*",
+        metavar="GLOB",
+        help="only documents with such a path, or in such a folder; else those of the setting distill_within",
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="only show what would be chosen, and why not the rest; -v with examples"
+    )
+    command.add_argument(
+        "--min-age",
+        metavar="DAYS",
+        type=_count,
+        help="chosen is what stood unchanged so long, or over five edits of its document",
+    )
+    command.add_argument(
+        "--min-uses", metavar="N", type=_count, help="and was found and cited so often, or called good"
+    )
+    command.add_argument("--max-passages", metavar="N", type=_positive, help="the most used, so many of them")
+    command.add_argument("--steps", metavar="N", type=_positive, help="of training, at most")
+    command.add_argument("--seed", metavar="N", type=_count, help="of all that is drawn")
+    command.add_argument(
+        "--probe",
+        metavar="FILE",
+        help="general questions that must not suffer, one a line, each with a tab and its answer",
+    )
+    command.add_argument(
+        "--if-due", action="store_true", help="only if the settings distill_every_days or distill_after_passages say so"
+    )
+    command.add_argument("--yes", action="store_true", help="begin without asking")
 
 
 def _add_rules(command: Parser) -> None:
@@ -297,6 +328,12 @@ def _span(text: str) -> str:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 31:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 on, not {text!r}")
     return int(text)
 
 

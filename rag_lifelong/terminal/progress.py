@@ -86,9 +86,9 @@ class Done:
         """Reading ━━━ 412/412 files · 2,931 passages · searchable now    0:03"""
         counts = f"{self.files:,}/{count_of(self.total_files, 'file')} · {count_of(self.passages, 'passage')}"
         if self.is_readable:
-            return _justified(f"Reading    {counts} · searchable now", clock(self._read_s), width)
-        bar = _bar(self.files, self.total_files, width - 22 - len(counts)) if has_bar else ""
-        return _justified(f"Reading    {bar}{counts}", clock(self.seconds), width)
+            return justified(f"Reading    {counts} · searchable now", clock(self._read_s), width)
+        bar = bar_of(self.files, self.total_files, width - 22 - len(counts)) if has_bar else ""
+        return justified(f"Reading    {bar}{counts}", clock(self.seconds), width)
 
     def embedding_line(self, width: int, *, has_bar: bool) -> str:
         """Embedding ━━━ 1,210/2,931 · 61/s · 0:28 left   ^C stops, nothing is lost"""
@@ -98,7 +98,7 @@ class Done:
         if self.embedded and rate >= 1:
             parts.append(f"{rate:,.0f}/s")
         if self.embedded >= self.to_embed:
-            return _justified(f"Embedding  {' · '.join(parts)}", clock(passed), width)
+            return justified(f"Embedding  {' · '.join(parts)}", clock(passed), width)
         if rate > 0:
             left = (self.to_embed - self.embedded) / rate - (self._now() - self._embedded_at)
             parts.append(f"{clock(left)} left")
@@ -106,8 +106,8 @@ class Done:
         if not has_bar:
             return f"Embedding  {counts}"
         room = width - len("Embedding   ") - len(counts)
-        bar = _bar(self.embedded, self.to_embed, room - len(_HINT) - 2) or _bar(self.embedded, self.to_embed, room)
-        return _justified(f"Embedding  {bar}{counts}", _HINT, width)
+        bar = bar_of(self.embedded, self.to_embed, room - len(_HINT) - 2) or bar_of(self.embedded, self.to_embed, room)
+        return justified(f"Embedding  {bar}{counts}", _HINT, width)
 
 
 class Bars:
@@ -248,7 +248,7 @@ class Meter:
         if self._now() < self._next:
             return
         self._next = self._now() + (0.1 if self._is_drawn else _EVERY_S)
-        line = f"{self._verb}  {_bar(done, total, _BAR_MOST)}{self._shown(done)} of {self._shown(total)}"
+        line = f"{self._verb}  {bar_of(done, total, _BAR_MOST)}{self._shown(done)} of {self._shown(total)}"
         if self._is_drawn:
             self._stream.write(f"\r{line:<{self._width}}")
             self._width = len(line)
@@ -272,7 +272,7 @@ def clock(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02}"
 
 
-def _bar(done: int, total: int, room: int) -> str:
+def bar_of(done: int, total: int, room: int) -> str:
     """A bar of at most `room` cells and a space, or nothing where it would be too short to tell."""
     width = min(_BAR_MOST, room)
     if width < 6:
@@ -281,7 +281,7 @@ def _bar(done: int, total: int, room: int) -> str:
     return "━" * filled + "╌" * (width - filled) + " "
 
 
-def _justified(left: str, right: str, width: int) -> str:
+def justified(left: str, right: str, width: int) -> str:
     """`right` at the right margin, if that is not too far off; left out where there is no room for it."""
     if not right:
         return left

@@ -16,6 +16,7 @@ from rag_lifelong.follow import Watcher
 from rag_lifelong.follow.happenings import Happening, Standing
 from rag_lifelong.terminal import as_json
 from rag_lifelong.terminal.overview import count_of
+from rag_lifelong.terminal.periodic import Periodic
 from rag_lifelong.terminal.progress import clock
 from rag_lifelong.terminal.style import json_safe, safe_line, short_path
 from rag_lifelong.terminal.wrapping import columns_of, cut
@@ -40,18 +41,24 @@ class Watching:
         self._is_live = stream.isatty() and not is_json and not is_quiet
         self._lock = threading.Lock()
         self._happenings: list[Happening] = []
+        self._beside = ""  # what is done meanwhile
 
     def tell(self, happening: Happening) -> None:
         """Called by the watcher's threads."""
         with self._lock:
             self._happenings.append(happening)
 
-    def follow(self, watcher: Watcher, is_stopped: threading.Event) -> None:
+    def follow(self, watcher: Watcher, is_stopped: threading.Event, periodic: Periodic | None = None) -> None:
         """Writes until `is_stopped`, a KeyboardInterrupt, or all folders were unfollowed."""
         try:
             while watcher.folders() and not is_stopped.wait(_REDRAW_S):
+                if periodic is not None and watcher.standing().is_ready:
+                    periodic.look()
+                    self._beside = "distilling" if periodic.is_running else ""
                 self._write(watcher)
         finally:
+            if periodic is not None:
+                periodic.close()
             self._write(watcher)
             if self._is_live:
                 self._stream.write(self._erased())
@@ -69,7 +76,9 @@ class Watching:
         if not lines and not self._is_live:
             return
         head = self._erased() if self._is_live else ""
-        live = standing_line(watcher.standing(), watcher.folders(), self._columns() - 1) if self._is_live else ""
+        live = ""
+        if self._is_live:
+            live = standing_line(watcher.standing(), watcher.folders(), self._columns() - 1, beside=self._beside)
         self._drawn = columns_of(live)
         self._stream.write(head + "".join(f"{line}\n" for line in lines) + live)
         self._stream.flush()
@@ -81,8 +90,11 @@ class Watching:
         return "\r" + "\x1b[A" * (rows - 1) + "\x1b[J"
 
 
-def standing_line(found: Standing, folders: Sequence[str], columns: int) -> str:
-    """Following ~/notes · 409 documents · 3 files to read · embedding 1,200, 61/s, 0:20 left; cut to columns."""
+def standing_line(found: Standing, folders: Sequence[str], columns: int, *, beside: str = "") -> str:
+    """Following ~/notes · 409 documents · 3 files to read · embedding 1,200, 61/s, 0:20 left; cut to columns.
+
+    beside: what else is done, "" for nothing.
+    """
     where = ", ".join(short_path(folder) for folder in folders[:2]) + (" …" if len(folders) > 2 else "")
     parts = [f"Following {where}", count_of(found.documents, "document")]
     if found.queued:
@@ -95,7 +107,7 @@ def standing_line(found: Standing, folders: Sequence[str], columns: int) -> str:
         parts.append(f"in trouble: {safe_line(found.trouble)}")
     elif not found.queued and not found.waiting:
         parts.append("up to date" if found.is_ready else "comparing")
-    line = " · ".join(parts)
+    line = " · ".join([*parts, beside] if beside else parts)
     return f"{line}   {_HINT}" if columns_of(line) + 3 + len(_HINT) <= columns else cut(line, columns)
 
 
@@ -148,8 +160,8 @@ def _counted(same: Sequence[Happening]) -> str:
     return "   ".join(part for part in (head, shown, ending, version) if part)
 
 
-def watch(watcher: Watcher, shown: Watching) -> None:
-    """Shows what the watcher does until ^C (KeyboardInterrupt).
+def watch(watcher: Watcher, shown: Watching, *, periodic: Periodic | None = None) -> None:
+    """Shows what the watcher does until ^C (KeyboardInterrupt). periodic: what is looked at meanwhile.
 
     Returns on SIGTERM, which a service manager sends, and when all folders were unfollowed.
     """
@@ -158,6 +170,6 @@ def watch(watcher: Watcher, shown: Watching) -> None:
     is_stopped = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda number, frame: is_stopped.set())
     try:
-        shown.follow(watcher, is_stopped)
+        shown.follow(watcher, is_stopped, periodic)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -430,6 +430,10 @@ def test_the_line_of_watch_is_cut_and_erased_as_wide_as_the_terminal_is() -> Non
     assert writes() == f"\r\x1b[J{line}"  # the hint has no room
     screen.columns = 120
     assert writes() == f"\r\x1b[J{line}   ^C stops, nothing is lost"
+    shown._beside = "distilling"
+    assert writes() == f"\r\x1b[J{line} · distilling   ^C stops, nothing is lost"
+    shown._beside = ""
+    assert writes() == f"\r\x1b[J{line}   ^C stops, nothing is lost"
     screen.columns = 30  # 86 columns are three rows of it
     assert writes() == "\r\x1b[A\x1b[A\x1b[JFollowing /notes/of/everythi…"
     assert writes() == "\r\x1b[JFollowing /notes/of/everythi…"

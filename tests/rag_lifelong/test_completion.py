@@ -44,7 +44,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ask", "-m", "q"], ["quote"]),
         (["ask", "hello"], []),
         (["add", ""], []),  # files on disk: the shell knows them
-        (["distil"], []),  # not built yet
+        (["distill", "--min"], ["--min-age", "--min-uses"]),
     ],
 )
 def test_commands_options_and_values(words: list[str], expected: list[str]) -> None:
@@ -53,7 +53,7 @@ def test_commands_options_and_values(words: list[str], expected: list[str]) -> N
 
 def test_everything_at_the_beginning() -> None:
     assert candidates([""]) == [
-        "adapters", "add", "ask", "backup", "chat", "chats", "check", "completion", "config", "conflicts", "diff", "evaluate", "export", "folders", "forget", "history",
+        "adapters", "add", "ask", "backup", "chat", "chats", "check", "completion", "config", "conflicts", "diff", "distill", "evaluate", "export", "folders", "forget", "history",
         "list", "models", "prune", "rebuild", "remember", "replay", "restore", "rules", "search", "service", "show", "status", "sync", "undo", "unfollow", "versions", "watch",
     ]  # fmt: skip
 
