@@ -8,7 +8,7 @@ person makes a suspended one active again. What lets a source go for good delete
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from rag_lifelong.errors import AdapterUnusable, LifelongError, NoSuchAdapter, SourcesChanged
 from rag_lifelong.manifests import Fault, Manifests
 from rag_lifelong.staleness import Rule
-from rag_lifelong.store import adapters, revisions, versions
+from rag_lifelong.store import adapters, documents, revisions, versions
 from rag_lifelong.store import settings as facts
-from rag_lifelong.store.adapters import CHECKPOINT, WEIGHTS, Change
+from rag_lifelong.store.adapters import PAIRS, WEIGHTS, Change
 from rag_lifelong.store.chats import Source as Said
 from rag_lifelong.store.database import Database
 from rag_lifelong.types import Adapter, AdapterEvent, AdapterState, Source
@@ -82,14 +82,17 @@ class Adapters:
                 raise SourcesChanged(f"{found.reason}; select passages again")
             return _read(connection, adapter_id)
 
-    def keep(self, adapter_id: int, name: str, data: bytes) -> None:
+    def keep(self, adapter_id: int, name: str, data: bytes, *, of: Collection[int] = ()) -> None:
         """Keeps a part of a candidate, in place of the one by that name.
 
-        Raises NoSuchAdapter, SourcesChanged if it was suspended meanwhile, AdapterUnusable for any other state.
+        of: the documents, no sources of it, that the part holds texts of. Raises NoSuchAdapter, SourcesChanged if the
+        adapter was suspended meanwhile, or such a document forgotten everywhere, AdapterUnusable for any other state.
         """
         _refuse_too_large(adapter_id, name, data)
         with self._database.transaction() as connection:
             _refuse_all_but_candidates(_read(connection, adapter_id))
+            if not all(documents.is_known(connection, document_id) for document_id in of):
+                raise SourcesChanged("a document that this is beside was forgotten meanwhile; begin again")
             adapters.keep(connection, adapter_id, name, data)
 
     def part(self, adapter_id: int, name: str) -> bytes | None:
@@ -118,8 +121,9 @@ class Adapters:
         """A candidate becomes active, in place of the former one of its namespace and model, or is rejected.
 
         report: JSON, the figures of its gates. reason: for people. settings: None leaves those it was begun with. The
-        weights of a rejected one are not kept, nor is a checkpoint; pairs are. Raises NoSuchAdapter, AdapterUnusable if
-        it is no candidate, SourcesChanged if a source has changed since it was begun; then it is suspended, unjudged.
+        weights of a rejected one are not kept; of its other parts, only "pairs" is. Raises NoSuchAdapter,
+        AdapterUnusable if it is no candidate, SourcesChanged if a source has changed since it was begun; then it is
+        suspended, unjudged.
         """
         _refuse_too_large(adapter_id, WEIGHTS, weights)
         json.loads(report)  # ValueError now, not when it is read
@@ -131,7 +135,7 @@ class Adapters:
                 self._suspend(connection, adapter_id, found)
             else:
                 adapters.judge(connection, adapter_id, report=report, settings=settings, passed=passed)
-                adapters.drop(connection, adapter_id, [CHECKPOINT, WEIGHTS])
+                adapters.drop_all_but(connection, adapter_id, [PAIRS])
                 if passed:
                     adapters.keep(connection, adapter_id, WEIGHTS, weights)
                     for former in adapters.others_of(connection, adapter_id):
@@ -304,6 +308,7 @@ class Adapters:
 
     def _suspend(self, connection: Connection, adapter_id: int, fault: Fault) -> None:
         self._turn(connection, adapter_id, AdapterState.SUSPENDED, fault.reason, fault.named_id)
+        adapters.drop_all_but(connection, adapter_id, [PAIRS, WEIGHTS])  # nothing goes on from here
 
     def _turn(
         self, connection: Connection, adapter_id: int, state: AdapterState, reason: str, named_id: int | None = None

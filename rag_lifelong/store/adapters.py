@@ -15,7 +15,7 @@ from datetime import datetime
 from rag_lifelong.store.clock import from_ms, to_ms
 from rag_lifelong.types import Adapter, AdapterEvent, AdapterState, Source
 
-WEIGHTS, CHECKPOINT = "weights", "checkpoint"
+WEIGHTS, PAIRS = "weights", "pairs"
 OF_OTHERS = ("others", "control")  # pairs of other documents, and what is trained on them to compare with
 _IN_USE = "state IN ('candidate', 'active')"  # as the index adapters_alive says it
 _PARTS = ("adapter_parts", "adapter_sources", "adapter_events")
@@ -94,6 +94,12 @@ def drop_of_others(connection: sqlite3.Connection) -> None:
     """What candidates hold of documents that are none of their sources: it is written again where it is needed."""
     for name in OF_OTHERS:
         connection.execute("DELETE FROM adapter_parts WHERE name = ?", (name,))
+
+
+def drop_all_but(connection: sqlite3.Connection, adapter_id: int, names: Collection[str]) -> None:
+    """The other parts are gone."""
+    held = connection.execute("SELECT name FROM adapter_parts WHERE adapter_id = ?", (adapter_id,)).fetchall()
+    drop(connection, adapter_id, [name for (name,) in held if name not in names])
 
 
 def note_revision(connection: sqlite3.Connection, document_id: int, passage_id: int, revision_id: int) -> None:

@@ -281,7 +281,8 @@ CREATE TABLE adapter_sources (
 CREATE INDEX adapter_sources_passage ON adapter_sources (passage_id);
 CREATE INDEX adapter_sources_document ON adapter_sources (document_id);
 
--- What it consists of, and what making it needs while it is under way.
+-- What it consists of, and what making it needs while it is under way: of the latter, what holds texts of documents that
+-- are no sources of it ("others", "control") goes whenever a text is let go.
 CREATE TABLE adapter_parts (
     adapter_id INTEGER NOT NULL REFERENCES adapters (id),
     name       TEXT NOT NULL,      -- "pairs" (JSON), "checkpoint", "weights" (safetensors)

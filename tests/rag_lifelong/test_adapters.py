@@ -487,6 +487,38 @@ def test_pruning_takes_adapters_of_what_goes(assistant: Assistant, notes: Path) 
     assert all(finding.is_well for finding in assistant.check())
 
 
+@pytest.mark.parametrize("is_pruned", [True, False])
+def test_what_an_unfinished_one_holds_of_other_documents_goes_with_any_text(
+    assistant: Assistant, notes: Path, is_pruned: bool
+) -> None:
+    registry = assistant.knowledge_base.adapters
+    adapter = begun(assistant, "lunch.md")
+    for name in ("pairs", "checkpoint", "others"):
+        registry.keep(adapter.id, name, mark(f"HELD{name}"))
+    launch = assistant.documents()[0].document_id
+    change_text(assistant, notes)
+    if is_pruned:
+        assistant.prune(keep_for="0 days")
+    else:
+        assistant.forget_everywhere(notes / "launch.md")
+    assert files_hold(assistant, "HELDpairs", "HELDcheckpoint", "HELDothers") == ["HELDpairs", "HELDcheckpoint"]
+    if is_pruned:  # the document is there still
+        registry.keep(adapter.id, "others", b"again", of=[launch])
+    else:
+        with pytest.raises(SourcesChanged, match="forgotten meanwhile"):
+            registry.keep(adapter.id, "others", b"again", of=[launch])
+    assert state_of(assistant, adapter)[0] is AdapterState.CANDIDATE
+
+
+def test_a_suspended_candidate_keeps_its_pairs_alone(assistant: Assistant, notes: Path) -> None:
+    registry = assistant.knowledge_base.adapters
+    adapter = begun(assistant, "launch.md")
+    for name in ("pairs", "checkpoint", "others"):
+        registry.keep(adapter.id, name, name.encode())
+    change_text(assistant, notes)
+    assert [registry.part(adapter.id, name) for name in ("pairs", "checkpoint", "others")] == [b"pairs", None, None]
+
+
 def test_pruning_leaves_an_adapter_whose_passage_stands_in_what_is_kept(assistant: Assistant, notes: Path) -> None:
     write(notes / "launch.md", LONG)
     assistant.add(notes)
