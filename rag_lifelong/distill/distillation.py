@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -111,9 +111,10 @@ class _Run:
             raise NothingToDistil("there are no other passages to compare with; choose a part of them, by a glob")
         former, replayed = self._former(chosen)
         adapter = self._begun([*chosen, *replayed])
+        strangers = {one.document_id for one in others}
         with self._timed("pairs"):
-            own = self._pairs(adapter.id, _OWN, chosen)
-            other = self._pairs(adapter.id, _OTHERS, others)
+            own = self._pairs(adapter.id, _OWN, chosen, of=())
+            other = self._pairs(adapter.id, _OTHERS, others, of=strangers)
         curriculum = Curriculum(
             self.base,
             self.model,
@@ -129,10 +130,10 @@ class _Run:
             alike = [*curriculum.know(Part.KNOW, other.pairs), *curriculum.beside(other.pairs), *curriculum.general()]
             theirs = self._lessons(alike)
         with self._timed("training"):
-            weights, trained = self._trained(adapter.id, _CHECKPOINT, "training", mine, self.recipe)
+            weights, trained = self._trained(adapter.id, _CHECKPOINT, "training", mine, self.recipe, of=())
         with self._timed("control"):  # as many steps, whatever there is to learn
             as_long = replace(self.recipe, steps=trained.steps, epochs=_ENOUGH)
-            control, _ = self._trained(adapter.id, _CONTROL, "control", theirs, as_long)
+            control, _ = self._trained(adapter.id, _CONTROL, "control", theirs, as_long, of=strangers)
         with self._timed("gates"):
             gates, arms = examine(
                 self.model,
@@ -174,7 +175,6 @@ class _Run:
             reason="all gates hold" if not failed else f"rejected by {', '.join(failed)}",
             settings=self._settings(own, other, mine),
         )
-        self.base.adapters.drop(adapter.id, _OTHERS, _CONTROL)  # of others, whose texts may go without this one
         return Distilled(judged, report, weights)
 
     def _former(self, chosen: Sequence[Candidate]) -> tuple[list[Pair], tuple[Candidate, ...]]:
@@ -210,12 +210,12 @@ class _Run:
             sources=sources,
         )
 
-    def _pairs(self, adapter_id: int, name: str, candidates: Sequence[Candidate]) -> Pairs:
-        """Written passage by passage, and kept so."""
+    def _pairs(self, adapter_id: int, name: str, candidates: Sequence[Candidate], *, of: Collection[int]) -> Pairs:
+        """Written passage by passage, and kept so. of: their documents, where these are no sources."""
         before = self.base.adapters.part(adapter_id, name)
 
         def keep(pairs: Pairs) -> None:
-            self.base.adapters.keep(adapter_id, name, pairs.to_json().encode())
+            self.base.adapters.keep(adapter_id, name, pairs.to_json().encode(), of=of)
 
         found = write_pairs(
             candidates,
@@ -238,7 +238,7 @@ class _Run:
         )
 
     def _trained(
-        self, adapter_id: int, part: str, stage: str, learned: Sequence[Lesson], recipe: Recipe
+        self, adapter_id: int, part: str, stage: str, learned: Sequence[Lesson], recipe: Recipe, *, of: Collection[int]
     ) -> tuple[bytes, Trained]:
         """The weights, from where the run was broken off."""
         student = self.model.grown(rank=recipe.rank, alpha=recipe.alpha, layers=recipe.layers, seed=recipe.seed)
@@ -247,7 +247,7 @@ class _Run:
             learned,
             recipe,
             checkpoint=self.base.adapters.part(adapter_id, part),
-            keep=lambda data: self.base.adapters.keep(adapter_id, part, data),
+            keep=lambda data: self.base.adapters.keep(adapter_id, part, data, of=of),
             tell=lambda done, total, loss: self._say(Stage(stage, done, total, loss)),
             is_stopped=self._is_stopped,
         )
