@@ -83,7 +83,6 @@ def erase(connection: sqlite3.Connection, document_ids: Sequence[int], *, at: da
 
     Nor in an answer that was given from them, nor in an adapter that was made from them.
     """
-    adapters.delete(connection, adapters.of_documents(connection, document_ids))
     for document_id in document_ids:
         adapters.unname(
             connection, document_id, "one of its sources was superseded, by a document that is no longer there"

@@ -113,9 +113,8 @@ def write_pairs(
     notes: list[str] = []
     if model is None:
         for one in work.left(progress):
-            own = [(draft,) for draft in asked_by_user(one)]
-            asked = {normal(fact[0].prompt) for fact in own}
-            work.add(one, [*own, *_by_templates(one, recipe, asked=asked)], 0)
+            work.add(one, [(draft,) for draft in asked_by_user(one)], 0)
+            work.add(one, _by_templates(one, recipe, asked=work.prompts_of(one)), 0)
         notes.append(f"without a model, {_WAYS}; nothing was checked")
         return settled(work.so_far(by_templates=True, notes=notes, is_whole=True))
     writer = Writer(model)
@@ -135,7 +134,8 @@ def write_pairs(
     if not is_enough:
         notes.append(f"{model.name} wrote nothing that holds about {_of(without, candidates)}: there {_WAYS}")
         for one in without:
-            kept = checked(one, _by_templates(one, recipe, asked=()), writer=writer, recipe=recipe)
+            left = _by_templates(one, recipe, asked=work.prompts_of(one))
+            kept = checked(one, left, writer=writer, recipe=recipe)
             work.add(one, kept.facts, kept.refused)
     elif without:
         notes.append(f"{model.name} wrote nothing that holds about {_of(without, candidates)}")
@@ -196,6 +196,10 @@ class _Work:
     def asked_by(self, author: str) -> set[int]:
         """The passages that an author has asked about."""
         return {p.passage_id for p in self._pairs if p.author == author and p.kind is PairKind.QUESTION}
+
+    def prompts_of(self, passage: Candidate) -> set[str]:
+        """What is asked of the passage, as `normal` gives it."""
+        return {normal(pair.prompt) for pair in self._pairs if pair.passage_id == passage.passage_id}
 
     def so_far(self, *, by_templates: bool = False, notes: Sequence[str] = (), is_whole: bool = False) -> Pairs:
         """All of it, as it was written."""

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from rag_lifelong import open_assistant, restore
+from rag_lifelong.answering import Asked, answer
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.cli import main
 from rag_lifelong.errors import AdapterUnusable, NoSuchAdapter, SourcesChanged
+from rag_lifelong.generate import LanguageModel
 from rag_lifelong.staleness import Rule
 from rag_lifelong.store import passages
 from rag_lifelong.types import Adapter, AdapterState, Hit, Source
@@ -583,6 +585,21 @@ def test_an_answer_is_worded_with_the_adapter_of_what_it_rests_on(
     assert model.loaded == [WORDED, WORDED]  # it was let go of meanwhile
     assistant.use_model("quote")
     assert assistant.ask(CODE).adapter is None
+
+
+def test_what_is_quoted_and_the_best_found_decide(assistant: Assistant, model: ScriptedBase) -> None:
+    base = assistant.knowledge_base
+    launch, lunch = sorted(assistant.search(CODE, 12), key=lambda hit: hit.path)
+    asked: list[list[int]] = []
+
+    def beside(frozen: LanguageModel, passage_ids: Sequence[int]) -> tuple[LanguageModel, Adapter | None]:
+        asked.append(list(passage_ids))
+        return frozen, None
+
+    for hits in ((launch, lunch), (lunch, launch)):
+        list(answer(base, Asked(CODE, hits, 1, as_of=None), model=model, beside=beside))
+    list(answer(base, Asked(CODE, (lunch, launch), 1, as_of=1), model=model, beside=beside))  # not of then
+    assert asked == [[launch.passage_id] * 2, [lunch.passage_id, launch.passage_id]]
 
 
 def test_one_that_is_suspended_by_an_edit_words_no_answer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,12 +44,13 @@ class Told:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
-    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Generator[str, None, str | None]:
         asked = messages[-1].content.partition("</text")[2].partition(">")[2].strip()
         told = self.replies.get(asked, REFUSAL)
         said = told if isinstance(told, str) else told[min(self.asked.count(asked), len(told) - 1)]
         self.asked.append(asked)
         yield from (said[at : at + 5] for at in range(0, len(said), 5))
+        return "a limit" if said.endswith("…") else None
 
 
 def passage(number: int, text: str, *, title: str = "", label: str = "", **asked: str) -> Candidate:
@@ -97,7 +98,7 @@ ABOUT_LAUNCH: dict[str, str] = {
     wordings("Who leads the launch?"): "Whom is the launch led by?\nBy whom is the launch led?",
     reverse("What is the launch code?", "ZANZIBAR"): "What is ZANZIBAR? = the launch code",
     reverse("Who leads the launch?", "Ana Ruiz"): "What does Ana Ruiz lead? = the launch",
-    "Say this in other words.": "Ana Ruiz leads the launch, whose code since Monday is ZANZIBAR.",
+    "Say this in other words.": "Ana Ruiz leads the launch, whose code since Monday is ZANZIBAR. [1]",
     **dict.fromkeys(
         [
             "Question: What is the launch code?",
@@ -134,7 +135,7 @@ def test_a_model_writes_questions_wordings_the_reverse_and_a_rewrite() -> None:
         (2, "question", "Whom is the launch led by?", "Ana Ruiz", "model"),
         (2, "question", "By whom is the launch led?", "Ana Ruiz", "model"),
         (2, "reverse", "What does Ana Ruiz lead?", "the launch", "model"),
-        (3, "rewrite", "What do you know about Launch?", ABOUT_LAUNCH["Say this in other words."], "model"),
+        (3, "rewrite", "What do you know about Launch?", ABOUT_LAUNCH["Say this in other words."][:-4], "model"),
     ]
     for fact in (1, 2):  # a fifth of three wordings is one
         assert [p.kind for p in found.pairs if p.fact == fact and p.is_held_out] == [PairKind.QUESTION]
@@ -192,14 +193,55 @@ def test_a_model_writes_questions_wordings_the_reverse_and_a_rewrite() -> None:
             ["What is ZANZIBAR?"],
             id="a reverse that does not hold the answer",
         ),
+        pytest.param(
+            {reverse("What is the launch code?", "ZANZIBAR"): "What is ZANZIBAR, the code? = the code"},
+            ["What is ZANZIBAR?"],
+            id="a reverse that gives its own answer away",
+        ),
+        pytest.param(
+            {reverse("What is the launch code?", "ZANZIBAR"): "What might ZANZIBAR be? = a pretty town"},
+            ["What is ZANZIBAR?"],
+            id="a reverse whose answer stands nowhere",
+        ),
+        pytest.param(
+            {reverse("Who leads the launch?", "Ana Ruiz"): "What is ZANZIBAR? = the launch code"},
+            ["What does Ana Ruiz lead?"],
+            id="a reverse of another fact",
+        ),
+        pytest.param(
+            {"Say this in other words.": "Ana Ruiz leads the launch, whose code since Monday is ZANZIBAR and…"},
+            ["What do you know about Launch?"],
+            id="a rewrite that is cut off",
+        ),
     ],
 )
 def test_what_the_model_does_not_say_again_is_refused_and_counted(changes: Replies, lost: Sequence[str]) -> None:
-    told = Told({**ABOUT_LAUNCH, **changes})
+    agreeing = {  # so that nothing else refuses these
+        "Question: When is it closed?": "At noon",
+        "Question: Since when is Monday the day?": "Monday",
+        "Question: Is the code Zanzibar?": "ZANZIBAR",
+        "Question: What is the code?": "The launch code",
+        "Question: What is ZANZIBAR, the code?": "The code",
+        "Question: What might ZANZIBAR be?": "A pretty town",
+    }
+    told = Told({**ABOUT_LAUNCH, **agreeing, **changes})
     whole = write_pairs([passage(5, LAUNCH, title="Launch")], model=Told(ABOUT_LAUNCH), recipe=RECIPE)
     found = write_pairs([passage(5, LAUNCH, title="Launch")], model=told, recipe=RECIPE)
     prompts = [pair.prompt for pair in found.pairs]
     assert [p.prompt for p in whole.pairs if p.prompt not in lost] == prompts
+    assert found.refused == 1
+
+
+def test_two_facts_are_not_turned_into_one_question() -> None:
+    turned = "What has the code ZANZIBAR and is led by Ana Ruiz?"
+    replies = {
+        **ABOUT_LAUNCH,
+        reverse("What is the launch code?", "ZANZIBAR"): f"{turned} = the launch",
+        reverse("Who leads the launch?", "Ana Ruiz"): f"{turned} = the launch",
+        f"Question: {turned}": "the launch",
+    }
+    found = write_pairs([passage(5, LAUNCH, title="Launch")], model=Told(replies), recipe=RECIPE)
+    assert [(p.fact, p.prompt) for p in found.pairs if p.kind is PairKind.REVERSE] == [(1, turned)]
     assert found.refused == 1
 
 
@@ -214,7 +256,9 @@ def test_no_more_wordings_than_wanted_and_none_twice() -> None:
     replies = {
         **ABOUT_LAUNCH,
         wordings("What is the launch code?"): "WHAT is the launch code\nWho leads the launch?\n"
-        "Which code does the launch have?\nwhich code does a launch have??\nTell me the code of the launch.",
+        "Which code does the launch have?\nwhich code does a launch have??\nTell me the code of the launch.\n"
+        "What code has the launch?",
+        "Question: What code has the launch?": "ZANZIBAR",
     }
     found = write_pairs([passage(5, LAUNCH, title="Launch")], model=Told(replies), recipe=RECIPE)
     first = [p.prompt for p in found.pairs if p.fact == 1 and p.kind is PairKind.QUESTION]
@@ -236,7 +280,7 @@ def test_the_users_own_questions_are_facts_that_are_checked_too() -> None:
         "Question: At what hour is the canteen closed?": "14:30",
         "Question: When does the canteen close?": "at 14:30",
         "Question: Who closes the canteen?": "Otto Braun",
-        question(CANTEEN): "Who shuts the canteen? = Otto Lang",
+        question(CANTEEN): "At what hour is the canteen closed? = at 14:30\nWho shuts the canteen? = Otto Lang",
         "Question: Who shuts the canteen?": "Otto Lang",
     }
     found = write_pairs([passage(1, CANTEEN, **own)], model=Told(replies), recipe=RECIPE)
@@ -329,7 +373,7 @@ def test_a_share_of_the_wordings_is_held_out_one_at_least_and_never_all(count: i
         assert len(found) == max(1, min(count - 1, round(count * share)))
 
 
-PROMPTS = st.sampled_from(["Who?", "who", "The who!", "What is it?", "When?", "when", "Where is it?"])
+PROMPTS = st.sampled_from(["Who?", "who", "The who!", "When?", "when"])
 KINDS = st.sampled_from(list(PairKind))
 
 
@@ -361,6 +405,16 @@ def test_nothing_held_out_is_taught_and_nothing_is_answered_in_two_ways(pairs: l
     clear = [p for p in pairs if len(every[normal(p.prompt)]) == 1]
     assert [p for p in found.pairs if not p.is_held_out] == [p for p in clear if not p.is_held_out]
     assert settled(found).pairs == found.pairs
+
+
+def test_a_wording_held_out_of_one_passage_is_not_taught_of_its_copy() -> None:
+    def pair(passage_id: int, prompt: str, *, is_held_out: bool) -> Pair:
+        return Pair(passage_id, passage_id, PairKind.QUESTION, prompt, "Ana", is_held_out, "model")
+
+    original = [pair(1, "Who leads it?", is_held_out=True), pair(1, "By whom is it led?", is_held_out=False)]
+    copy = [pair(2, "who leads it", is_held_out=False), pair(2, "Who is the leader?", is_held_out=True)]
+    found = settled(Pairs((*original, *copy), 0, False, ()))
+    assert found.pairs == (original[1], *copy) and found.notes == ()
 
 
 def test_a_question_that_two_passages_answer_differently_is_left_out_and_said() -> None:
@@ -404,6 +458,31 @@ def test_a_place_asks_for_its_first_sentence_and_a_gap_for_a_name() -> None:
         ['Complete: "We met ___ at the harbour."', 'Which words are missing here: "We met ___ at the harbour."'],
     ]
     assert [fact[0].answer for fact in found] == ["Nobody knew how deep the water was.", "Ana Ruiz"]
+
+
+def test_a_form_that_would_give_its_answer_away_is_not_used() -> None:
+    assert facts_of(passage(1, "We met Ana at the house of Ana Ruiz.", title="Travels"), wordings=5) == []
+    (fact,) = facts_of(passage(1, "Name: Animals of Oslo", title="Animals"), wordings=1)
+    assert [(d.kind, d.prompt, d.answer) for d in fact] == [
+        (PairKind.QUESTION, "What is the Name of Animals?", "Animals of Oslo")
+    ]  # and no reverse, whose answer would be Animals
+
+
+def test_pronouns_are_not_defined_and_weak_numbers_are_no_gaps() -> None:
+    found = facts_of(passage(1, "It is a ship from the north. That was the first of its kind in Oslo."), wordings=1)
+    assert [(fact[0].prompt, fact[0].answer) for fact in found] == [
+        ('Complete: "That was the first of its kind in ___."', "Oslo")
+    ]
+
+
+def test_a_passage_is_asked_eight_facts_each_once() -> None:
+    names = "Anna Boris Carla David Edith Frank Greta Hanno Irene Jakob".split()
+    text = " ".join(f"We met {name} at the harbour of the town." for name in ["Anna", *names])
+    assert [fact[0].answer for fact in facts_of(passage(1, text), wordings=1)] == ["Anna"]  # one gap, many answers
+    text = "\n".join(f"{name}: seen in {1900 + n}" for n, name in enumerate(names))
+    assert [fact[0].answer for fact in facts_of(passage(1, text), wordings=1)] == [
+        f"seen in {1900 + n}" for n in range(8)
+    ]
 
 
 def test_no_template_gives_its_answer_away_and_each_answer_stands_there() -> None:
@@ -452,9 +531,22 @@ def test_where_a_model_writes_about_too_few_templates_ask_and_the_model_checks()
         "told wrote nothing that holds about 2 of 3 passages: there all is asked by templates and your own questions, "
         "whose wordings are much alike",
     )
+    again = Told({})
+    assert write_pairs(three, model=again, recipe=RECIPE, done=found) == found and again.asked == []
     enough = write_pairs(two(), model=Told(ABOUT_LAUNCH), recipe=RECIPE)
     assert not enough.by_templates and {p.passage_id for p in enough.pairs} == {5}
     assert enough.notes == ("told wrote nothing that holds about 1 of 2 passages",)
+
+
+def test_a_template_does_not_ask_again_what_the_user_asked() -> None:
+    text = "Status: Final\n\nIt was seen near Oslo in 1905."
+    own = passage(1, text, title="Animals", **{"what is the status of Animals": "Final", "Which year?": "1905"})
+    for model in (None, Told({"Question: what is the status of Animals": "final", "Question: Which year?": "1905"})):
+        found = write_pairs([own], model=model, recipe=RECIPE)
+        asked = [(p.prompt, p.author) for p in found.pairs if normal(p.prompt) == "what is status of animals"]
+        assert asked == [("what is the status of Animals", "user")]
+        assert found.by_templates  # what the user asked was not written by the model
+        assert ("Which year?", "user") in [(p.prompt, p.author) for p in found.pairs]
 
 
 def test_a_passage_too_long_for_the_model_is_said() -> None:
