@@ -55,6 +55,8 @@ class Stages:
             if self._is_drawn:
                 self._said = float("-inf")
         self._stage = stage
+        if not self._is_drawn and stage.done >= stage.total > 0:
+            return  # the line of its end comes right after
         if now - self._said >= (_REDRAW_S if self._is_drawn else _EVERY_S):
             self._said = now
             self._write(is_over=False)

@@ -333,13 +333,15 @@ def test_progress_where_nobody_watches_is_a_line_every_ten_seconds() -> None:
     for second in range(25):
         seconds[0] = float(second)
         stages.tell(Stage("training", second, 100, 0.5))
+    seconds[0] = 40.0
+    stages.tell(Stage("training", 100, 100, 0.5))
     stages.close()
     stages.tell(Stage("gates", 0, 9))  # short: nothing is said of it
     stages.close()
     assert screen.getvalue().splitlines() == [
         "Training   10/100 steps · loss 0.500 · 1:30 left",
         "Training   20/100 steps · loss 0.500 · 1:20 left",
-        "Training   24/100 steps · loss 0.500 · 0:24",
+        "Training   100/100 steps · loss 0.500 · 0:40",
     ]
 
 
