@@ -115,6 +115,11 @@ class _Run:
         with self._timed("pairs"):
             own = self._pairs(adapter.id, _OWN, chosen, of=())
             other = self._pairs(adapter.id, _OTHERS, others, of=strangers)
+        if not any(pair.is_held_out for pair in own.pairs):  # nothing could be told of what it learns
+            self.base.adapters.delete(adapter.id)
+            raise NothingToDistil(
+                f"{self.model.name} wrote no question about these passages that it answers alike twice"
+            )
         curriculum = Curriculum(
             self.base,
             self.model,

@@ -24,16 +24,26 @@ def general() -> tuple[Probe, ...]:
 
 
 def read(path: Path) -> tuple[Probe, ...]:
-    """Of a file of one prompt a line, each with its answer behind a tab, or none. Raises BadSetting."""
+    """Of a file of one prompt a line, after a tab the right answer, if there is one; "#" begins a remark.
+
+    Raises BadSetting.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSetting(f"cannot read the general prompts in {path}: {error}") from error
-    parts = [line.split("\t", 1) for line in lines if line.strip()]
-    found = tuple(Probe(part[0].strip(), part[1].strip() if len(part) > 1 else None) for part in parts)
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise BadSetting(f"cannot read {path}: {reason}") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        prompt, _, answer = (part.strip() for part in line.partition("\t"))
+        if not prompt:
+            raise BadSetting(f"{path}, line {number}: write a question, a tab, and its answer")
+        found.append(Probe(prompt, answer or None))
     if not found:
-        raise BadSetting(f"{path} holds no prompt; write one a line, its answer behind a tab")
-    return found
+        raise BadSetting(f"{path} holds no question")
+    return tuple(found)
 
 
 def halves(values: Sequence[_One], seed: str) -> tuple[tuple[_One, ...], tuple[_One, ...]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from rag_lifelong.assistant import Assistant
-from rag_lifelong.distill import distillation, planning
+from rag_lifelong.distill import distillation, planning, probes
 from rag_lifelong.distill.distillation import Distilled
 from rag_lifelong.distill.gates import Probe
 from rag_lifelong.distill.lease import alone
@@ -26,7 +26,7 @@ from rag_lifelong.distill.planning import Plan
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
 from rag_lifelong.distill.schedule import Due, due
-from rag_lifelong.errors import BadSetting, DistillingAlready, ModelUnusable
+from rag_lifelong.errors import DistillingAlready, ModelUnusable
 from rag_lifelong.errors import Stopped as AtCheckpoint
 from rag_lifelong.generate.keys import hidden
 from rag_lifelong.terminal import choosing, gates
@@ -55,7 +55,7 @@ def distilling(assistant: Assistant, options: Namespace, style: Style) -> Outcom
         raise Usage
     namespace = _namespace(assistant, options.globs)
     recipe = _recipe(options)
-    probe = None if options.probe is None else read_probe(Path(options.probe).expanduser())
+    probe = None if options.probe is None else probes.read(Path(options.probe).expanduser())
     spec = options.model or assistant.config.model
     is_due: Due | None = None
     if options.if_due:
@@ -95,29 +95,6 @@ def when(assistant: Assistant, *, model: str | None) -> Due | None:
     if not config.distill_every_days and not config.distill_after_passages:
         return None
     return _due(assistant, model or config.model, _namespace(assistant, ()), Recipe())
-
-
-def read_probe(path: Path) -> tuple[Probe, ...]:
-    """One a line: a general prompt, and after a tab the right answer, if there is one; "#" begins a remark.
-
-    Raises BadSetting.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise BadSetting(f"cannot read {path}: {reason}") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        prompt, _, answer = (part.strip() for part in line.partition("\t"))
-        if not prompt:
-            raise BadSetting(f"{path}, line {number}: write a question, a tab, and its answer")
-        found.append(Probe(prompt, answer or None))
-    if not found:
-        raise BadSetting(f"{path} holds no question")
-    return tuple(found)
 
 
 # -- inside

@@ -30,10 +30,9 @@ from rag_lifelong.distill.gates import Probe
 from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.schedule import Due, due
-from rag_lifelong.errors import BadSetting, NotConfirmed
+from rag_lifelong.errors import NotConfirmed
 from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.terminal.agreement import ask_to_begin
-from rag_lifelong.terminal.distilling import read_probe
 from rag_lifelong.terminal.periodic import Periodic, distilling
 from rag_lifelong.terminal.stages import Stages
 
@@ -178,23 +177,6 @@ def test_nothing_stable_and_used_is_4(run: Run, played: Played) -> None:
         ]
         assert "Pairs" not in out
         assert err.endswith("To ask for less: --min-age DAYS, --min-uses N\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (None, "cannot read {}: No such file or directory"),
-        ("# nothing\n\n", "{} holds no question"),
-        ("What is 1 + 1?\t2\n\tleft alone\n", "{}, line 2: write a question, a tab, and its answer"),
-    ],
-)
-def test_a_probe_that_cannot_be_used(tmp_path: Path, text: str | None, said: str) -> None:
-    path = tmp_path / "probe.tsv"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(BadSetting) as told:
-        read_probe(path)
-    assert str(told.value) == said.format(path)
 
 
 def test_a_probe_is_read_line_by_line(run: Run, played: Played, tmp_path: Path) -> None:

@@ -136,13 +136,25 @@ def test_the_general_prompts_are_a_hundred_with_answers_and_part_in_halves() -> 
 
 def test_general_prompts_of_the_users_own(tmp_path: Path) -> None:
     path = tmp_path / "probes.tsv"
-    path.write_text("Who are you?\n\nWhat is two plus two?\tfour\n", encoding="utf-8")
+    path.write_text("# mine\nWho are you?\n\nWhat is two plus two?\tfour\n", encoding="utf-8")
     assert [(p.prompt, p.answer) for p in read(path)] == [("Who are you?", None), ("What is two plus two?", "four")]
-    path.write_text("\n", encoding="utf-8")
-    with pytest.raises(BadSetting, match="holds no prompt"):
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot read {}: No such file or directory"),
+        ("# nothing\n\n", "{} holds no question"),
+        ("What is 1 + 1?\t2\n\tleft alone\n", "{}, line 2: write a question, a tab, and its answer"),
+    ],
+)
+def test_a_probe_that_cannot_be_used(tmp_path: Path, text: str | None, said: str) -> None:
+    path = tmp_path / "probe.tsv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BadSetting) as told:
         read(path)
-    with pytest.raises(BadSetting, match="cannot read"):
-        read(tmp_path / "missing")
+    assert str(told.value) == said.format(path)
 
 
 def test_a_recipe_is_read_as_it_was_written() -> None:
