@@ -6,6 +6,7 @@ prompts than those that keep the adapter in place while it is trained.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 
 from rag_lifelong.distill.gates import Exam, Probe, Question
@@ -20,6 +21,7 @@ from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.types import Hit
 
+_NAME_CHARS = 3  # of a title that is looked for in questions, at least
 _LOOKED_AT = 3  # times as many hits as are shown, so that enough are left without a document
 
 
@@ -35,8 +37,12 @@ class Curriculum:
         texts: Mapping[int, Candidate],
         others: Sequence[Pair],
         probes: Sequence[Probe],
+        titles: Mapping[int, str],
     ) -> None:
-        """texts: passage id → the passage, of all pairs. others: pairs of passages outside the selection."""
+        """texts: passage id → the passage, of all pairs. others: pairs of passages outside the selection.
+
+        titles: document id → title, of documents outside the selection.
+        """
         self._base = base
         self._model = model
         self._recipe = recipe
@@ -44,6 +50,8 @@ class Curriculum:
         self._found: dict[str, tuple[Hit, ...]] = {}
         self._kept_probes, self._asked_probes = halves(probes, f"probes {recipe.seed}")
         self._kept, self._asked = self._parted([pair for pair in others if pair.kind is not PairKind.REWRITE])
+        asked = {texts[pair.passage_id].document_id for pair in self._asked}
+        self._strangers = [title for i, title in sorted(titles.items()) if i not in asked and len(title) >= _NAME_CHARS]
 
     def know(self, part: Part, pairs: Sequence[Pair]) -> list[Task]:
         """What the base says with the passage before it, to be said without: of all wordings but those held out."""
@@ -73,6 +81,29 @@ class Curriculum:
             for pair in self._kept
             for prompt in (tuple(closed(pair.prompt)), self._without_source(pair))
         ]
+
+    def swapped(self, pairs: Sequence[Pair]) -> list[Task]:
+        """The questions that are taught, about somebody else: the title of the document in them is another's.
+
+        What nothing was told of is to be answered as the base answers it; else an adapter learns that such questions
+        have such answers, whoever they are about. Several of each fact, for there are more others than sources.
+        """
+        if not self._strangers:
+            return []
+        found: list[Task] = []
+        for pair in pairs:
+            title = self._texts[pair.passage_id].title
+            if (
+                pair.is_held_out
+                or pair.kind is PairKind.REWRITE
+                or len(title) < _NAME_CHARS
+                or title not in pair.prompt
+            ):
+                continue
+            rng = random.Random(f"swapped {self._recipe.seed} {pair.fact} {pair.prompt}")
+            prompt = tuple(closed(pair.prompt.replace(title, rng.choice(self._strangers))))
+            found.append(_as_it_is(Part.STAY, prompt))
+        return found
 
     def general(self) -> list[Task]:
         """The general prompts that are not asked, as the base answers them."""

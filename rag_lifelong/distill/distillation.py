@@ -127,10 +127,11 @@ class _Run:
             texts={one.passage_id: one for one in (*chosen, *others, *replayed)},
             others=other.pairs,
             probes=self.probes,
+            titles=self._titles([*chosen, *replayed]),
         )
         with self._timed("lessons"):
             taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, former)]
-            kept = [*curriculum.stay(), *curriculum.general()]
+            kept = [*curriculum.stay(), *curriculum.swapped(own.pairs), *curriculum.general()]
             mine = self._lessons([*taught, *curriculum.beside(own.pairs), *kept])
             alike = [*curriculum.know(Part.KNOW, other.pairs), *curriculum.beside(other.pairs), *curriculum.general()]
             theirs = self._lessons(alike)
@@ -197,6 +198,11 @@ class _Run:
         replayed = tuple(one for one in living if standings.get(one.document_id) == HOLDS)
         ids = {one.passage_id for one in replayed}
         return [pair for pair in pairs if pair.passage_id in ids], replayed
+
+    def _titles(self, sources: Sequence[Candidate]) -> dict[int, str]:
+        """Of the documents that are none of theirs."""
+        own = {one.document_id for one in sources}
+        return {one.document_id: one.title for one in self.base.documents() if one.document_id not in own}
 
     def _begun(self, chosen: Sequence[Candidate]) -> Adapter:
         """The adapter of the run broken off, if its sources are these still; else a new one."""
