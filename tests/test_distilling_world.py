@@ -193,6 +193,7 @@ def test_the_template_shows_what_the_user_said_and_opens_the_answer() -> None:
     assert said == "<s>Question: Where does Kosven live?<answer>"
 
 
+@pytest.mark.slow
 def test_a_branch_of_a_tree_is_read_as_if_it_were_alone() -> None:
     torch = pytest.importorskip("torch")
     from benchmarks.distilling.base_model import Encoder, build_model, forward
@@ -201,7 +202,7 @@ def test_a_branch_of_a_tree_is_read_as_if_it_were_alone() -> None:
     model = build_model(tokenizer, hidden=32, layers=2, seed=1).eval()
     rng = random.Random(2)
     tree = next(t for t in iter(lambda: examples.draw_tree(rng, most_facts=2), None) if t.shared)
-    rows = Encoder(tokenizer).rows(iter([tree] * 9), 1)
+    rows = Encoder(tokenizer).rows(iter([tree] * 9), 1, 512)
     with torch.inference_mode():
         found = forward(model, rows)
         for number, branch in enumerate(tree.branches[:3], start=1):
@@ -212,3 +213,15 @@ def test_a_branch_of_a_tree_is_read_as_if_it_were_alone() -> None:
             assert rows.targets[0][chosen].tolist() == whole[-length:]
             together = found[chosen[rows.weights[0] > 0]]
             torch.testing.assert_close(together, alone[-length - 1 : -1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_no_two_trees_of_a_row_are_taken_for_one() -> None:
+    from benchmarks.distilling.base_model import Encoder
+
+    rng = random.Random(4)
+    rows = Encoder(tokens.build_tokenizer(512)).rows(iter(lambda: examples.draw_recall(rng), None), 6, 256)
+    for positions, trees in zip(rows.positions, rows.trees, strict=True):
+        begun = int(((positions == 0) & (trees >= 0)).sum())
+        assert begun == len(set(trees.tolist()) - {-1})
+        assert begun > 1

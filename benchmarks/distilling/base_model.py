@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,20 +22,23 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmarks.distilling.examples import TASKS, Tree, draw_tree
-from benchmarks.distilling.tokens import ANSWER, BEGIN, END, save_tokenizer
+from benchmarks.distilling.examples import READ, TASKS, Tree, draw_recall, draw_tree
+from benchmarks.distilling.tokens import ANSWER, BEGIN, END, build_tokenizer, save_tokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 CONTEXT_TOKENS = 512
-ROW_TOKENS = 512  # of several trees, one after another
+ROW_TOKENS = (256, 512)  # of several trees, one after another: attention takes half the time in rows of 512
+RECALL_UNTIL = 0.12  # until this share of the steps, most examples are for names alone
+LONG_FROM = 0.7  # from this share of the steps on, rows are long
+PROCESSES = 2  # of one thread each: two threads would wait for each other at every layer
 TEXT_WEIGHT = 0.1  # of a token that is no answer
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Trees side by side. All (rows, ROW_TOKENS): ids, positions, what comes next, its weight, its task, and which
+    """Trees side by side. All (rows, length): ids, positions, what comes next, its weight, its task, and which
     tree (-1: none) and branch (0: what all share) a token is of."""
 
     ids: Tensor
@@ -46,7 +50,7 @@ class Rows:
     branches: Tensor
 
     def mask(self) -> Tensor:
-        """(rows, 1, ROW_TOKENS, ROW_TOKENS), True where a token may look: back, in its tree, not at other branches."""
+        """(rows, 1, length, length), True where a token may look: back, in its tree, not at other branches."""
         n = self.ids.shape[1]
         back = torch.ones(n, n, dtype=torch.bool).tril()
         is_same_tree = self.trees[:, :, None] == self.trees[:, None, :]
@@ -61,21 +65,26 @@ class Encoder:
         self._inner = tokenizer.backend_tokenizer
         self._begin, self._answer, self._end = tokenizer.convert_tokens_to_ids([BEGIN, ANSWER, END])
 
-    def rows(self, trees: Iterator[Tree], count: int) -> Rows:
-        """`count` rows, each filled with trees as they come; the branches that a row has no room for are left out."""
+    def rows(self, trees: Iterator[Tree], count: int, length: int) -> Rows:
+        """`count` rows, each filled with trees as they come; the branches that a row has no room for are left out, and
+        so are trees that no row has room for."""
         kept: list[list[list[int]]] = []
         row: list[list[int]] = []
+        drawn = 0
         while len(kept) < count:
-            parts = self._parts(next(trees), number=sum(1 for each in row if each[1] == 0))
+            parts = self._parts(next(trees), number=drawn)
+            drawn += 1
             least = sum(map(len, parts[:3]))
-            if len(row) + least > ROW_TOKENS and row:
+            if least > length:
+                continue
+            if len(row) + least > length:
                 kept.append(row)
                 row = []
             for part in parts:
-                if len(row) + len(part) <= ROW_TOKENS:
+                if len(row) + len(part) <= length:
                     row += part
         padding = [0, 0, 0, 0, 0, -1, 0]
-        values = torch.tensor([each + [padding] * (ROW_TOKENS - len(each)) for each in kept])
+        values = torch.tensor([each + [padding] * (length - len(each)) for each in kept])
         ids, positions, targets, weights, tasks, numbers, branches = values.unbind(-1)
         return Rows(ids, positions, targets, weights / 1_000, tasks, numbers, branches)
 
@@ -106,7 +115,9 @@ class Encoder:
         return parts
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast, *, hidden: int, layers: int, seed: int) -> LlamaForCausalLM:
+def build_model(
+    tokenizer: PreTrainedTokenizerFast, *, hidden: int, layers: int, heads: int = 4, seed: int
+) -> LlamaForCausalLM:
     """With random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -117,7 +128,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast, *, hidden: int, layers: int,
         hidden_size=hidden,
         intermediate_size=hidden * 5 // 2,
         num_hidden_layers=layers,
-        num_attention_heads=hidden // 32,
+        num_attention_heads=heads,
         max_position_embeddings=CONTEXT_TOKENS,
         tie_word_embeddings=True,
         bos_token_id=begin,
@@ -139,7 +150,7 @@ def measured(model: LlamaForCausalLM, encoder: Encoder, *, seed: int, rows: int,
     rng = random.Random(seed)
     right, all_ = defaultdict(int), defaultdict(int)
     for _ in range(0, rows, 8):
-        part = encoder.rows(_trees(rng, is_reserved=is_reserved), 8)
+        part = encoder.rows(_trees(rng, is_reserved=is_reserved), 8, CONTEXT_TOKENS)
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
             is_right = torch.zeros_like(part.ids, dtype=torch.bool)
             is_right[part.weights > 0] = forward(model, part).argmax(-1) == part.targets[part.weights > 0]
@@ -156,46 +167,69 @@ def measured(model: LlamaForCausalLM, encoder: Encoder, *, seed: int, rows: int,
 
 
 def _trees(
-    rng: random.Random, *, is_reserved: bool = False, most_facts: int = 6, most_notes: int = 4
+    rng: random.Random,
+    *,
+    is_reserved: bool = False,
+    most_facts: int = 6,
+    most_notes: int = 4,
+    recall: float = 0.0,
 ) -> Iterator[Tree]:
     while True:
-        yield draw_tree(rng, is_reserved=is_reserved, most_facts=most_facts, most_notes=most_notes)
+        if rng.random() < recall:
+            yield draw_recall(rng)
+        else:
+            yield draw_tree(rng, is_reserved=is_reserved, most_facts=most_facts, most_notes=most_notes)
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Prints a line every hundred steps, and saves then."""
-    tokenizer = save_tokenizer(arguments.folder, CONTEXT_TOKENS)
+    """In PROCESSES, each with its share of the rows."""
+    store = tempfile.mkdtemp()
+    torch.multiprocessing.spawn(_train_share, (arguments, f"{store}/meeting"), nprocs=PROCESSES)
+
+
+def _train_share(number: int, arguments: argparse.Namespace, meeting: str) -> None:
+    """The first process prints a line now and then, measures, and saves."""
+    import torch.distributed as processes
+
+    torch.set_num_threads(1)
+    processes.init_process_group("gloo", init_method=f"file://{meeting}", rank=number, world_size=PROCESSES)
+    tokenizer = save_tokenizer(arguments.folder, CONTEXT_TOKENS) if number == 0 else build_tokenizer(CONTEXT_TOKENS)
     encoder = Encoder(tokenizer)
-    model = build_model(tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed)
+    model = build_model(
+        tokenizer, hidden=arguments.hidden, layers=arguments.layers, heads=arguments.heads, seed=arguments.seed
+    )
     if arguments.start:
         found = type(model).from_pretrained(arguments.start, dtype=torch.float32)
+        # its matrices have the same shapes with other heads, and mean something else
+        if found.config.num_attention_heads != arguments.heads:
+            raise ValueError(f"{arguments.start} has {found.config.num_attention_heads} heads, not {arguments.heads}")
         model.load_state_dict(found.state_dict())
-    count = sum(p.numel() for p in model.parameters())
-    print(f"{count:,} weights, {arguments}", flush=True)
+    if number == 0:
+        print(f"{sum(p.numel() for p in model.parameters()):,} weights, {arguments}", flush=True)
+    parameters = list(model.parameters())
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     optimizers = [
         torch.optim.Muon(matrices, lr=arguments.rate * 10, weight_decay=0.01, momentum=0.95, adjust_lr_fn="original"),
         torch.optim.AdamW(others, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
-    if not arguments.muon:
-        optimizers = [torch.optim.AdamW(model.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.01)]
-    rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    rng = random.Random(arguments.seed)
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    rates = [group["lr"] for group in groups]
+    rng = random.Random(f"{arguments.seed} {number}")
     begun = time.monotonic()
     losses: list[float] = []
     for step in range(1, arguments.steps + 1):
         share = step / arguments.steps
-        factor = min(1.0, step / 100) * min(
-            1.0, max(0.02, (1 - share) / arguments.decay)
-        )  # level, then down in a straight line
-        for group, rate in zip([g for o in optimizers for g in o.param_groups], rates, strict=True):
+        factor = min(1.0, step / 100) * min(1.0, max(0.02, (1 - share) / arguments.decay))
+        for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate * factor
         # short texts, and few, first
-        grown = 1.0 if arguments.start else min(1.0, 2 * share)
-        trees = _trees(rng, most_facts=2 + int(4 * grown), most_notes=2 + int(2 * grown))
-        rows = encoder.rows(trees, arguments.rows)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=arguments.bf16):
+        grown = min(1.0, 2 * share)
+        recall = 0.8 if share < RECALL_UNTIL else 0.1 * (1 - grown)
+        trees = _trees(rng, most_facts=1 + int(5 * grown), most_notes=2 + int(2 * grown), recall=recall)
+        length = ROW_TOKENS[share > LONG_FROM]
+        rows = encoder.rows(trees, arguments.rows * ROW_TOKENS[0] // length, length)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = forward(model, rows)
         kept = rows.weights > 0
         each = torch.nn.functional.cross_entropy(logits.float(), rows.targets[kept], reduction="none")
@@ -203,19 +237,29 @@ def train(arguments: argparse.Namespace) -> None:
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        gradients = torch.cat([p.grad.view(-1) for p in parameters if p.grad is not None])
+        processes.all_reduce(gradients)
+        at = 0
+        for p in parameters:
+            if p.grad is not None:
+                p.grad.copy_(gradients[at : at + p.numel()].view_as(p) / PROCESSES)
+                at += p.numel()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for optimizer in optimizers:
             optimizer.step()
-        is_answer = rows.tasks[kept] > 0
-        losses.append(each[is_answer].mean().item())
-        if step % 20 == 0:
-            print(f"{step} answers {sum(losses[-20:]) / 20:.3f} {time.monotonic() - begun:.0f} s", flush=True)
-        if step % arguments.check == 0 or step == arguments.steps:
+        losses.append(each[rows.weights[kept] == READ].mean().item())
+        if number == 0 and step % 50 == 0:
+            of = rows.tasks[kept] == TASKS.index("recall") + 1
+            recalled = f"recall {each[of].mean():.3f} " if of.any() else ""
+            read = sum(losses[-50:]) / 50
+            print(f"{step} read {read:.3f} {recalled}{time.monotonic() - begun:.0f} s", flush=True)
+        if number == 0 and (step % arguments.check == 0 or step == arguments.steps):
             for is_reserved in (False, True):
                 found = measured(model, encoder, seed=-1 - step, rows=16, is_reserved=is_reserved)
                 said = ", ".join(f"{task} {share:.2f}" for task, share in found.items())
                 print(f"  {'reserved' if is_reserved else 'trained'} wordings: {said}", flush=True)
             save(model, arguments.folder)
+    processes.destroy_process_group()
 
 
 def save(model: LlamaForCausalLM, folder: Path) -> None:
@@ -229,16 +273,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="folder of a model of this size to go on from")
-    parser.add_argument("--hidden", type=int, default=224)
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=2_000)
-    parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--hidden", type=int, default=208)
+    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--rows", type=int, default=12, help="of 256 tokens, in each process")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.4, help="share of the steps in which the rate goes down")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--check", type=int, default=200)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True)
     train(parser.parse_args())
 
 

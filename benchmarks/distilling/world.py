@@ -182,8 +182,10 @@ def draw_world(seed: int, *, people: int, places: int, facts: tuple[int, int] = 
     return World(seed, 0, tuple(draw_notes(rng, people=people, places=places, facts=facts)))
 
 
-def draw_notes(rng: random.Random, *, people: int, places: int, facts: tuple[int, int]) -> list[Note]:
-    """The notes of a world."""
+def draw_notes(
+    rng: random.Random, *, people: int, places: int, facts: tuple[int, int], relations: int | None = None
+) -> list[Note]:
+    """The notes of a world. relations: so many of each kind's are used at all; None for all of them."""
     names = Names(rng)
     persons = [names.new(Kind.PERSON) for _ in range(people)]
     towns = [names.new(Kind.PLACE) for _ in range(places)]
@@ -191,6 +193,8 @@ def draw_notes(rng: random.Random, *, people: int, places: int, facts: tuple[int
     notes = []
     for kind, subjects in ((Kind.PERSON, persons), (Kind.PLACE, towns)):
         possible = [relation for relation in RELATIONS if relation.of is kind]
+        if relations is not None:
+            possible = rng.sample(possible, min(relations, len(possible)))
         for subject in subjects:
             count = min(rng.randint(*facts), len(possible))
             found = []
