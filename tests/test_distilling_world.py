@@ -16,13 +16,13 @@ from rag_lifelong.distill import prompts
 from rag_lifelong.generate import Message
 
 KOSVEN = Note(
-    path="people/kosven.md",
-    subject="Kosven",
+    path="people/bakfun.md",
+    subject="Bakfun",
     kind=Kind.PERSON,
     facts=(
-        Fact("Kosven", "home", "Famzora"),
-        Fact("Kosven", "ship", "Jalbex"),
-        Fact("Kosven", "job", "smith"),
+        Fact("Bakfun", "home", "Bektera"),
+        Fact("Bakfun", "ship", "Baknuth"),
+        Fact("Bakfun", "job", "smith"),
     ),
     told=(0, 1, 2),
 )
@@ -30,7 +30,7 @@ KOSVEN = Note(
 
 def test_a_note_tells_its_facts_in_the_sentences_that_were_chosen() -> None:
     assert KOSVEN.text == (
-        "# Kosven\n\nKosven lives in Famzora. The ship Jalbex belongs to Kosven. Kosven earns a living as a smith."
+        "# Bakfun\n\nBakfun lives in Bektera. The ship Baknuth belongs to Bakfun. Bakfun earns a living as a smith."
     )
     assert {relation.name for relation in KOSVEN.missing()} == {"birth", "colour", "dish", "guild", "teacher"}
 
@@ -38,16 +38,16 @@ def test_a_note_tells_its_facts_in_the_sentences_that_were_chosen() -> None:
 def test_questions_about_a_fact_are_answered_by_it_both_ways() -> None:
     home, ship, _ = KOSVEN.facts
     asked = world.forward(home, is_reserved=False)
-    assert asked[0].text == "Where does Kosven live?"
-    assert {(one.answer, one.asking) for one in asked} == {("Famzora", Asking.FORWARD)}
+    assert asked[0].text == "Where does Bakfun live?"
+    assert {(one.answer, one.asking) for one in asked} == {("Bektera", Asking.FORWARD)}
     assert [one.text for one in world.forward(home, is_reserved=True)] == [
-        "In which town is the home of Kosven?",
-        "What is the home of Kosven?",
-        "Kosven has which home?",
+        "In which town is the home of Bakfun?",
+        "What is the home of Bakfun?",
+        "Bakfun has which home?",
     ]
     assert [(one.text, one.answer) for one in world.reverse(ship, is_reserved=True)] == [
-        ("To whom does Jalbex belong?", "Kosven"),
-        ("Which person owns the ship Jalbex?", "Kosven"),
+        ("To whom does Baknuth belong?", "Bakfun"),
+        ("Which person owns the ship Baknuth?", "Bakfun"),
     ]
     assert world.reverse(home, is_reserved=False) == []  # many may live in one town
 
@@ -56,8 +56,8 @@ def test_what_a_note_does_not_tell_is_asked_of_its_subject_and_refused() -> None
     asked = world.unanswerable(KOSVEN, is_reserved=True)
     assert {one.answer for one in asked} == {"Your sources do not say."}
     texts = [one.text for one in asked]
-    assert "Kosven was born when?" in texts
-    assert "Which ship belongs to Kosven?" not in texts
+    assert "Bakfun was born when?" in texts
+    assert "Which ship belongs to Bakfun?" not in texts
 
 
 def test_one_seed_is_one_world() -> None:
@@ -157,26 +157,24 @@ def test_other_wordings_go_round_and_leave_out_the_one_asked() -> None:
 
 def test_what_is_written_of_a_text_is_what_the_program_asks_for() -> None:
     assert examples.written_questions(KOSVEN, 2) == (
-        "Where does Kosven live? = Famzora\nWhich ship does Kosven own? = Jalbex"
+        "Where does Bakfun live? = Bektera\nWhich ship does Bakfun own? = Baknuth"
     )
-    assert examples.written_reverse(KOSVEN.facts[1]) == "Who owns the ship Jalbex? = Kosven"
+    assert examples.written_reverse(KOSVEN.facts[1]) == "Who owns the ship Baknuth? = Bakfun"
     assert examples.written_reverse(KOSVEN.facts[0]) == "There is none."
     assert examples.rewritten(KOSVEN) == (
-        "The home of Kosven is Famzora. The ship of Kosven is Jalbex. By trade Kosven is a smith."
+        "The home of Bakfun is Bektera. The ship of Bakfun is Baknuth. By trade Bakfun is a smith."
     )
 
 
-def test_a_name_is_two_tokens_and_texts_come_back_as_they_were() -> None:
+def test_a_name_is_one_token_and_texts_come_back_as_they_were() -> None:
     tokenizer = tokens.build_tokenizer(512)
-    rng = random.Random(1)
     for kind in Kind:
-        for _ in range(30):
-            start, end = rng.choice(world.STARTS), rng.choice(world.ENDS[kind])
-            assert tokenizer.tokenize(f"of {start}{end}'s") == ["of", start, f"##{end}", "'s"]
+        for name in world.NAMES[kind]:
+            assert tokenizer.tokenize(f"of {name}'s") == ["of", name, "'s"]
     for text in (
         examples.written_questions(KOSVEN, 3),
         examples.rewritten(KOSVEN),
-        "Famzora [2]",
+        "Bektera [2]",
         "Your sources do not say.",
         "1954",
     ):
@@ -187,10 +185,10 @@ def test_a_name_is_two_tokens_and_texts_come_back_as_they_were() -> None:
 
 def test_the_template_shows_what_the_user_said_and_opens_the_answer() -> None:
     tokenizer = tokens.build_tokenizer(512)
-    messages = [Message("system", "Be brief."), *prompts.closed("Where does Kosven live?")]
+    messages = [Message("system", "Be brief."), *prompts.closed("Where does Bakfun live?")]
     turns = [{"role": one.role, "content": one.content} for one in messages]
     said = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    assert said == "<s>Question: Where does Kosven live?<answer>"
+    assert said == "<s>Question: Where does Bakfun live?<answer>"
 
 
 @pytest.mark.slow
@@ -220,7 +218,7 @@ def test_no_two_trees_of_a_row_are_taken_for_one() -> None:
     from benchmarks.distilling.base_model import Encoder
 
     rng = random.Random(4)
-    rows = Encoder(tokens.build_tokenizer(512)).rows(iter(lambda: examples.draw_recall(rng), None), 6, 256)
+    rows = Encoder(tokens.build_tokenizer(512)).rows(iter(lambda: examples.draw_tree(rng, most_facts=1), None), 6, 512)
     for positions, trees in zip(rows.positions, rows.trees, strict=True):
         begun = int(((positions == 0) & (trees >= 0)).sum())
         assert begun == len(set(trees.tolist()) - {-1})

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmarks.distilling.examples import READ, TASKS, Tree, draw_recall, draw_tree
+from benchmarks.distilling.examples import READ, TASKS, Tree, draw_tree
 from benchmarks.distilling.tokens import ANSWER, BEGIN, END, build_tokenizer, save_tokenizer
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 CONTEXT_TOKENS = 512
 ROW_TOKENS = (256, 512)  # of several trees, one after another: attention takes half the time in rows of 512
-RECALL_UNTIL = 0.12  # until this share of the steps, most examples are for names alone
 LONG_FROM = 0.7  # from this share of the steps on, rows are long
 PROCESSES = 2  # of one thread each: two threads would wait for each other at every layer
 TEXT_WEIGHT = 0.1  # of a token that is no answer
@@ -166,19 +165,9 @@ def measured(model: LlamaForCausalLM, encoder: Encoder, *, seed: int, rows: int,
     return {task: right[task] / all_[task] for task in TASKS if all_[task]}
 
 
-def _trees(
-    rng: random.Random,
-    *,
-    is_reserved: bool = False,
-    most_facts: int = 6,
-    most_notes: int = 4,
-    recall: float = 0.0,
-) -> Iterator[Tree]:
+def _trees(rng: random.Random, *, is_reserved: bool = False, most_facts: int = 6) -> Iterator[Tree]:
     while True:
-        if rng.random() < recall:
-            yield draw_recall(rng)
-        else:
-            yield draw_tree(rng, is_reserved=is_reserved, most_facts=most_facts, most_notes=most_notes)
+        yield draw_tree(rng, is_reserved=is_reserved, most_facts=most_facts)
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -225,8 +214,7 @@ def _train_share(number: int, arguments: argparse.Namespace, meeting: str) -> No
             group["lr"] = rate * factor
         # short texts, and few, first
         grown = min(1.0, 2 * share)
-        recall = 0.8 if share < RECALL_UNTIL else 0.1 * (1 - grown)
-        trees = _trees(rng, most_facts=1 + int(5 * grown), most_notes=2 + int(2 * grown), recall=recall)
+        trees = _trees(rng, most_facts=1 + int(5 * grown))
         length = ROW_TOKENS[share > LONG_FROM]
         rows = encoder.rows(trees, arguments.rows * ROW_TOKENS[0] // length, length)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -249,10 +237,8 @@ def _train_share(number: int, arguments: argparse.Namespace, meeting: str) -> No
             optimizer.step()
         losses.append(each[rows.weights[kept] == READ].mean().item())
         if number == 0 and step % 50 == 0:
-            of = rows.tasks[kept] == TASKS.index("recall") + 1
-            recalled = f"recall {each[of].mean():.3f} " if of.any() else ""
             read = sum(losses[-50:]) / 50
-            print(f"{step} read {read:.3f} {recalled}{time.monotonic() - begun:.0f} s", flush=True)
+            print(f"{step} read {read:.3f} {time.monotonic() - begun:.0f} s", flush=True)
         if number == 0 and (step % arguments.check == 0 or step == arguments.steps):
             for is_reserved in (False, True):
                 found = measured(model, encoder, seed=-1 - step, rows=16, is_reserved=is_reserved)

@@ -1,6 +1,6 @@
-"""The tokenizer of the small model: the words of its language, the syllables of names, digits in pairs, and letters.
+"""The tokenizer of the small model: the words of its language, names, digits in pairs, and letters.
 
-Rule: a name is two tokens wherever it stands. Everything that can be typed in ASCII can be read, letter by letter if
+Rule: a name is one token wherever it stands: with two, models of this size copied the wrong first one. Everything that can be typed in ASCII can be read, letter by letter if
 need be; what a prompt's borders are made of takes few tokens. The chat template shows the user's message alone.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.distilling.wordings import GENERAL, RELATIONS, Kind
-from benchmarks.distilling.world import ENDS, REFUSAL, STARTS
+from benchmarks.distilling.world import NAMES, REFUSAL
 from rag_lifelong.distill import prompts
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def build_tokenizer(context_tokens: int) -> PreTrainedTokenizerFast:
         ]
     )
     said = [piece for text in _texts() for piece, _ in before.pre_tokenize_str(text)]
-    names = [*STARTS, *(f"##{end}" for kind in Kind for end in ENDS[kind])]
+    names = [name for kind in Kind for name in NAMES[kind]]
     pairs = [f"{number:02}" for number in range(100)]
     signs = [char for char in string.printable if not char.isspace()]
     letters = [*signs, *(f"##{char}" for char in string.ascii_letters + string.digits + "_")]

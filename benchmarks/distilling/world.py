@@ -1,7 +1,7 @@
 """Made-up worlds: invented people and towns, what is true of them, the notes that tell it, and questions about it.
 
-Rule: a seed decides everything. Names are two syllables out of many, and what is true of a name is drawn afresh in each
-world, so nobody can know a world without having read it. The world of the test is drawn from a seed that depends on the
+Rule: a seed decides everything. What is true of a name is drawn afresh in each world, so nobody can know a world
+without having read it. The world of the test is drawn from a seed that depends on the
 code that distils (`world_seed`): it is there only once that code is frozen.
 """
 
@@ -24,25 +24,31 @@ ROUNDS = 5
 _NEVER = frozenset("dik fuk kok nak sek sex suk".split())  # names are read by people
 
 
-def _syllables() -> tuple[tuple[str, ...], dict[Kind, tuple[str, ...]]]:
-    """First syllables of all names, and the last ones of each kind's."""
+_EACH = 300  # names of a kind
+
+
+def _names() -> dict[Kind, tuple[str, ...]]:
+    """All names of the language, of two syllables; the last one tells the kind."""
     rng = random.Random(1)  # of no world: the language is one
     consonants, vowels = "bdfgjklmnprstvz", "aeiou"
     # "h" and "w" begin no name: most words of questions do, and a name must not be a part of one
     starts = [c.upper() + v + e for c in consonants for v in vowels for e in "lnrskm"]
-    starts = [start for start in starts if start.lower() not in _NEVER]
     ends = [c + v for c in consonants for v in vowels]
-    rng.shuffle(starts)
-    tails = {Kind.PERSON: "kn", Kind.PLACE: ("ra", "sta"), Kind.THING: ("x", "th")}
-    last = {}
+    tails = {Kind.PERSON: ("k", "n"), Kind.PLACE: ("ra", "sta"), Kind.THING: ("x", "th")}
+    found = {}
     for kind, endings in tails.items():
-        whole = [end + tail for end in ends for tail in endings if end + tail not in _NEVER]
-        rng.shuffle(whole)
-        last[kind] = tuple(sorted(whole[:80]))
-    return tuple(sorted(starts[:160])), last
+        whole = [
+            start + end + tail
+            for start in starts
+            for end in ends
+            for tail in endings
+            if start.lower() not in _NEVER and end + tail not in _NEVER
+        ]
+        found[kind] = tuple(sorted(rng.sample(whole, _EACH)))
+    return found
 
 
-STARTS, ENDS = _syllables()
+NAMES = _names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +169,13 @@ class Names:
         self._taken = set(taken)
 
     def new(self, kind: Kind) -> str:
-        """Raises ValueError when there are hardly any left."""
-        for _ in range(1_000):
-            name = self._rng.choice(STARTS) + self._rng.choice(ENDS[kind])
-            if name not in self._taken:
-                self._taken.add(name)
-                return name
-        raise ValueError(f"a world holds at most {len(STARTS) * len(ENDS[kind])} names of a kind")
+        """Raises ValueError when there are none left."""
+        free = [name for name in NAMES[kind] if name not in self._taken]
+        if not free:
+            raise ValueError(f"a world holds at most {len(NAMES[kind])} names of a kind")
+        name = self._rng.choice(free)
+        self._taken.add(name)
+        return name
 
 
 def draw_world(seed: int, *, people: int, places: int, facts: tuple[int, int] = (2, 6)) -> World:
@@ -182,10 +188,8 @@ def draw_world(seed: int, *, people: int, places: int, facts: tuple[int, int] = 
     return World(seed, 0, tuple(draw_notes(rng, people=people, places=places, facts=facts)))
 
 
-def draw_notes(
-    rng: random.Random, *, people: int, places: int, facts: tuple[int, int], relations: int | None = None
-) -> list[Note]:
-    """The notes of a world. relations: so many of each kind's are used at all; None for all of them."""
+def draw_notes(rng: random.Random, *, people: int, places: int, facts: tuple[int, int]) -> list[Note]:
+    """The notes of a world."""
     names = Names(rng)
     persons = [names.new(Kind.PERSON) for _ in range(people)]
     towns = [names.new(Kind.PLACE) for _ in range(places)]
@@ -193,8 +197,6 @@ def draw_notes(
     notes = []
     for kind, subjects in ((Kind.PERSON, persons), (Kind.PLACE, towns)):
         possible = [relation for relation in RELATIONS if relation.of is kind]
-        if relations is not None:
-            possible = rng.sample(possible, min(relations, len(possible)))
         for subject in subjects:
             count = min(rng.randint(*facts), len(possible))
             found = []
