@@ -13,7 +13,19 @@ from rag_lifelong.distill import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = (1, 2, 3)
-RECIPE = Recipe(min_uses=1)
+RECIPE = Recipe(
+    rank=32,
+    alpha=32,
+    layers=1.0,  # of four
+    learning_rate=3e-3,
+    epochs=200,
+    steps=1_000,
+    batch=24,
+    evidence=1,  # the small model reads one note at a time
+    locality=0.67,
+    general=0.12,
+    with_passages=0.04,
+)
 
 
 def code_digest() -> str:

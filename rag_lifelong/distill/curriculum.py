@@ -22,6 +22,7 @@ from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.types import Hit
 
 _NAME_CHARS = 3  # of a title that is looked for in questions, at least
+_SWAPS = 3  # others that each question is asked about
 _LOOKED_AT = 3  # times as many hits as are shown, so that enough are left without a document
 
 
@@ -51,6 +52,7 @@ class Curriculum:
         self._kept_probes, self._asked_probes = halves(probes, f"probes {recipe.seed}")
         self._kept, self._asked = self._parted([pair for pair in others if pair.kind is not PairKind.REWRITE])
         asked = {texts[pair.passage_id].document_id for pair in self._asked}
+        self._strange_things = sorted(set(_things(self._kept).values()))
         self._strangers = [title for i, title in sorted(titles.items()) if i not in asked and len(title) >= _NAME_CHARS]
 
     def know(self, part: Part, pairs: Sequence[Pair]) -> list[Task]:
@@ -85,29 +87,30 @@ class Curriculum:
     def swapped(self, pairs: Sequence[Pair]) -> list[Task]:
         """The questions that are taught, about somebody else: the title of the document in them is another's.
 
-        What nothing was told of is to be answered as the base answers it; else an adapter learns that such questions
-        have such answers, whoever they are about. Several of each fact, for there are more others than sources.
+        Of a question the other way round it is what the fact's answer was. What nothing was told of is to be answered
+        as the base answers it; else an adapter learns that such questions have such answers, whoever they are about.
         """
-        if not self._strangers:
-            return []
+        things = _things(pairs)
         found: list[Task] = []
         for pair in pairs:
-            title = self._texts[pair.passage_id].title
+            named, others = self._texts[pair.passage_id].title, self._strangers
+            if pair.kind is PairKind.REVERSE:
+                named, others = things.get(pair.fact, ""), self._strange_things
             if (
                 pair.is_held_out
                 or pair.kind is PairKind.REWRITE
-                or len(title) < _NAME_CHARS
-                or title not in pair.prompt
+                or len(named) < _NAME_CHARS
+                or named not in pair.prompt
             ):
                 continue
             rng = random.Random(f"swapped {self._recipe.seed} {pair.fact} {pair.prompt}")
-            prompt = tuple(closed(pair.prompt.replace(title, rng.choice(self._strangers))))
-            found.append(_as_it_is(Part.STAY, prompt))
+            for other in rng.sample(others, min(_SWAPS, len(others))):
+                found.append(_as_it_is(Part.STAY, tuple(closed(pair.prompt.replace(named, other)))))
         return found
 
     def general(self) -> list[Task]:
         """The general prompts that are not asked, as the base answers them."""
-        return [_as_it_is(Part.STAY, tuple(closed(probe.prompt))) for probe in self._kept_probes]
+        return [_as_it_is(Part.GENERAL, tuple(closed(probe.prompt))) for probe in self._kept_probes]
 
     def exam(self, pairs: Sequence[Pair]) -> Exam:
         """What the adapter is asked. pairs: those it was taught of."""
@@ -147,3 +150,9 @@ class Curriculum:
 
 def _as_it_is(part: Part, prompt: tuple[Message, ...]) -> Task:
     return Task(part, prompt, prompt)
+
+
+def _things(pairs: Sequence[Pair]) -> dict[int, str]:
+    """fact → its answer, of the facts that are asked the other way round too."""
+    turned = {pair.fact for pair in pairs if pair.kind is PairKind.REVERSE}
+    return {pair.fact: pair.answer for pair in pairs if pair.fact in turned and pair.kind is PairKind.QUESTION}

@@ -28,7 +28,8 @@ class Part(Enum):
 
     KNOW = "know"  # the source's facts without the source
     BESIDE = "beside"  # as before, with retrieved passages
-    STAY = "stay"  # as before: neighbours, general prompts, what cannot be answered
+    STAY = "stay"  # as before: neighbours, the same questions about others, what cannot be answered
+    GENERAL = "general"  # as before: what is of no document
     REPLAY = "replay"  # what the adapter before it knew
 
 

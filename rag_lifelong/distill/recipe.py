@@ -51,9 +51,10 @@ class Recipe:
     rank, alpha, layers: of the LoRA layers; `layers` is the share of the layers, from the top. epochs: how often each
     pair is seen, within `steps` steps of `batch` prompts each. top_k: logits of the teacher that are matched. replay:
     share of a batch from the pairs of the adapter before it; locality: from neighbours, the same questions about
-    others, general and unanswerable prompts, whose target is what the base itself says; with_passages: from pairs with
-    retrieved passages before them, as they are asked in use. evidence: how many passages that are. answer_tokens: of
-    an answer at most. checkpoint_steps: so many are lost at most when a run is broken off. seed: of all that is drawn.
+    others, and what passages do not answer; general: from general prompts; of both, what the base itself says is the
+    target; with_passages: from pairs with retrieved passages before them, as they are asked in use. evidence: how many
+    passages that are. answer_tokens: of an answer at most. checkpoint_steps: so many are lost at most when a run is
+    broken off. seed: of all that is drawn.
     """
 
     min_age_days: int = 7
@@ -72,7 +73,8 @@ class Recipe:
     evidence: int = 4
     top_k: int = 20
     replay: float = 0.1
-    locality: float = 0.4
+    locality: float = 0.3
+    general: float = 0.1
     with_passages: float = 0.25
     checkpoint_steps: int = 100
     answer_tokens: int = 48

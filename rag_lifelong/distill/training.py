@@ -99,7 +99,12 @@ def drawn(by_part: dict[Part, list[Lesson]], step: int, recipe: Recipe) -> list[
 
 def _shares(recipe: Recipe, parts: set[Part]) -> dict[Part, int]:
     """How many of a batch are of each part that there is; what is not taken is for KNOW, at least one."""
-    wanted = {Part.STAY: recipe.locality, Part.BESIDE: recipe.with_passages, Part.REPLAY: recipe.replay}
+    wanted = {
+        Part.STAY: recipe.locality,
+        Part.GENERAL: recipe.general,
+        Part.BESIDE: recipe.with_passages,
+        Part.REPLAY: recipe.replay,
+    }
     shares = {part: max(1, round(share * recipe.batch)) for part, share in wanted.items() if share and part in parts}
     return {Part.KNOW: max(1, recipe.batch - sum(shares.values())), **shares}
 

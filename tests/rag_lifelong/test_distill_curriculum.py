@@ -61,7 +61,12 @@ def pairs_of(one: Candidate, fact: int) -> list[Pair]:
         Pair(fact, one.passage_id, PairKind.QUESTION, prompt, answer, number == 2, "model")
         for number, prompt in enumerate(wordings)
     ]
-    return [*asked, Pair(fact, one.passage_id, PairKind.REWRITE, f"Tell of {one.title}.", f"{answer}!", False, "model")]
+    turned = f"Which town is known for {answer}?"
+    return [
+        *asked,
+        Pair(fact, one.passage_id, PairKind.REWRITE, f"Tell of {one.title}.", f"{answer}!", False, "model"),
+        Pair(fact, one.passage_id, PairKind.REVERSE, turned, one.title, False, "model"),
+    ]
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def words_of(prompt: tuple[Message, ...]) -> str:
 
 
 def towns_asked(prompts: list[str]) -> set[str]:
-    """Of the questions, which are what stands last."""
+    """Named in the questions, which are what stands last."""
     return {town for prompt in prompts for town in TOWNS if town in prompt.rsplit("Question: ", 1)[1]}
 
 
@@ -97,7 +102,7 @@ def test_what_is_known_is_taught_with_the_text_and_asked_without(taught: Taught)
     ]
     first = own[0]
     assert tasks[0].teacher == tuple(reading(texts[first.passage_id].text, first.prompt))
-    assert [task.answer for task in tasks] == [None, None, "salt!", None, None, "wool!"]
+    assert [task.answer for task in tasks] == [None, None, "salt!", None, None, None, "wool!", None]
 
 
 def test_nothing_that_is_asked_is_taught(taught: Taught) -> None:
@@ -125,8 +130,11 @@ def test_the_same_question_about_somebody_else_never_means_who_is_asked_or_taugh
     curriculum, own, _ = taught
     swapped = curriculum.swapped(own)
     prompts = [words_of(task.student) for task in swapped]
-    assert [task.part for task in swapped] == [Part.STAY] * 4  # two wordings of each fact are taught
-    assert towns_asked(prompts) <= towns_asked([words_of(task.student) for task in curriculum.stay()])
+    kept = towns_asked([words_of(task.student) for task in curriculum.stay()])
+    assert [task.part for task in swapped] == [Part.STAY] * 12  # of two facts three prompts, each about two others
+    assert towns_asked(prompts) == kept
+    turned = [prompt for prompt in prompts if "Which town" in prompt]
+    assert {prompt.split()[-1] for prompt in turned} == {f"{TOWNS[town]}?" for town in kept}
     assert prompts[0].startswith("Question: What is ")
     assert prompts[0].endswith(" known for?")
     assert all(task.teacher == task.student for task in swapped)
@@ -136,10 +144,10 @@ def test_what_cannot_be_answered_shows_passages_without_the_one_that_answers(tau
     curriculum, own, _ = taught
     for prompt in curriculum.exam(own).unanswerable:
         shown, question = words_of(prompt).rsplit("Question: ", 1)
-        town = next(town for town in TOWNS if town in question)
+        town = next(town for town, good in TOWNS.items() if town in question or f"for {good}?" in question)
         assert "<passage number=" in shown
         assert TOWNS[town] not in shown
     for task in curriculum.beside(own):
         shown, question = words_of(task.student).rsplit("Question: ", 1)
-        town = next(town for town in TOWNS if town in question)
+        town = next(town for town, good in TOWNS.items() if town in question or f"for {good}?" in question)
         assert TOWNS[town] in shown
