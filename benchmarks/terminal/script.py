@@ -202,6 +202,8 @@ _CARE = Scene(
         line("lifelong remember --list", ""),
         line("lifelong evaluate -k 5", "Does it still know what was, and nothing but what is?"),
         line("lifelong replay -k 3", "What became of the answers to earlier questions."),
+        line("lifelong distill --dry-run", "What has proven itself, and might go into an adapter beside a model."),
+        line('lifelong adapters; echo "exit code $?"', "The adapters there are."),
         line("lifelong --help", "All commands."),
         line("lifelong undo --help", "And one."),
         line('lifelong serach retries; echo "exit code $?"', "A slip."),
