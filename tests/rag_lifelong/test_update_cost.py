@@ -20,6 +20,7 @@ SMALL = {
     "supersessions",  # what the user decided, one by one
     "embedders USING COVERING INDEX sqlite_autoindex_embedders_1",
     "files USING INDEX files_failed",
+    "adapters USING INDEX adapters_alive",  # those in use, a handful
     # counted by leaves, which hold hundreds of rows each: 0.1 ms of a million
     "passage_lives USING COVERING INDEX passage_lives_born",
     "words_live_docsize",

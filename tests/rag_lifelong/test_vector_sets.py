@@ -476,6 +476,7 @@ def test_a_store_of_the_format_before_keeps_what_waits(tmp_path: Path) -> None:
         base.embed_next(1)
     with closing(sqlite3.connect(tmp_path / "kb" / "lifelong.sqlite3")) as connection:
         connection.executescript(
+            "DROP TABLE adapter_events; DROP TABLE adapter_parts; DROP TABLE adapter_sources; DROP TABLE adapters; "
             "DROP TABLE feedback; DROP TABLE turn_sources; DROP TABLE turns; DROP TABLE chats; "
             "ALTER TABLE files DROP COLUMN container; ALTER TABLE files DROP COLUMN failed_by; "
             "DROP INDEX files_failed; ALTER TABLE pending RENAME TO pending_4; DROP INDEX pending_newest; "
