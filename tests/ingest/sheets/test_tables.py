@@ -170,7 +170,10 @@ def test_time_grows_with_the_cells() -> None:
         write(((i, ["a", str(i)] if i % 3 else []) for i in range(count)), start=0, max_chars=10**8)
         return time.process_time() - began
 
-    assert seconds(40_000) < 16 * seconds(10_000)  # 4 times the rows
+    def least(count: int) -> float:  # other work, such as collecting garbage, only adds
+        return min(seconds(count) for _ in range(3))
+
+    assert least(40_000) < 16 * least(10_000)  # 4 times the rows
 
 
 def test_no_pattern_runs_on_over_a_cell() -> None:
