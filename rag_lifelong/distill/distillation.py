@@ -117,9 +117,7 @@ class _Run:
             other = self._pairs(adapter.id, _OTHERS, others, of=strangers)
         if not any(pair.is_held_out for pair in own.pairs):  # nothing could be told of what it learns
             self.base.adapters.delete(adapter.id)
-            raise NothingToDistil(
-                f"{self.model.name} wrote no question about these passages that it answers alike twice"
-            )
+            raise NothingToDistil(f"{self.model.name} wrote no questions about these passages that it can answer")
         curriculum = Curriculum(
             self.base,
             self.model,

@@ -26,7 +26,7 @@ from rag_lifelong.distill.planning import Plan
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
 from rag_lifelong.distill.schedule import Due, due
-from rag_lifelong.errors import DistillingAlready, ModelUnusable
+from rag_lifelong.errors import DistillingAlready, ModelUnusable, NothingToDistil
 from rag_lifelong.errors import Stopped as AtCheckpoint
 from rag_lifelong.generate.keys import hidden
 from rag_lifelong.terminal import choosing, gates
@@ -82,6 +82,8 @@ def distilling(assistant: Assistant, options: Namespace, style: Style) -> Outcom
         if is_due is None:
             raise
         return Outcome(f"Not now: {error}.", _json(planned, is_due, None), DONE, "")
+    except NothingToDistil as error:
+        return Outcome(f"Nothing was distilled: {error}.", _json(planned, is_due, None), NOTHING, "")
     code = DONE if _is_promoted(done) else NOTHING
     return Outcome("\n".join(_told(done, style)), _json(planned, is_due, done), code, "")
 

@@ -579,7 +579,7 @@ def test_on_a_terminal_it_asks_and_control_c_stops_it(terminal: pexpect.spawn, r
 
 @pytest.mark.slow
 @pytest.mark.model
-def test_a_model_that_learned_nothing_is_rejected_by_the_real_gates(
+def test_a_model_that_writes_nothing_useful_leaves_no_adapter(
     tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LIFELONG_KB", str(tmp_path / "kb"))
@@ -595,8 +595,7 @@ def test_a_model_that_learned_nothing_is_rejected_by_the_real_gates(
     assert [Path(one["path"]).name for one in plan["chosen"]] == ["launch.md"]
     assert (plan["writer"], plan["considered"], plan["continues"]) == (spec, 2, None)
     assert plan["seconds"] > 0 and plan["memory_bytes"] > 0
-    assert main(["distill", "--json", "-m", spec, *few]) == 4
-    found = json.loads(capsys.readouterr().out)
-    assert found["adapter"]["state"] == "rejected" and "gain" in found["failed_gates"]
-    assert main(["adapters", "show", "1"]) == 0
-    assert "BAD  gain " in capsys.readouterr().out
+    assert main(["distill", "-m", spec, *few]) == 4
+    said = capsys.readouterr().out
+    assert "Nothing was distilled: " in said and "wrote no questions about these passages" in said
+    assert main(["adapters"]) == 4
