@@ -100,14 +100,6 @@ class Adapters:
         with self._database.snapshot() as connection:
             return adapters.part(connection, adapter_id, name)
 
-    def drop(self, adapter_id: int, *names: str) -> None:
-        """Parts that are needed no more are gone. Raises NoSuchAdapter, ValueError for weights: they go by `delete`."""
-        if WEIGHTS in names:
-            raise ValueError("an adapter without its weights is none")
-        with self._database.transaction() as connection:
-            _read(connection, adapter_id)
-            adapters.drop(connection, adapter_id, names)
-
     def judge(
         self,
         adapter_id: int,

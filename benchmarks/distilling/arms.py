@@ -9,7 +9,6 @@ wordings. Intervals: percentile bootstrap over facts, the runs pooled.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
@@ -18,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.distilling.frozen import RECIPE, RUNS, code_digest
-from benchmarks.distilling.lived import Clock, ask_about, opened, settled, used
+from benchmarks.distilling.frozen import RECIPE, code_digest
+from benchmarks.distilling.lived import Clock, ask_about, opened, options, settled, used
 from benchmarks.distilling.plain import fine_tuned
 from benchmarks.distilling.world import (
     Kind,
@@ -36,8 +35,7 @@ from benchmarks.distilling.world import (
 from rag_lifelong.answering import refuses
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill import Probe, distill, plan
-from rag_lifelong.distill.gates import f1
-from rag_lifelong.distill.lessons import batches
+from rag_lifelong.distill.gates import answers, f1
 from rag_lifelong.distill.prompts import closed
 from rag_lifelong.distill.report import Report
 from rag_lifelong.evaluate.metrics import mean
@@ -112,16 +110,6 @@ def probes() -> tuple[Probe, ...]:
     return tuple(Probe(one.text, one.answer) for one in general(is_reserved=False))
 
 
-def answered(model: TransformersModel, prompts: Sequence[Sequence[Message]], max_tokens: int) -> list[str]:
-    """Greedy, side by side."""
-    asked = [model.encoded(prompt) for prompt in prompts]
-    found: dict[int, str] = {}
-    for batch in batches(range(len(asked)), lambda i: len(asked[i])):
-        written = model.write_all([asked[i] for i in batch], max_tokens=max_tokens)
-        found.update((i, model.decoded(ids)) for i, ids in zip(batch, written, strict=True))
-    return [found[i] for i in range(len(asked))]
-
-
 def scored(item: Item, text: str) -> float:
     """F1; of what cannot be answered, whether that was said."""
     return float(refuses(text)) if item.set == "unanswerable" else f1(text, item.answer)
@@ -177,8 +165,8 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
         said: list[Said] = []
         alone: list[str] = []
         for arm in ARMS:
-            prompts = [prompt_of(arm, item, shown[item], models[arm], recipe.answer_tokens) for item in asked]
-            texts = answered(models[arm], prompts, recipe.answer_tokens)
+            prompts = [tuple(prompt_of(arm, item, shown[item], models[arm], recipe.answer_tokens)) for item in asked]
+            texts = answers(models[arm], prompts, max_tokens=recipe.answer_tokens)
             alone = alone or texts
             said += [
                 Said(number, arm, item.set, f"{number} {item.cluster}", scored(item, text), text == first, text)
@@ -276,13 +264,7 @@ def attempts(runs: Sequence[Run]) -> list[str]:
 
 def main() -> None:
     """Prints the tables, and writes all that was said beside them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("model"))
-    parser.add_argument("--work", type=Path, required=True, help="a folder for knowledge bases and what was said")
-    parser.add_argument("--people", type=int, default=60)
-    parser.add_argument("--places", type=int, default=20)
-    parser.add_argument("--runs", type=int, nargs="*", default=list(RUNS))
-    arguments = parser.parse_args()
+    arguments = options(__doc__ or "", people=60, places=20)
     runs = []
     for number in arguments.runs:
         runs.append(

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.distilling.frozen import RUNS
 from benchmarks.distilling.world import Kind, Note, World, forward
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
 
 BEGAN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 SETTINGS = 'model_dtype = "float32"\nmodel_device = "cpu"\n'  # near ties do not depend on how weights are rounded
+
+
+def options(says: str, *, people: int, places: int) -> argparse.Namespace:
+    """What a measurement is told at the command line. people, places: of a world, by default."""
+    parser = argparse.ArgumentParser(description=says, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("model"))
+    parser.add_argument("--work", type=Path, required=True, help="a folder for knowledge bases and what was said")
+    parser.add_argument("--people", type=int, default=people)
+    parser.add_argument("--places", type=int, default=places)
+    parser.add_argument("--runs", type=int, nargs="*", default=list(RUNS))
+    return parser.parse_args()
 
 
 class Clock:

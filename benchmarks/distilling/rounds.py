@@ -11,7 +11,6 @@ forward transfer the mean of R[j - 1, j], of what was not told yet (Lopez-Paz an
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
@@ -21,13 +20,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.distilling.arms import answered, probes
-from benchmarks.distilling.frozen import RECIPE, RUNS, code_digest
-from benchmarks.distilling.lived import Clock, ask_about, opened, read_in, settled
+from benchmarks.distilling.arms import probes
+from benchmarks.distilling.frozen import RECIPE, code_digest
+from benchmarks.distilling.lived import Clock, ask_about, opened, options, read_in, settled
 from benchmarks.distilling.plain import fine_tuned
 from benchmarks.distilling.world import ROUNDS, Fact, Kind, Note, World, draw_world, edited, forward, world_seed
 from rag_lifelong.distill import distill, plan
-from rag_lifelong.distill.gates import f1
+from rag_lifelong.distill.gates import answers, f1
 from rag_lifelong.distill.prompts import closed
 from rag_lifelong.evaluate.metrics import mean
 from rag_lifelong.generate.local import TransformersModel
@@ -105,7 +104,7 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> tu
             spent = time.perf_counter() - began
             texts = [note.text for note in world.notes if note.kind is Kind.PERSON]
             tuned = fine_tuned(base, texts, recipe, steps=done.report.steps, go_on=tuned)
-            alone = [closed(question) for question in questions]
+            alone = [tuple(closed(question)) for question in questions]
             routed = [assistant.ask(question) for question in questions]
             is_active = done.adapter.state is AdapterState.ACTIVE
             if is_active:
@@ -118,8 +117,8 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> tu
         said = (
             [first_line(answer.text) for answer in retrieved],
             [first_line(answer.text) for answer in routed],
-            answered(base.adapted(done.weights), alone, recipe.answer_tokens),
-            answered(base.adapted(tuned), alone, recipe.answer_tokens),
+            answers(base.adapted(done.weights), alone, max_tokens=recipe.answer_tokens),
+            answers(base.adapted(tuned), alone, max_tokens=recipe.answer_tokens),
         )
         for way, texts in zip(WAYS, said, strict=True):
             for life, text in zip(lives, texts, strict=True):
@@ -202,13 +201,7 @@ def table(asked: Sequence[Asked]) -> list[str]:
 
 def main() -> None:
     """Prints the tables, and writes all answers beside them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("model"))
-    parser.add_argument("--work", type=Path, required=True, help="a folder for knowledge bases and answers")
-    parser.add_argument("--people", type=int, default=40)
-    parser.add_argument("--places", type=int, default=10)
-    parser.add_argument("--runs", type=int, nargs="*", default=list(RUNS))
-    arguments = parser.parse_args()
+    arguments = options(__doc__ or "", people=40, places=10)
     asked: list[Asked] = []
     events: list[Event] = []
     for number in arguments.runs:

@@ -92,7 +92,9 @@ def measure(folder: Path, *, rounds: int = 30) -> Iterator[dict[str, Spread | fl
     yield {"open_ms": (opened - began) * 1_000, "open_and_search_ms": (time.perf_counter() - began) * 1_000}
     with base:
         base.search(_query(rng), 10)
-        while threading.active_count() > others:  # what a process that searches more than once has at hand is being read
+        while (
+            threading.active_count() > others
+        ):  # what a process that searches more than once has at hand is being read
             time.sleep(0.1)
         searched = spread([_searched(base, _query(rng)) for _ in range(100)])
         yield {"search": searched, "memory": memory()}

@@ -76,7 +76,7 @@ def distill(
         raise ModelUnusable(
             "adapters are trained beside a model on this machine; set one: lifelong --model transformers:PATH_OR_NAME"
         )
-    if not plan.selection.chosen and plan.continues is None:
+    if not plan.selection.chosen:
         raise NothingToDistil("no passage is stable and used enough; see why: lifelong distill --dry-run")
     return _Run(assistant, model, plan, probe, tell, is_stopped).carried_out()
 
@@ -106,11 +106,12 @@ class _Run:
     def carried_out(self) -> Distilled:
         """The whole, step by step."""
         chosen = self.plan.selection.chosen
-        others = neighbours(self.assistant, self.plan.selection, self.recipe)
+        former, replayed = self._former(chosen)
+        sources = [*chosen, *replayed]
+        others = neighbours(self.assistant, sources, self.recipe)
         if not others:
             raise NothingToDistil("there are no other passages to compare with; choose a part of them, by a glob")
-        former, replayed = self._former(chosen)
-        adapter = self._begun([*chosen, *replayed])
+        adapter = self._begun(sources)
         strangers = {one.document_id for one in others}
         with self._timed("pairs"):
             own = self._pairs(adapter.id, _OWN, chosen, of=())
@@ -122,10 +123,10 @@ class _Run:
             self.base,
             self.model,
             self.recipe,
-            texts={one.passage_id: one for one in (*chosen, *others, *replayed)},
+            texts={one.passage_id: one for one in (*sources, *others)},
             others=other.pairs,
             probes=self.probes,
-            titles=self._titles([*chosen, *replayed]),
+            titles=self._titles(sources),
         )
         with self._timed("lessons"):
             taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, former)]

@@ -95,16 +95,26 @@ def examine(
 
     tell: called with prompts answered and all.
     """
-    desk = _Desk(max_tokens, tell)
     closed = [question.closed for question in exam.held_out]
     beside = [question.beside for question in exam.held_out]
     unrelated = [prompt for prompt, _ in exam.unrelated]
-    desk.total = 3 * len(closed) + 2 * (len(beside) + len(exam.neighbours) + len(unrelated) + len(exam.unanswerable))
+    total = 3 * len(closed) + 2 * (len(beside) + len(exam.neighbours) + len(unrelated) + len(exam.unanswerable))
     facts = [question.fact for question in exam.held_out]
     golds = [question.answer for question in exam.held_out]
 
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        if tell is not None:
+            tell(done, total)
+
+    def said_by(model: TransformersModel, prompts: Sequence[Prompt]) -> list[str]:
+        return answers(model, prompts, max_tokens=max_tokens, tell=count)
+
     def scored(model: TransformersModel, prompts: Sequence[Prompt]) -> list[float]:
-        said = desk.answers(model, prompts)
+        said = said_by(model, prompts)
         return by_fact(facts, [f1(text, gold) for text, gold in zip(said, golds, strict=True)])
 
     arms = {
@@ -114,9 +124,9 @@ def examine(
         "retrieval": scored(base, beside),
         "retrieval and adapter": scored(adapted, beside),
     }
-    near = [desk.answers(model, exam.neighbours) for model in (base, adapted)]
-    far = [desk.answers(model, unrelated) for model in (base, adapted)]
-    bare = [desk.answers(model, exam.unanswerable) for model in (base, adapted)]
+    near = [said_by(model, exam.neighbours) for model in (base, adapted)]
+    far = [said_by(model, unrelated) for model in (base, adapted)]
+    bare = [said_by(model, exam.unanswerable) for model in (base, adapted)]
     known = [i for i, (_, answer) in enumerate(exam.unrelated) if answer is not None]
     right = [[f1(texts[i], exam.unrelated[i][1] or "") for i in known] for texts in far]
     refused = [[float(refuses(text)) for text in texts] for texts in bare]
@@ -189,26 +199,22 @@ def drift(
     return [max(0.0, found[i]) for i in sorted(found)]
 
 
-class _Desk:
-    """Who answers what is asked, and tells how far it is."""
-
-    def __init__(self, max_tokens: int, tell: Callable[[int, int], None] | None) -> None:
-        self.max_tokens = max_tokens
-        self.total = 0
-        self._tell = tell
-        self._done = 0
-
-    def answers(self, model: TransformersModel, prompts: Sequence[Prompt]) -> list[str]:
-        """Greedy, without markers, in order."""
-        asked = [model.encoded(prompt) for prompt in prompts]
-        found: dict[int, str] = {}
-        for batch in batches(range(len(asked)), lambda i: len(asked[i]) + self.max_tokens):
-            written = model.write_all([asked[i] for i in batch], max_tokens=self.max_tokens)
-            found.update((i, model.decoded(ids)) for i, ids in zip(batch, written, strict=True))
-            self._done += len(batch)
-            if self._tell is not None:
-                self._tell(self._done, self.total)
-        return [found[i] for i in range(len(asked))]
+def answers(
+    model: TransformersModel,
+    prompts: Sequence[Prompt],
+    *,
+    max_tokens: int,
+    tell: Callable[[int], None] | None = None,
+) -> list[str]:
+    """Greedy, in order. tell: called with how many more are answered."""
+    asked = [model.encoded(prompt) for prompt in prompts]
+    found: dict[int, str] = {}
+    for batch in batches(range(len(asked)), lambda i: len(asked[i]) + max_tokens):
+        written = model.write_all([asked[i] for i in batch], max_tokens=max_tokens)
+        found.update((i, model.decoded(ids)) for i, ids in zip(batch, written, strict=True))
+        if tell is not None:
+            tell(len(batch))
+    return [found[i] for i in range(len(asked))]
 
 
 class _Judge:

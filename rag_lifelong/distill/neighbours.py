@@ -11,7 +11,7 @@ from itertools import islice
 
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.recipe import Recipe
-from rag_lifelong.distill.selection import Candidate, Selection, candidates_of
+from rag_lifelong.distill.selection import Candidate, candidates_of
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.sentences import is_prose, shown, split_sentences
 from rag_lifelong.terms import STOPWORDS, terms
@@ -22,26 +22,26 @@ _CHOSEN_AMONG = 20  # … and so many more at most, since the nearest of a chose
 _COPY = 0.8  # of the telling words of the shorter passage, from which on the longer one holds it
 
 
-def neighbours(source: Assistant | KnowledgeBase, selection: Selection, recipe: Recipe) -> tuple[Candidate, ...]:
-    """Living passages outside the selection, those of other documents first, each the nearest; as many as are chosen.
+def neighbours(source: Assistant | KnowledgeBase, taught: Sequence[Candidate], recipe: Recipe) -> tuple[Candidate, ...]:
+    """Living passages that are not taught, those of other documents first, each the nearest; as many as are taught.
 
-    At least LEAST, where there are, and at most `recipe.max_passages`. Each chosen passage is searched for by the
+    At least LEAST, where there are, and at most `recipe.max_passages`. Each taught passage is searched for by the
     user's own question, else by its place and first sentence.
     """
     base = source.knowledge_base if isinstance(source, Assistant) else source
-    chosen = {one.passage_id for one in selection.chosen}
-    documents = {one.document_id for one in selection.chosen}
+    chosen = {one.passage_id for one in taught}
+    documents = {one.document_id for one in taught}
     ranks: dict[int, tuple[bool, int, int]] = {}  # passage id → (is of a chosen document, best rank, found as number …)
     looked_at = _LOOKED_AT + min(len(chosen), _CHOSEN_AMONG)
     with base.searching_exactly():
-        for one in selection.chosen:
+        for one in taught:
             for rank, hit in enumerate(base.search(_query(one), looked_at)):
                 if hit.passage_id not in chosen:
                     key = (hit.document_id in documents, rank, len(ranks))
                     ranks[hit.passage_id] = min(ranks.get(hit.passage_id, key), key)
     nearest = candidates_of(base, sorted(ranks, key=ranks.__getitem__))
     most = min(max(len(chosen), LEAST), max(recipe.max_passages, LEAST))
-    known = [_words(one) for one in selection.chosen]
+    known = [_words(one) for one in taught]
     return tuple(islice((one for one in nearest if not _is_copy(one, known)), most))
 
 

@@ -6,9 +6,7 @@ same machine. Thresholds are set before anything is trained, and never from what
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from hashlib import blake2b
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +78,6 @@ class Recipe:
     answer_tokens: int = 48
     seed: int = 7
     thresholds: Thresholds = Thresholds()
-
-    def to_json(self) -> str:
-        """As it is recorded with an adapter."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @staticmethod
-    def from_json(text: str) -> Recipe:
-        """Raises ValueError for what is no recipe of this program."""
-        values = json.loads(text)
-        unknown = values.keys() - {field.name for field in fields(Recipe)}
-        if unknown:
-            raise ValueError(f"a recipe of another program: {', '.join(sorted(unknown))}")
-        return Recipe(**{**values, "thresholds": Thresholds(**values["thresholds"])})
-
-    def digest(self) -> str:
-        """Equal for equal recipes, in hexadecimal."""
-        return blake2b(self.to_json().encode(), digest_size=16).hexdigest()
 
 
 DEFAULT = Recipe()

@@ -87,11 +87,6 @@ class TransformersModel:
         """The torch module; its parameters are frozen, but for a grown adapter's."""
         return self._model
 
-    @property
-    def end(self) -> int | None:
-        """The token that ends an answer."""
-        return next(iter(self._ends()), None)
-
     def adapter_weights(self) -> bytes:
         """The adapter's, for `adapted`."""
         return adapter.dumped(self._model)

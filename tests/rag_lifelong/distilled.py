@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rag_lifelong.assistant import Assistant
@@ -57,7 +59,7 @@ def begun(assistant: Assistant, *names: str, namespace: str = "", recipe: Recipe
         namespace=namespace,
         model=MODEL,
         base_digest="b" * 64,
-        settings=f'{{"recipe": {(recipe or Recipe()).to_json()}}}',
+        settings=json.dumps({"recipe": asdict(recipe or Recipe())}, sort_keys=True),
         sources=sources_of(assistant, *names),
     )
 

@@ -135,10 +135,7 @@ def test_a_candidate_is_kept_whole_and_read_back(assistant: Assistant, time: Clo
     base.adapters.keep(1, "pairs", b"[1,2]")
     base.adapters.keep(1, "checkpoint", b"c")
     assert base.adapters.part(1, "pairs") == b"[1,2]"
-    base.adapters.drop(1, "pairs", "no such part")
-    assert base.adapters.part(1, "pairs") is None
-    with pytest.raises(ValueError, match="weights"):
-        base.adapters.drop(1, "weights")
+    assert base.adapters.part(1, "no such part") is None
     assert base.adapters.unfinished("notes", "scripted", "other") is None
     assert base.adapters.unfinished("other", "scripted", BASE) is None
 
@@ -194,7 +191,7 @@ def test_one_that_does_not_pass_keeps_its_report_and_no_weights(assistant: Assis
 
 def test_what_is_not_there_is_named(assistant: Assistant) -> None:
     registry = assistant.knowledge_base.adapters
-    for call in (registry.read, registry.events, registry.enable, registry.disable, registry.delete, registry.drop):
+    for call in (registry.read, registry.events, registry.enable, registry.disable, registry.delete):
         with pytest.raises(NoSuchAdapter, match="there is no adapter 7; see: lifelong adapters"):
             call(7)
     with pytest.raises(NoSuchAdapter):

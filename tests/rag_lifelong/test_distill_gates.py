@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from rag_lifelong.distill.gates import Exam, Question, by_fact, drift, examine, 
 from rag_lifelong.distill.lessons import logits_of
 from rag_lifelong.distill.probes import general, halves, read
 from rag_lifelong.distill.prompts import closed, reading
-from rag_lifelong.distill.recipe import Recipe, Thresholds
+from rag_lifelong.distill.recipe import Thresholds
 from rag_lifelong.errors import BadSetting
 from rag_lifelong.generate import ModelSettings
 from rag_lifelong.generate.local import TransformersModel
@@ -155,12 +154,3 @@ def test_a_probe_that_cannot_be_used(tmp_path: Path, text: str | None, said: str
     with pytest.raises(BadSetting) as told:
         read(path)
     assert str(told.value) == said.format(path)
-
-
-def test_a_recipe_is_read_as_it_was_written() -> None:
-    recipe = Recipe(rank=3, thresholds=Thresholds(drift=0.2))
-    assert Recipe.from_json(recipe.to_json()) == recipe
-    assert recipe.digest() != Recipe(rank=3).digest()
-    with pytest.raises(ValueError, match="another program: colour"):
-        Recipe.from_json('{"colour": 1, "thresholds": {}}')
-    assert math.isclose(Recipe().thresholds.drift, 0.05)

@@ -371,7 +371,7 @@ def test_an_empty_knowledge_base_has_nothing_to_select(tmp_path: Path, clock: Cl
     with open_assistant(tmp_path / "empty", embedder="hash", now=clock) as opened:
         found = plan(opened)
         assert found == Selection((), (), (), 0, 0)
-        assert neighbours(opened, found, RECIPE) == ()
+        assert neighbours(opened, found.chosen, RECIPE) == ()
 
 
 def test_neighbours_are_the_nearest_outside_other_documents_first_and_no_copies(
@@ -386,7 +386,7 @@ def test_neighbours_are_the_nearest_outside_other_documents_first_and_no_copies(
     clock.time += 7 * DAY
     found = plan(assistant)
     assert [one.start for one in found.chosen] == [0] and files(found.chosen) == ["launch.md"]
-    near = neighbours(assistant, found, RECIPE)
+    near = neighbours(assistant, found.chosen, RECIPE)
     ranked = [hit for hit in assistant.search(CODE, 12) if hit.passage_id != found.chosen[0].passage_id]
     others = [hit.passage_id for hit in ranked if os.path.basename(hit.path) in ("landing.md", "canteen.md")]
     own = [hit.passage_id for hit in ranked if os.path.basename(hit.path) == "launch.md"]
@@ -406,11 +406,11 @@ def test_neighbours_are_as_many_as_are_chosen_but_eight_at_least(
     assistant.sync()
     ask(assistant, CODE, "launch.md")
     clock.time += 7 * DAY
-    assert len(neighbours(assistant, plan(assistant), RECIPE)) == 8
+    assert len(neighbours(assistant, plan(assistant).chosen, RECIPE)) == 8
     for _ in range(2):
         ask(assistant, LEADER, "launch.md")
         ask(assistant, CLOSED, "canteen.md")
     for number in range(7):
         ask(assistant, "By whom is the house led?", f"{number}.md")
     assert len(plan(assistant).chosen) == 9
-    assert len(neighbours(assistant, plan(assistant), RECIPE)) == 9  # of nine more there are
+    assert len(neighbours(assistant, plan(assistant).chosen, RECIPE)) == 9  # of nine more there are
