@@ -139,16 +139,19 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
     world = draw_world(seed, people=people, places=places)
     clock = Clock()
     settled(folder, world, clock)
-    taught = used(world)
+    asked_about = used(world)
     others = [note for note in world.notes if note.kind is Kind.PLACE]
-    count = ask_about(folder, [*taught, *others], clock)
+    count = ask_about(folder, [*asked_about, *others], clock)
     clock.pass_days(10)
     with opened(folder, clock, model=model) as assistant:
         base = assistant.language_model
         assert isinstance(base, TransformersModel)
         before = base.digest()
         recipe = replace(RECIPE, seed=number)
-        done = distill(assistant, plan(assistant, namespace=["people/*"], recipe=recipe), probe=probes())
+        planned = plan(assistant, namespace=["people/*"], recipe=recipe)
+        chosen = tuple(one.path for one in planned.selection.chosen)  # also what was found for others' questions
+        taught = [note for note in world.notes if any(path.endswith(f"/{note.path}") for path in chosen)]
+        done = distill(assistant, planned, probe=probes())
         other = distill(assistant, plan(assistant, namespace=["towns/*"], recipe=recipe), probe=probes())
         plain = fine_tuned(base, [note.text for note in taught], recipe, steps=done.report.steps)
         asked = items(world, taught)
