@@ -2,9 +2,10 @@
 
     python -m benchmarks.distilling.arms --work FOLDER
 
-Each run draws a world from a seed that depends on the code that distils, reads its notes in, asks about half of the
-people, lets ten days pass and distils them, through the program's own doors. Then all arms are asked in reserved
-wordings. Intervals: percentile bootstrap over facts, the runs pooled.
+Each run draws a world from a seed that depends on the code that distils, reads its notes in, asks about a tenth of the
+people, lets ten days pass and distils what was used, through the program's own doors. Then all arms are asked in
+reserved wordings. The adapter of other documents is the control of the run itself. Intervals: percentile bootstrap over
+facts, the runs pooled.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ ARMS = (
     "adapter of other documents",
     "plain fine-tuning",
 )
+NEIGHBOURS = 40  # people, of those that were not distilled
 CLOSED = {"base", "adapter", "adapter of other documents", "plain fine-tuning"}
 
 
@@ -84,6 +86,8 @@ class Said:
 def items(world: World, taught: Sequence[Note]) -> list[Item]:
     """Everything that is asked, in reserved wordings. taught: the notes that were distilled."""
     known = {note.path for note in taught}
+    strange = [note.path for note in world.notes if note.kind is Kind.PERSON and note.path not in known]
+    near = set(random.Random(world.seed).sample(strange, min(NEIGHBOURS, len(strange))))
     found: list[Item] = []
 
     def ask(name: str, questions: Sequence[Question], note: Note) -> None:
@@ -97,7 +101,7 @@ def items(world: World, taught: Sequence[Note]) -> list[Item]:
             if note.path in known:
                 ask("unseen wordings", forward(fact, is_reserved=True), note)
                 ask("reverse", reverse(fact, is_reserved=True), note)
-            elif note.kind is Kind.PERSON:
+            elif note.path in near:
                 ask("neighbours", forward(fact, is_reserved=True), note)
         if note.path in known:
             ask("unanswerable", unanswerable(note, is_reserved=True), note)
@@ -140,8 +144,7 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
     clock = Clock()
     settled(folder, world, clock)
     asked_about = used(world)
-    others = [note for note in world.notes if note.kind is Kind.PLACE]
-    count = ask_about(folder, [*asked_about, *others], clock)
+    count = ask_about(folder, asked_about, clock)
     clock.pass_days(10)
     with opened(folder, clock, model=model) as assistant:
         base = assistant.language_model
@@ -152,7 +155,6 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
         chosen = tuple(one.path for one in planned.selection.chosen)  # also what was found for others' questions
         taught = [note for note in world.notes if any(path.endswith(f"/{note.path}") for path in chosen)]
         done = distill(assistant, planned, probe=probes())
-        other = distill(assistant, plan(assistant, namespace=["towns/*"], recipe=recipe), probe=probes())
         plain = fine_tuned(base, [note.text for note in taught], recipe, steps=done.report.steps)
         asked = items(world, taught)
         shown = {item: hits_for(assistant, item, recipe.evidence) for item in asked}
@@ -162,7 +164,7 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
             "base + the right passage": base,
             "adapter": base.adapted(done.weights),
             "adapter + retrieval": base.adapted(done.weights),
-            "adapter of other documents": base.adapted(other.weights),
+            "adapter of other documents": base.adapted(done.control),
             "plain fine-tuning": base.adapted(plain),
         }
         said: list[Said] = []
@@ -267,7 +269,7 @@ def attempts(runs: Sequence[Run]) -> list[str]:
 
 def main() -> None:
     """Prints the tables, and writes all that was said beside them."""
-    arguments = options(__doc__ or "", people=60, places=20)
+    arguments = options(__doc__ or "", people=200, places=30)
     runs = []
     for number in arguments.runs:
         runs.append(

@@ -14,17 +14,18 @@ from rag_lifelong.distill import Recipe
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = (1, 2, 3)
 RECIPE = Recipe(
+    max_passages=20,
     rank=32,
     alpha=32,
     layers=1.0,  # of four
-    learning_rate=3e-3,
+    learning_rate=5e-4,
     epochs=200,
-    steps=1_000,
-    batch=24,
+    steps=2_500,
+    batch=16,
     evidence=1,  # the small model reads one note at a time
-    locality=0.67,
-    general=0.12,
-    with_passages=0.04,
+    locality=0.5,
+    general=0.18,
+    with_passages=0.13,
 )
 
 

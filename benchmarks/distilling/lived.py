@@ -1,4 +1,4 @@
-"""A knowledge base over a made-up world, as somebody would have it who has asked about half of it for a while."""
+"""A knowledge base over a made-up world, as somebody would have it who has asked about a part of it for a while."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_in(folder: Path, world: World, clock: Clock) -> None:
         assistant.add(folder / "notes", may_retire=True)
 
 
-def used(world: World, share: float = 0.5) -> tuple[Note, ...]:
+def used(world: World, share: float = 0.1) -> tuple[Note, ...]:
     """The people that somebody asks about: the first of them, which are in no order."""
     people = [note for note in world.notes if note.kind is Kind.PERSON]
     return tuple(people[: round(share * len(people))])

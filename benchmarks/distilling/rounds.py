@@ -32,6 +32,8 @@ from rag_lifelong.evaluate.metrics import mean
 from rag_lifelong.generate.local import TransformersModel
 from rag_lifelong.types import AdapterState
 
+PASSAGES, STEPS = 12, 1_000  # of an adapter: three seeds by six take a while
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -82,7 +84,7 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> tu
         worlds.append(edited(worlds[-1]))
     lives = lives_of(worlds)
     questions = [forward(life.fact, is_reserved=True)[0].text for life in lives]
-    recipe = replace(RECIPE, seed=number)
+    recipe = replace(RECIPE, seed=number, max_passages=PASSAGES, steps=STEPS)
     clock = Clock()
     found: list[Asked] = []
     events: list[Event] = []

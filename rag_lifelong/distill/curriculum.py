@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from rag_lifelong.distill.facts import normal
 from rag_lifelong.distill.gates import Exam, Probe, Question
 from rag_lifelong.distill.lessons import Part, Task
 from rag_lifelong.distill.pairs import Pair, PairKind
@@ -22,7 +23,7 @@ from rag_lifelong.prompt import build_messages, room_for_answer
 from rag_lifelong.types import Hit
 
 _NAME_CHARS = 3  # of a title that is looked for in questions, at least
-_SWAPS = 3  # others that each question is asked about
+_SWAPS = 4  # others that each question is asked about, one of them mentioned in what is taught
 _LOOKED_AT = 3  # times as many hits as are shown, so that enough are left without a document
 
 
@@ -52,6 +53,7 @@ class Curriculum:
         self._kept_probes, self._asked_probes = halves(probes, f"probes {recipe.seed}")
         self._kept, self._asked = self._parted([pair for pair in others if pair.kind is not PairKind.REWRITE])
         asked = {texts[pair.passage_id].document_id for pair in self._asked}
+        self._titles = {*titles.values(), *(one.title for one in texts.values())}
         self._strange_things = sorted(set(_things(self._kept).values()))
         self._strangers = [title for i, title in sorted(titles.items()) if i not in asked and len(title) >= _NAME_CHARS]
 
@@ -69,12 +71,12 @@ class Curriculum:
         ]
 
     def beside(self, pairs: Sequence[Pair]) -> list[Task]:
-        """One wording of each fact with what is retrieved for it: as the base answers it."""
-        first: dict[int, Pair] = {}
-        for pair in pairs:
-            if not pair.is_held_out and pair.kind is not PairKind.REWRITE:
-                first.setdefault(pair.fact, pair)
-        return [_as_it_is(Part.BESIDE, self._with_passages(pair.prompt)) for pair in first.values()]
+        """The questions that are taught, with what is retrieved for them: as the base answers them."""
+        return [
+            _as_it_is(Part.BESIDE, self._with_passages(pair.prompt))
+            for pair in pairs
+            if not pair.is_held_out and pair.kind is not PairKind.REWRITE
+        ]
 
     def stay(self) -> list[Task]:
         """Neighbours closed book, and with passages that do not hold the answer: as the base answers them."""
@@ -88,14 +90,18 @@ class Curriculum:
         """The questions that are taught, about somebody else: the title of the document in them is another's.
 
         Of a question the other way round it is what the fact's answer was. What nothing was told of is to be answered
-        as the base answers it; else an adapter learns that such questions have such answers, whoever they are about.
+        as the base answers it, alone and with what is retrieved; else an adapter learns that such questions have such
+        answers, whoever they are about.
         """
         things = _things(pairs)
+        taught = [self._texts[passage_id].text for passage_id in dict.fromkeys(pair.passage_id for pair in pairs)]
+        mentioned = [title for title in self._strangers if any(title in text for text in taught)]
         found: list[Task] = []
         for pair in pairs:
             named, others = self._texts[pair.passage_id].title, self._strangers
             if pair.kind is PairKind.REVERSE:
-                named, others = things.get(pair.fact, ""), self._strange_things
+                named = things.get(pair.fact, "")
+                others = self._strangers if named in self._titles else self._strange_things
             if (
                 pair.is_held_out
                 or pair.kind is PairKind.REWRITE
@@ -104,9 +110,47 @@ class Curriculum:
             ):
                 continue
             rng = random.Random(f"swapped {self._recipe.seed} {pair.fact} {pair.prompt}")
-            for other in rng.sample(others, min(_SWAPS, len(others))):
-                found.append(_as_it_is(Part.STAY, tuple(closed(pair.prompt.replace(named, other)))))
+            drawn = rng.sample(others, min(_SWAPS, len(others)))
+            if mentioned and others is self._strangers:  # known by name, which must not be enough
+                drawn = [*drawn[1:], rng.choice(mentioned)]
+            asked = [pair.prompt.replace(named, other) for other in dict.fromkeys(drawn)]
+            found += [_as_it_is(Part.STAY, tuple(closed(prompt))) for prompt in asked]
+            found += [_as_it_is(Part.STAY, self._with_passages(prompt)) for prompt in asked[:1]]
         return found
+
+    def absent(self, pairs: Sequence[Pair]) -> list[Task]:
+        """What the taught documents do not tell: asked closed book, to be refused as the base does with the passage.
+
+        What is asked of one document is asked of the next, by its title; of each passage as often as of others about
+        what it tells. Else an adapter learns that whoever it knows has an answer to everything.
+        """
+        templates = sorted({sides for pair in (*pairs, *self._kept) if (sides := self._around_title(pair))})
+        own: dict[int, list[Pair]] = {}
+        for pair in pairs:
+            own.setdefault(pair.passage_id, []).append(pair)
+        told = {normal(pair.prompt) for pair in pairs}
+        found: list[Task] = []
+        for passage_id, its in own.items():
+            one = self._texts[passage_id]
+            if len(one.title) < _NAME_CHARS:
+                continue
+            asked = [about for left, right in templates if normal(about := left + one.title + right) not in told]
+            rng = random.Random(f"absent {self._recipe.seed} {passage_id}")
+            for number, prompt in enumerate(rng.sample(asked, min(_SWAPS * len(its), len(asked)))):
+                as_read, alone = tuple(reading(one.text, prompt)), tuple(closed(prompt))
+                found.append(Task(Part.STAY, as_read, alone, must_refuse=True))
+                if number % _SWAPS == 0:
+                    beside = self._with_passages(prompt)
+                    found.append(Task(Part.STAY, beside, beside, must_refuse=True))
+        return found
+
+    def _around_title(self, pair: Pair) -> tuple[str, str] | None:
+        """What stands in a question that is taught, before and behind the title of its document; None without one."""
+        title = self._texts[pair.passage_id].title
+        if pair.is_held_out or pair.kind is not PairKind.QUESTION or len(title) < _NAME_CHARS:
+            return None
+        left, found, right = pair.prompt.partition(title)
+        return (left, right) if found else None
 
     def general(self) -> list[Task]:
         """The general prompts that are not asked, as the base answers them."""

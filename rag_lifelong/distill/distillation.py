@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +29,7 @@ from rag_lifelong.distill.probes import general
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
 from rag_lifelong.distill.selection import Candidate, candidates_of
-from rag_lifelong.distill.training import Trained, train
+from rag_lifelong.distill.training import Trained, train, turns_of
 from rag_lifelong.errors import ModelUnusable, NothingToDistil, Stopped
 from rag_lifelong.generate.local import TransformersModel
 from rag_lifelong.store.adapters import OF_OTHERS
@@ -50,11 +52,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Distilled:
-    """The adapter as it was judged, and what it was judged by. weights: its file's bytes, also of a rejected one."""
+    """The adapter as it was judged, and what it was judged by.
+
+    weights: its file's bytes, also of a rejected one; control: those of the one trained on other documents.
+    """
 
     adapter: Adapter
     report: Report
     weights: bytes
+    control: bytes
 
 
 def distill(
@@ -130,7 +136,8 @@ class _Run:
         )
         with self._timed("lessons"):
             taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, former)]
-            kept = [*curriculum.stay(), *curriculum.swapped(own.pairs), *curriculum.general()]
+            about = [*curriculum.swapped(own.pairs), *curriculum.absent(own.pairs)]
+            kept = [*curriculum.stay(), *about, *curriculum.general()]
             mine = self._lessons([*taught, *curriculum.beside(own.pairs), *kept])
             alike = [*curriculum.know(Part.KNOW, other.pairs), *curriculum.beside(other.pairs), *curriculum.general()]
             theirs = self._lessons(alike)
@@ -180,7 +187,7 @@ class _Run:
             reason="all gates hold" if not failed else f"rejected by {', '.join(failed)}",
             settings=self._settings(own, other, mine),
         )
-        return Distilled(judged, report, weights)
+        return Distilled(judged, report, weights, control)
 
     def _former(self, chosen: Sequence[Candidate]) -> tuple[list[Pair], tuple[Candidate, ...]]:
         """(pairs, their passages) of the adapter before this one that it would else not know: those that hold still."""
@@ -239,9 +246,17 @@ class _Run:
         return found
 
     def _lessons(self, tasks: Sequence[Task]) -> list[Lesson]:
+        """Of no more tasks than will have their turn, drawn with the seed."""
+        counts = Counter(task.part for task in tasks)
+        turns = turns_of(counts, self.recipe)
+        kept: set[int] = set()
+        for part, count in counts.items():
+            numbers = [i for i, task in enumerate(tasks) if task.part is part]
+            rng = random.Random(f"tasks {self.recipe.seed} {part.value}")
+            kept.update(rng.sample(numbers, min(count, turns.get(part, 0))))
         return lessons(
             self.model,
-            tasks,
+            [task for i, task in enumerate(tasks) if i in kept],
             top_k=self.recipe.top_k,
             max_tokens=self.recipe.answer_tokens,
             tell=lambda done, total: self._say(Stage("lessons", done, total)),

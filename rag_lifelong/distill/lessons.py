@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from rag_lifelong.answering import refuses
 from rag_lifelong.generate import Message
 from rag_lifelong.generate.local import TransformersModel
 
@@ -35,12 +36,16 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """teacher, student: how each is asked. answer: what the teacher says; None: it is asked."""
+    """teacher, student: how each is asked. answer: what the teacher says; None: it is asked.
+
+    must_refuse: it is a lesson only where the teacher says that it cannot tell.
+    """
 
     part: Part
     teacher: tuple[Message, ...]
     student: tuple[Message, ...]
     answer: str | None = None
+    must_refuse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +71,15 @@ def lessons(
     max_tokens: int,
     tell: Callable[[int, int], None] | None = None,
 ) -> list[Lesson]:
-    """One for each task, in their order; those too long for the model's context are left out. model: the frozen one.
+    """One for each task, in their order, without those too long for the model's context, and those not refused that
+    must be. model: the frozen one.
 
     max_tokens: of an answer. tell: called with lessons done and all.
     """
     import torch
 
     found: dict[int, Lesson] = {}
+    done = 0
     asked = {i: (model.encoded(task.teacher), model.encoded(task.student)) for i, task in enumerate(tasks)}
     room = {i: max(map(len, prompts)) + max_tokens + 1 for i, prompts in asked.items()}
     fitting = [i for i in asked if room[i] <= model.context_tokens]
@@ -80,7 +87,13 @@ def lessons(
         told = [i for i in batch if tasks[i].answer is None]
         written = dict(zip(told, _written(model, [asked[i][0] for i in told], max_tokens), strict=True))
         answers = {i: written[i] if i in written else model.encoded_text(tasks[i].answer or "") for i in batch}
-        answers = {i: answer[:max_tokens] for i, answer in answers.items()}
+        done += len(batch)
+        batch = [i for i in batch if not tasks[i].must_refuse or refuses(model.decoded(answers[i]))]
+        answers = {i: answers[i][:max_tokens] for i in batch}
+        if tell is not None:
+            tell(done, len(fitting))
+        if not batch:
+            continue
         with torch.no_grad():  # not inference mode: gradients will pass by what is kept
             rows = logits_of(model.module, [(asked[i][0], answers[i]) for i in batch])
             for i, row in zip(batch, rows, strict=True):
@@ -92,13 +105,11 @@ def lessons(
                     best.indices.cpu().clone(),
                     best.values.cpu().clone(),
                 )
-        if tell is not None:
-            tell(len(found), len(fitting))
     return [found[i] for i in sorted(found)]
 
 
 def divergence(logits: torch.Tensor, lesson: Lesson) -> torch.Tensor:
-    """Mean over positions of KL(teacher ‖ student), in nats, a scalar; logits: (len(answer) + 1, vocabulary).
+    """KL(teacher ‖ student) at each position, in nats, (len(answer) + 1,); logits: (len(answer) + 1, vocabulary).
 
     Over the teacher's best tokens and one class of all others, which is a lower bound of the whole divergence.
     """
@@ -108,7 +119,7 @@ def divergence(logits: torch.Tensor, lesson: Lesson) -> torch.Tensor:
     student = torch.log_softmax(logits.float(), dim=-1).gather(-1, best)  # (positions, k)
     matched = (teacher.exp() * (teacher - student)).sum(-1)
     rest, others = _rest(teacher), _rest(student)
-    return (matched + rest * (rest.log() - others.log())).mean()
+    return matched + rest * (rest.log() - others.log())
 
 
 def _rest(log_probs: torch.Tensor) -> torch.Tensor:

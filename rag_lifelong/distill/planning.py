@@ -14,11 +14,12 @@ from rag_lifelong.distill.lessons import Part
 from rag_lifelong.distill.prompts import reading
 from rag_lifelong.distill.recipe import DEFAULT, Recipe
 from rag_lifelong.distill.selection import Selection, select
-from rag_lifelong.distill.training import steps_of
+from rag_lifelong.distill.training import steps_of, turns_of
 from rag_lifelong.generate.local import TransformersModel
 
 FACTS = 3  # of a passage, as models write them: between two and five on the texts tried
 _TASK_TOKENS = 40  # of a question with its answer
+_STAY = 13  # lessons of what is to stay for one of what is to be known, as counted on made-up notes
 _BYTES_PER_PARAMETER = 16  # of an adapter while it is trained: value, gradient and two moments, float32
 
 
@@ -70,6 +71,9 @@ def _estimated(model: TransformersModel, selection: Selection, recipe: Recipe) -
     know = round(facts / 2 * recipe.wordings * (1.0 - recipe.held_out))
     steps = steps_of(dict.fromkeys(Part, know), recipe)
     short, long = _TASK_TOKENS, recipe.evidence * len(prompt)
+    stay = min(_STAY * know, turns_of(dict.fromkeys(Part, know), recipe).get(Part.STAY, 0))
+    asked = know * (len(prompt) + long) + stay * (0.4 * short + 0.3 * long + 0.3 * len(prompt))
+    lessons = 2 * asked * read + (2 * know + stay) * 8 * written  # answered, and read again with the answer
     batch = recipe.batch * (short + recipe.with_passages * long)
     training = 2 * steps * 3 * batch * read
     exam = facts / 2 * recipe.wordings * recipe.held_out * (5 * short + 2 * long) * (read + written)
@@ -77,7 +81,7 @@ def _estimated(model: TransformersModel, selection: Selection, recipe: Recipe) -
     width = int(getattr(model.module.config.get_text_config(), "hidden_size", 0) or 0)
     layers = int(getattr(model.module.config.get_text_config(), "num_hidden_layers", 0) or 0)
     activations = widest * width * layers * 34 * 4  # about 34 values for each hidden one (Korthikanti et al. 2022)
-    return writing + training + exam, base + parameters * _BYTES_PER_PARAMETER + activations
+    return writing + lessons + training + exam, base + parameters * _BYTES_PER_PARAMETER + activations
 
 
 def _seconds_per_token(model: TransformersModel, prompt: Sequence[int]) -> tuple[float, float]:

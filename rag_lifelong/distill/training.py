@@ -20,6 +20,8 @@ from rag_lifelong.generate.local import TransformersModel
 
 _WARMUP = 0.05  # of all steps
 _CLIP = 1.0  # of the gradient's norm
+_BETAS = (0.9, 0.98)  # the usual 0.999 remembers a spike for most of a short run
+_OUT_RATE = 8.0  # of a LoRA layer's second matrix, which begins at nought, to its first (LoRA+: Hayou et al. 2024)
 _LONGER = 1.5  # times the shortest of those side by side
 
 
@@ -36,6 +38,12 @@ def steps_of(counts: Mapping[Part, int], recipe: Recipe) -> int:
     know = counts.get(Part.KNOW, 0)
     share = _shares(recipe, {part for part, count in counts.items() if count})[Part.KNOW]
     return min(recipe.steps, math.ceil(recipe.epochs * know / share))
+
+
+def turns_of(counts: Mapping[Part, int], recipe: Recipe) -> dict[Part, int]:
+    """How many lessons of each part such a run draws in all, again and again if there are fewer."""
+    steps = steps_of(counts, recipe)
+    return {part: steps * share for part, share in _shares(recipe, {p for p, n in counts.items() if n}).items()}
 
 
 def train(
@@ -58,7 +66,12 @@ def train(
     by_part = {part: [lesson for lesson in lessons if lesson.part is part] for part in Part}
     total = steps_of({part: len(found) for part, found in by_part.items()}, recipe)
     parameters = [(name, value) for name, value in student.module.named_parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW([value for _, value in parameters], lr=recipe.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        [{"params": [value], "pace": _OUT_RATE if "lora_B" in name else 1.0} for name, value in parameters],
+        lr=recipe.learning_rate,
+        betas=_BETAS,
+        weight_decay=0.0,
+    )
     losses = [] if checkpoint is None else _restored(checkpoint, parameters, optimizer)
     for step in range(len(losses), total):
         if is_stopped is not None and is_stopped():
@@ -66,15 +79,15 @@ def train(
                 keep(_checkpoint(parameters, optimizer, losses))
             raise Stopped(f"stopped after {step} of {total} steps; they are kept, and the next run goes on from them")
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * _pace(step, total)
+            group["lr"] = group["pace"] * recipe.learning_rate * _pace(step, total)
         batch = drawn(by_part, step, recipe)
         optimizer.zero_grad(set_to_none=True)
-        loss = 0.0
+        loss, positions = 0.0, sum(len(lesson.answer) + 1 for lesson in batch)
         for alike in _of_like_length(batch):
             rows = logits_of(student.module, [(lesson.prompt, lesson.answer) for lesson in alike])
-            part = torch.stack([divergence(row, lesson) for row, lesson in zip(rows, alike, strict=True)]).sum()
-            (part / len(batch)).backward()  # type: ignore[no-untyped-call]
-            loss += float(part.detach()) / len(batch)
+            part = torch.cat([divergence(row, lesson) for row, lesson in zip(rows, alike, strict=True)]).sum()
+            (part / positions).backward()  # type: ignore[no-untyped-call]
+            loss += float(part.detach()) / positions
         torch.nn.utils.clip_grad_norm_([value for _, value in parameters], _CLIP)
         optimizer.step()
         losses.append(loss)

@@ -107,4 +107,4 @@ class Played:
                 known.keep(adapter.id, "checkpoint", str(step).encode())
                 raise Stopped("stopped")
             time.sleep(self.pause_s)
-        return Distilled(judged(assistant, adapter, self.report), self.report, b"")
+        return Distilled(judged(assistant, adapter, self.report), self.report, b"", b"")

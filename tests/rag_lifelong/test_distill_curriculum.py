@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_nothing_that_is_asked_is_taught(taught: Taught) -> None:
     curriculum, own, _ = taught
     exam = curriculum.exam(own)
     tasks = [*curriculum.know(Part.KNOW, own), *curriculum.beside(own), *curriculum.stay(), *curriculum.swapped(own)]
-    tasks += curriculum.general()
+    tasks += [*curriculum.absent(own), *curriculum.general()]
     seen = {words_of(task.student) for task in tasks}
     asked = [words_of(q.closed) for q in exam.held_out] + [words_of(q.beside) for q in exam.held_out]
     asked += [words_of(p) for p in (*exam.neighbours, *exam.unanswerable, *(prompt for prompt, _ in exam.unrelated))]
@@ -129,15 +130,57 @@ def test_neighbours_that_keep_it_in_place_and_those_asked_are_different_document
 def test_the_same_question_about_somebody_else_never_means_who_is_asked_or_taught(taught: Taught) -> None:
     curriculum, own, _ = taught
     swapped = curriculum.swapped(own)
-    prompts = [words_of(task.student) for task in swapped]
+    alone = [task for task in swapped if "<passage" not in words_of(task.student)]
+    prompts = [words_of(task.student) for task in alone]
     kept = towns_asked([words_of(task.student) for task in curriculum.stay()])
-    assert [task.part for task in swapped] == [Part.STAY] * 12  # of two facts three prompts, each about two others
-    assert towns_asked(prompts) == kept
+    assert [task.part for task in swapped] == [Part.STAY] * 18
+    assert len(alone) == 12  # of two facts three prompts, each about two others, …
+    assert towns_asked([words_of(task.student) for task in swapped]) == kept
+    assert all(task in alone or words_of(task.student).split("\n\n")[-1] in prompts for task in swapped)  # … one beside
     turned = [prompt for prompt in prompts if "Which town" in prompt]
     assert {prompt.split()[-1] for prompt in turned} == {f"{TOWNS[town]}?" for town in kept}
     assert prompts[0].startswith("Question: What is ")
     assert prompts[0].endswith(" known for?")
     assert all(task.teacher == task.student for task in swapped)
+
+
+def test_whoever_is_mentioned_in_what_is_taught_is_among_the_others(assistant: Assistant) -> None:
+    passages = {town: passage_of(assistant, town) for town in TOWNS}
+    one = replace(passages["Osk"], text=f"{passages['Osk'].text} It lies near Lind.")
+    texts = {p.passage_id: p for p in (one, *(passages[town] for town in TOWNS if town != "Osk"))}
+    titles = {p.document_id: town for town, p in passages.items() if town != "Osk"}
+    titles |= {-number: f"Town{number}" for number in range(200)}
+    others = pairs_of(passages["Tarn"], 5)
+    for seed in range(5):
+        curriculum = Curriculum(
+            assistant.knowledge_base,
+            Words(),
+            Recipe(seed=seed),
+            texts=texts,
+            others=others,
+            probes=PROBES,
+            titles=titles,
+        )
+        own = [pair for pair in pairs_of(one, 0) if pair.kind is PairKind.QUESTION]
+        prompts = [words_of(task.student) for task in curriculum.swapped(own)]
+        assert sum("Lind" in prompt.rsplit("Question: ", 1)[1] for prompt in prompts) >= 2  # of each wording
+
+
+def test_what_a_taught_passage_does_not_tell_is_asked_of_it_and_must_be_refused(taught: Taught) -> None:
+    curriculum, own, texts = taught
+    questions = [pair for pair in own if pair.kind is PairKind.QUESTION and not pair.is_held_out]
+    first = next(pair for pair in questions if texts[pair.passage_id].title == "Osk")
+    more = replace(first, fact=9, prompt="Who leads Osk?", answer="Ann")
+    found = curriculum.absent([*own, more])
+    asked = {words_of(task.student).rsplit("Question: ", 1)[1] for task in found}
+    assert asked == {"Who leads Velm?"}  # all else that can be asked is told of both
+    assert {(task.part, task.must_refuse) for task in found} == {(Part.STAY, True)}
+    alone, beside = found
+    velm = next(one for one in texts.values() if one.title == "Velm")
+    assert alone.teacher == tuple(reading(velm.text, "Who leads Velm?"))
+    assert alone.student == tuple(closed("Who leads Velm?"))
+    assert "<passage" in words_of(beside.student)
+    assert beside.teacher == beside.student
 
 
 def test_what_cannot_be_answered_shows_passages_without_the_one_that_answers(taught: Taught) -> None:

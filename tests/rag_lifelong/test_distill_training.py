@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,15 @@ from rag_lifelong.generate import ModelSettings
 from rag_lifelong.generate.local import TransformersModel
 
 RECIPE = Recipe(
-    rank=4, alpha=8, layers=1.0, learning_rate=2e-2, epochs=30, batch=4, checkpoint_steps=5, answer_tokens=6
+    rank=4,
+    alpha=8,
+    layers=1.0,
+    learning_rate=5e-4,
+    epochs=30,
+    batch=4,
+    locality=0.3,
+    checkpoint_steps=5,
+    answer_tokens=6,
 )
 TEXTS = ("retries : three attempts", "the passage of attempts", "a question of retries", "answer the question : 1")
 
@@ -45,7 +54,7 @@ def mean_divergence(model: TransformersModel, found: list[Lesson], part: Part) -
     chosen = [lesson for lesson in found if lesson.part is part]
     with torch.inference_mode():
         rows = logits_of(model.module, [(lesson.prompt, lesson.answer) for lesson in chosen])
-        values = [float(divergence(row, lesson)) for row, lesson in zip(rows, chosen, strict=True)]
+        values = [float(divergence(row, lesson).mean()) for row, lesson in zip(rows, chosen, strict=True)]
     return sum(values) / len(values)
 
 
@@ -78,6 +87,24 @@ def test_a_lesson_holds_what_the_frozen_model_says_with_the_text(model: Transfor
         follows = torch.log_softmax(model.module(input_ids=torch.tensor([prompt])).logits[0, -1], dim=-1)
     assert first.best[0].tolist() == follows.topk(5).indices.tolist()
     assert torch.allclose(first.log_probs[0], follows.topk(5).values, atol=1e-5)
+
+
+def test_where_it_must_be_refused_nothing_else_is_a_lesson(
+    model: TransformersModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike = [replace(task, must_refuse=task.part is Part.KNOW) for task in tasks()]
+    said: list[str] = []
+
+    def refuses_the_first(text: str) -> bool:
+        said.append(text)
+        return len(said) == 1
+
+    monkeypatch.setattr("rag_lifelong.distill.lessons.refuses", refuses_the_first)
+    told: list[tuple[int, int]] = []
+    kept = lessons(model, alike, top_k=5, max_tokens=4, tell=lambda done, total: told.append((done, total)))
+    assert Counter(one.part for one in kept) == {Part.KNOW: 1, Part.STAY: 2}
+    assert len(said) == len(TEXTS)
+    assert told[-1] == (len(alike), len(alike))
 
 
 def test_what_is_too_long_for_the_model_is_left_out(model: TransformersModel) -> None:
