@@ -10,16 +10,17 @@ facts, the runs pooled.
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.distilling.frozen import RECIPE, code_digest
-from benchmarks.distilling.lived import Clock, ask_about, opened, options, settled, used
+from benchmarks.distilling.lived import Clock, ask_about, kept, opened, options, settled, used
 from benchmarks.distilling.plain import fine_tuned
 from benchmarks.distilling.world import (
     Kind,
@@ -132,6 +133,17 @@ class Run:
     answered: int
     seconds: float
     is_bit_identical: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `from_dict`, by way of JSON."""
+        return {**asdict(self), "report": self.report.to_json()}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Run:
+        """What `to_dict` gave."""
+        own = {field.name: values[field.name] for field in fields(Run)}
+        said = tuple(Said(**one) for one in own["said"])
+        return Run(**{**own, "said": said, "report": Report.from_json(own["report"])})
 
 
 def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Run:
@@ -268,18 +280,15 @@ def attempts(runs: Sequence[Run]) -> list[str]:
 
 
 def main() -> None:
-    """Prints the tables, and writes all that was said beside them."""
+    """Prints the tables; runs that lie in the folder already are taken from there."""
     arguments = options(__doc__ or "", people=200, places=30)
     runs = []
     for number in arguments.runs:
-        runs.append(
-            run(number, model=arguments.model, work=arguments.work, people=arguments.people, places=arguments.places)
+        one = partial(
+            run, number, model=arguments.model, work=arguments.work, people=arguments.people, places=arguments.places
         )
-        said = [asdict(one) for one in runs[-1].said]
-        path = arguments.work / f"said-{number}.json"
-        path.write_text(
-            json.dumps({"seed": runs[-1].seed, "report": json.loads(runs[-1].report.to_json()), "said": said})
-        )
+        found = kept(arguments.work / f"arms-{number}.json", lambda one=one: one().to_dict())  # type: ignore[misc]
+        runs.append(Run.from_dict(found))
         print(
             f"run {number}: {runs[-1].state}, {runs[-1].seconds:.0f} s, base unchanged: {runs[-1].is_bit_identical}",
             flush=True,

@@ -18,14 +18,14 @@ RECIPE = Recipe(
     rank=32,
     alpha=32,
     layers=1.0,  # of four
-    learning_rate=5e-4,
+    learning_rate=3e-4,
     epochs=200,
-    steps=2_500,
-    batch=16,
+    steps=2_600,
+    batch=20,
     evidence=1,  # the small model reads one note at a time
-    locality=0.5,
-    general=0.18,
-    with_passages=0.13,
+    locality=0.45,
+    general=0.3,
+    with_passages=0.1,
 )
 
 

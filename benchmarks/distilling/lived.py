@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from benchmarks.distilling.frozen import RUNS
+from benchmarks.distilling.frozen import RUNS, code_digest
 from benchmarks.distilling.world import Kind, Note, World, forward
 from rag_lifelong import open_assistant
 from rag_lifelong.assistant import Assistant
@@ -81,3 +83,16 @@ def ask_about(folder: Path, notes: Sequence[Note], clock: Clock) -> int:
                     answer = chat.ask(forward(fact, is_reserved=False)[0].text)
                 answered += any(note.subject.lower() in Path(cited.path).name for cited in answer.citations)
     return answered
+
+
+def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a former call has made and written there, by the same code; else what `make` gives, written for the next."""
+    code = code_digest()
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if found["code"] == code:
+            return found
+    made = {"code": code, **make()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made), encoding="utf-8")
+    return made
