@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.distilling import examples, tokens, wordings, world
+from benchmarks.distilling import examples, lived, tokens, wordings, world
 from benchmarks.distilling.wordings import Kind
 from benchmarks.distilling.world import Asking, Change, Fact, Note
 from rag_lifelong.distill import prompts
@@ -223,3 +223,16 @@ def test_no_two_trees_of_a_row_are_taken_for_one() -> None:
         begun = int(((positions == 0) & (trees >= 0)).sum())
         assert begun == len(set(trees.tolist()) - {-1})
         assert begun > 1
+
+
+def test_a_run_is_made_once_by_the_same_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def make() -> dict[str, int]:
+        made.append(len(made))
+        return {"value": len(made)}
+
+    path = tmp_path / "of" / "run.json"
+    assert [lived.kept(path, make)["value"] for _ in range(2)] == [1, 1]
+    monkeypatch.setattr(lived, "code_digest", lambda: "other")
+    assert lived.kept(path, make) == {"code": "other", "value": 2}

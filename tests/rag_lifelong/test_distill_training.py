@@ -14,7 +14,7 @@ from tiny_model import save_tiny_model
 from rag_lifelong.distill.lessons import Lesson, Part, Task, divergence, lessons, logits_of
 from rag_lifelong.distill.prompts import closed, reading
 from rag_lifelong.distill.recipe import Recipe
-from rag_lifelong.distill.training import drawn, steps_of, train
+from rag_lifelong.distill.training import drawn, steps_of, train, turns_of
 from rag_lifelong.errors import ModelUnusable, Stopped
 from rag_lifelong.generate import ModelSettings
 from rag_lifelong.generate.local import TransformersModel
@@ -168,6 +168,15 @@ def test_every_lesson_has_its_turn_and_parts_have_their_shares(model: Transforme
     counts = Counter(lesson.prompt for batch in steps for lesson in batch if lesson.part is Part.KNOW)
     assert sorted(counts.values()) == [6, 6, 6, 6]  # 24 draws of 4
     assert drawn(by_part, 5, recipe) == steps[5]
+
+
+def test_turns_are_what_all_steps_together_draw(model: TransformersModel) -> None:
+    found = taught(model)
+    counts = Counter(lesson.part for lesson in found)
+    recipe = replace(RECIPE, epochs=3, locality=0.5)
+    by_part = {part: [lesson for lesson in found if lesson.part is part] for part in Part}
+    in_all = [one.part for step in range(steps_of(counts, recipe)) for one in drawn(by_part, step, recipe)]
+    assert turns_of(counts, recipe) == Counter(in_all)
 
 
 def test_weights_of_another_model_are_refused(model: TransformersModel, tmp_path: Path) -> None:

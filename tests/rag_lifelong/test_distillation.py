@@ -22,13 +22,13 @@ from rag_lifelong.types import AdapterState
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
 MODEL = Path(__file__).resolve().parents[2] / "benchmarks" / "distilling" / "model"
-# A quarter of the steps, and gates that such an adapter meets: it is told here that gates decide, not how good it is.
+# A seventh of the steps, and gates that such an adapter meets: it is told here that gates decide, not how good it is.
 LOOSE = Thresholds(
     beside=0.2, beside_bound=0.4, unrelated=0.7, unrelated_bound=0.6, neighbours=0.4, neighbours_bound=0.3, probe=0.2,
     probe_bound=0.3, refusals=0.2, refusals_bound=0.4, drift=1.0,
 )  # fmt: skip
 SHARE = 0.17  # of the people are asked about
-TAUGHT = replace(RECIPE, steps=250, thresholds=LOOSE)
+TAUGHT = replace(RECIPE, steps=350, learning_rate=1e-3, max_passages=12, thresholds=LOOSE)
 QUICK = replace(RECIPE, steps=24, batch=8, checkpoint_steps=10)
 
 
