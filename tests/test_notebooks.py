@@ -16,6 +16,17 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 # What each must print, worked out by hand from the files that it reads, moves and deletes; and how many figures it draws.
 EXPECTED: dict[str, tuple[int, tuple[str, ...]]] = {
+    "distilling.ipynb": (
+        3,
+        (
+            "112 notes, ",  # a hundred people and twelve towns
+            "10 passages are chosen",  # of ten people asked about
+            "adapter 1 is active: all gates hold",
+            "What work does Gikdon do? singer [1]\n  by adapter 1; the adapter is active",
+            "What work does Gikdon do? singer [1]\n  by the frozen model; the adapter is suspended",
+            "adapters left: 0\nthe frozen model is the same to the bit: True",
+        ),
+    ),
     "quickstart.ipynb": (
         1,
         (
