@@ -35,6 +35,7 @@ from rag_lifelong.generate.local import TransformersModel
 from rag_lifelong.types import AdapterState
 
 PASSAGES, STEPS, RATE = 8, 600, 6e-4  # of an adapter: three seeds by six take a while
+NEW = 4  # people asked about from one round on
 TEXTS = 8  # of a step of plain fine-tuning: about as many tokens as one of distillation
 
 
@@ -135,10 +136,10 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> tu
 
 
 def new_of(worlds: Sequence[World], at: int) -> list[Note]:
-    """The people that somebody begins to ask about in a round: some of the first, then all that are new."""
+    """The people that somebody begins to ask about in a round: PASSAGES of the first, then NEW of those that are new."""
     known = {note.path for note in worlds[at - 1].notes} if at else set()
     new = [note for note in worlds[at].notes if note.kind is Kind.PERSON and note.path not in known]
-    return new if at else new[:PASSAGES]
+    return new[: NEW if at else PASSAGES]
 
 
 def lives_of(worlds: Sequence[World]) -> list[Life]:
@@ -210,7 +211,7 @@ def as_kept(asked: Sequence[Asked], events: Sequence[Event]) -> dict[str, Any]:
 
 def main() -> None:
     """Prints the table; runs that lie in the folder already are taken from there."""
-    arguments = options(__doc__ or "", people=60, places=6)
+    arguments = options(__doc__ or "", people=200, places=30)
     asked: list[Asked] = []
     events: list[Event] = []
     for number in arguments.runs:
