@@ -211,7 +211,7 @@ def as_kept(asked: Sequence[Asked], events: Sequence[Event]) -> dict[str, Any]:
 
 def main() -> None:
     """Prints the table; runs that lie in the folder already are taken from there."""
-    arguments = options(__doc__ or "", people=200, places=30)
+    arguments = options(__doc__ or "", people=120, places=20)
     asked: list[Asked] = []
     events: list[Event] = []
     for number in arguments.runs:
