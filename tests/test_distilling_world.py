@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from benchmarks.distilling import examples, lived, tokens, wordings, world
+from benchmarks.distilling import examples, lived, results, tokens, wordings, world
 from benchmarks.distilling.wordings import Kind
 from benchmarks.distilling.world import Asking, Change, Fact, Note
 from rag_lifelong.distill import prompts
@@ -236,3 +237,22 @@ def test_a_run_is_made_once_by_the_same_code(tmp_path: Path, monkeypatch: pytest
     assert [lived.kept(path, make)["value"] for _ in range(2)] == [1, 1]
     monkeypatch.setattr(lived, "code_digest", lambda: "other")
     assert lived.kept(path, make) == {"code": "other", "value": 2}
+
+
+def test_results_of_other_worlds_models_and_measurements_lie_apart(tmp_path: Path) -> None:
+    measurement = tmp_path / "arms.py"
+    told = Namespace(work=tmp_path, people=20, places=3, model=tmp_path / "model")
+    measurement.write_text("STEPS = 1")
+    found = [
+        results.place_of(one, 1, measurement)
+        for one in (
+            told,
+            told,
+            Namespace(**{**vars(told), "people": 21}),
+            Namespace(**{**vars(told), "model": tmp_path}),
+        )
+    ]
+    measurement.write_text("STEPS = 2")
+    found.append(results.place_of(told, 1, measurement))
+    assert found[0] == found[1]
+    assert len(set(found)) == 4

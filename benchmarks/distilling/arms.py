@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.distilling.frozen import RECIPE, code_digest
 from benchmarks.distilling.lived import Clock, ask_about, kept, opened, options, settled, used
 from benchmarks.distilling.plain import fine_tuned
+from benchmarks.distilling.results import place_of
 from benchmarks.distilling.world import (
     Kind,
     Note,
@@ -169,7 +170,9 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
         done = distill(assistant, planned, probe=probes())
         plain = fine_tuned(base, [note.text for note in taught], recipe, steps=done.report.steps)
         asked = items(world, taught)
-        shown = {item: hits_for(assistant, item, recipe.evidence) for item in asked}
+        search = assistant.knowledge_base.search
+        shown = {item: search(item.question, recipe.evidence) for item in asked}
+        right = {item: search(item.question, 1, within=[item.document]) for item in asked if item.document}
         models = {
             "base": base,
             "base + retrieval": base,
@@ -182,7 +185,8 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
         said: list[Said] = []
         alone: list[str] = []
         for arm in ARMS:
-            prompts = [tuple(prompt_of(arm, item, shown[item], models[arm], recipe.answer_tokens)) for item in asked]
+            hits = dict.fromkeys(asked, ()) | right if arm == "base + the right passage" else shown
+            prompts = [tuple(prompt_of(arm, item, hits[item], models[arm], recipe.answer_tokens)) for item in asked]
             texts = answers(models[arm], prompts, max_tokens=recipe.answer_tokens)
             alone = alone or texts
             said += [
@@ -204,17 +208,10 @@ def run(number: int, *, model: Path, work: Path, people: int, places: int) -> Ru
     )
 
 
-def hits_for(assistant: Assistant, item: Item, count: int) -> tuple[Hit, ...]:
-    """What is retrieved for it; of a document that answers it, its passage first for the arm with the right one."""
-    return assistant.knowledge_base.search(item.question, count)
-
-
 def prompt_of(arm: str, item: Item, hits: Sequence[Hit], model: TransformersModel, answer_tokens: int) -> list[Message]:
     """As each arm is asked."""
     if arm in CLOSED:
         return closed(item.question)
-    if arm == "base + the right passage":
-        hits = [hit for hit in hits if item.document and hit.path.endswith(item.document)][:1]
     room = room_for_answer(model, answer_tokens)
     return build_messages(item.question, hits, model=model, answer_tokens=room)
 
@@ -287,7 +284,7 @@ def main() -> None:
         one = partial(
             run, number, model=arguments.model, work=arguments.work, people=arguments.people, places=arguments.places
         )
-        found = kept(arguments.work / f"arms-{number}.json", lambda one=one: one().to_dict())  # type: ignore[misc]
+        found = kept(place_of(arguments, number, Path(__file__)), lambda one=one: one().to_dict())  # type: ignore[misc]
         runs.append(Run.from_dict(found))
         print(
             f"run {number}: {runs[-1].state}, {runs[-1].seconds:.0f} s, base unchanged: {runs[-1].is_bit_identical}",

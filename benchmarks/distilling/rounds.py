@@ -26,6 +26,7 @@ from benchmarks.distilling.arms import probes
 from benchmarks.distilling.frozen import RECIPE, code_digest
 from benchmarks.distilling.lived import Clock, ask_about, kept, opened, options, read_in, settled
 from benchmarks.distilling.plain import fine_tuned
+from benchmarks.distilling.results import place_of
 from benchmarks.distilling.world import ROUNDS, Fact, Kind, Note, World, draw_world, edited, forward, world_seed
 from rag_lifelong.distill import distill, plan
 from rag_lifelong.distill.gates import answers, f1
@@ -218,7 +219,7 @@ def main() -> None:
         one = partial(
             run, number, model=arguments.model, work=arguments.work, people=arguments.people, places=arguments.places
         )
-        found = kept(arguments.work / f"rounds-{number}.json", lambda one=one: as_kept(*one()))  # type: ignore[misc]
+        found = kept(place_of(arguments, number, Path(__file__)), lambda one=one: as_kept(*one()))  # type: ignore[misc]
         asked += [Asked(**values) for values in found["asked"]]
         became = [Event(**values) for values in found["events"]]
         for event in became:

@@ -170,6 +170,45 @@ def test_every_lesson_has_its_turn_and_parts_have_their_shares(model: Transforme
     assert drawn(by_part, 5, recipe) == steps[5]
 
 
+def test_every_token_of_a_step_weighs_the_same(model: TransformersModel) -> None:
+    found = taught(model)
+    by_part = {part: [lesson for lesson in found if lesson.part is part] for part in Part}
+    batch = [replace(one, answer=one.answer[: number + 1]) for number, one in enumerate(drawn(by_part, 0, RECIPE))]
+    short = [
+        replace(one, best=one.best[: len(one.answer) + 1], log_probs=one.log_probs[: len(one.answer) + 1])
+        for one in batch
+    ]
+    student = model.grown(rank=4, alpha=8, layers=1.0, seed=7)
+    with torch.no_grad():
+        for name, value in student.module.named_parameters():
+            if "lora_B" in name:
+                value.fill_(0.02)  # so that there is something to learn
+        rows = logits_of(student.module, [(lesson.prompt, lesson.answer) for lesson in short])
+        each = torch.cat([divergence(row, lesson) for row, lesson in zip(rows, short, strict=True)])
+    whole = replace(RECIPE, steps=1, batch=len(short), locality=0.25)
+    alike = [replace(one, part=Part.KNOW) for one in short]
+    done = train(student, alike, whole)
+    assert len({len(one.answer) for one in short}) > 1
+    assert done.losses[0] == pytest.approx(float(each.mean()), rel=1e-4)
+
+
+def test_the_second_matrix_moves_eight_times_as_far(model: TransformersModel) -> None:
+    student = model.grown(rank=4, alpha=8, layers=1.0, seed=7)
+    with torch.no_grad():
+        for name, value in student.module.named_parameters():
+            if "lora_B" in name:
+                value.fill_(0.02)
+    before = {n: v.detach().clone() for n, v in student.module.named_parameters() if v.requires_grad}
+    train(student, taught(model), replace(RECIPE, steps=1))
+    moved: dict[bool, float] = {}
+    for name, value in student.module.named_parameters():
+        if value.requires_grad:
+            far = float((value.detach() - before[name]).abs().max())
+            moved["lora_B" in name] = max(moved.get("lora_B" in name, 0.0), far)
+    assert moved[True] == pytest.approx(8 * RECIPE.learning_rate, rel=1e-2)  # Adam's first step is the rate itself
+    assert moved[False] == pytest.approx(RECIPE.learning_rate, rel=1e-2)
+
+
 def test_turns_are_what_all_steps_together_draw(model: TransformersModel) -> None:
     found = taught(model)
     counts = Counter(lesson.part for lesson in found)

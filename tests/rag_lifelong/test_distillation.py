@@ -155,6 +155,7 @@ def test_forgetting_one_of_its_notes_everywhere_deletes_it(in_use: tuple[Lived, 
 
 def test_a_run_broken_off_in_each_stage_gives_the_same_weights(lived: Lived, tmp_path: Path) -> None:
     _, whole, _ = distilled(lived, tmp_path / "whole", QUICK)
+    assert sum(whole.report.lessons.values()) <= QUICK.steps * QUICK.batch  # no more than have their turn
     broken = copied(lived, tmp_path / "broken")
     for stage, at in (("pairs", 5), ("training", 13), ("control", 4), ("gates", 1)):
         seen: list[Stage] = []
