@@ -93,6 +93,7 @@ _CHAT = Scene(
         line("/save chat.md", "The chat as Markdown."),
         line("/save chat.md", ""),
         line("/model", ""),
+        line("/adapters", ""),
         line("/model nonsense", "Errors say what to do."),
         line("/soruces", ""),
         line("/versions", "Time."),

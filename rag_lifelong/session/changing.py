@@ -21,7 +21,7 @@ from rag_lifelong.terminal.parser import Usage, build_parser, refuse_useless
 from rag_lifelong.terminal.progress import Stopped
 from rag_lifelong.terminal.style import safe_line
 
-AS_TYPED = ("versions", "history", "diff", "rules", "conflicts", "chats", "undo")  # one command line for both
+AS_TYPED = ("versions", "history", "diff", "rules", "conflicts", "chats", "undo", "adapters")  # one line for both
 _IN_CHAT = re.compile(rf"\blifelong ({'|'.join([*AS_TYPED, 'add', 'forget', 'remember'])})\b")
 
 

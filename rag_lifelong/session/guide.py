@@ -79,7 +79,7 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
-        "what is asked",
+        "the chat",
         (
             Entry(
                 "/asof [WHEN]",
@@ -102,11 +102,12 @@ GUIDE: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "who words answers",
                 "quote, or a language model, such as transformers:~/models/qwen. Without SPEC it says which it is.",
             ),
-        ),
-    ),
-    (
-        "the chat",
-        (
+            Entry(
+                "/adapters",
+                "what was distilled",
+                "The adapters made, which word answers about what they were made of; with the options of lifelong "
+                "adapters: /adapters disable 3",
+            ),
             Entry("/new", "begin another", "Begins another chat; the last one is kept, see /resume."),
             Entry(
                 "/resume [ID]",

@@ -111,7 +111,7 @@ def _tell_adapter(session: Session) -> None:
         return
     adapter, number = safe_line(found.adapter), safe_line(found.adapter.rpartition(" ")[2])
     told = f"worded by {safe_line(found.model)} with {adapter}, which was made of what it rests on"
-    print(session.style.dim(f"{told}: lifelong adapters show {number}"))
+    print(session.style.dim(f"{told}: /adapters show {number}"))
 
 
 def _nothing(session: Session) -> str:

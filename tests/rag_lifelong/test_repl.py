@@ -161,6 +161,8 @@ def test_what_is_typed_as_on_the_command_line(
     pair = f"'{notes}/on call 2.md' {notes}/oncall.md"
     assert said(session, capsys, f"/conflicts --supersede {pair}")[-1] == "Take it back: /undo"
     assert said(session, capsys, "/conflicts --settled --json")[0] == "["
+    assert said(session, capsys, "/adapters")[0] == "No adapter yet. To begin:"
+    assert said(session, capsys, "/adapters show 3")[0].startswith("lifelong: there is no adapter 3; see: /adapters")
     take(session, "/history")
     assert "required: PATH" in capsys.readouterr().err
     assert said(session, capsys, "/history --help")[0] == "usage: lifelong history PATH [OPTIONS]"
