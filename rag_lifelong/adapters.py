@@ -204,7 +204,7 @@ class Adapters:
             if adapter.state is AdapterState.ACTIVE:
                 return adapter
             if adapter.state is not AdapterState.SUSPENDED:
-                raise AdapterUnusable(f"{adapter.name} is {adapter.state.value}: {adapter.reason}")
+                raise AdapterUnusable(f"{adapter.name} is {_stands(adapter)}")
             if not adapter.passed or not adapter.size_bytes:
                 raise AdapterUnusable(f"{adapter.name} never passed its gates; distil again: lifelong distill")
             found = self._manifests(connection).check(adapter_id)
@@ -220,7 +220,7 @@ class Adapters:
             if adapter.state is AdapterState.SUSPENDED:
                 return adapter
             if adapter.state is not AdapterState.ACTIVE:
-                raise AdapterUnusable(f"{adapter.name} is not in use: it is {adapter.state.value}: {adapter.reason}")
+                raise AdapterUnusable(f"{adapter.name} is not in use: it is {_stands(adapter)}")
             self._turn(connection, adapter_id, AdapterState.SUSPENDED, "disabled")
             return _read(connection, adapter_id)
 
@@ -340,8 +340,14 @@ def _refuse_too_large(adapter_id: int, name: str, data: bytes) -> None:
         )
 
 
+def _stands(adapter: Adapter) -> str:
+    """Its state and why, the state once: "retired: adapter 3 took its place", "rejected by drift"."""
+    state = adapter.state.value
+    return adapter.reason if adapter.reason.startswith(state) else f"{state}: {adapter.reason}"
+
+
 def _refuse_all_but_candidates(adapter: Adapter) -> None:
     if adapter.state is AdapterState.SUSPENDED:
         raise SourcesChanged(f"{adapter.name} is suspended: {adapter.reason}; distil again: lifelong distill")
     if adapter.state is not AdapterState.CANDIDATE:
-        raise AdapterUnusable(f"{adapter.name} is no candidate: it is {adapter.state.value}: {adapter.reason}")
+        raise AdapterUnusable(f"{adapter.name} is no candidate: it is {_stands(adapter)}")

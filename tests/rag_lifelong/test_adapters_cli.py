@@ -147,7 +147,7 @@ def test_disabled_and_enabled_again(two: Run) -> None:
     assert json.loads(two("adapters", "--json")[1])[0]["state"] == "suspended"
     assert json.loads(two("adapters", "enable", "2", "--json")[1])["state"] == "active"
     code, out, err = two("adapters", "enable", "1")
-    assert (code, out, err) == (1, "", "lifelong: adapter 1 is rejected: rejected by drift\n")
+    assert (code, out, err) == (1, "", "lifelong: adapter 1 is rejected by drift\n")
 
 
 def test_deleting_needs_a_yes_and_leaves_nothing(two: Run) -> None:
