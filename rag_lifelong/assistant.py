@@ -1,7 +1,7 @@
 """The assistant: a knowledge base, an embedder, a frozen language model or none, and the questions asked of them.
 
-Rule: the public door. `open_assistant` builds the parts and reads the settings once; everything else takes
-plain arguments. Nothing here prints.
+Rule: the public door. `open_assistant` builds the parts and reads the settings once, but for rules about age, which are
+read again once they have changed; everything else takes plain arguments. Nothing here prints.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from rag_lifelong.follow import SWEEP_S, Happening, Watcher
 from rag_lifelong.generate import LanguageModel, open_model
 from rag_lifelong.history import Past
 from rag_lifelong.knowledge_base import KnowledgeBase, utc_now
+from rag_lifelong.live_rules import LiveRules
 from rag_lifelong.markers import Markers
 from rag_lifelong.memory import Remembered
 from rag_lifelong.note_folder import folders_of, settle
@@ -121,7 +122,7 @@ def open_assistant(
         reader=open_span_reader(cache_dir=path / "cache"),
         create=create or rescued is not None,
         now=now,
-        rules=config.rules,
+        rules=LiveRules(path, config.rules).now,
     )
     return Assistant(base, model=model, config=config, rescued=rescued)
 
@@ -436,7 +437,8 @@ class Assistant:
         self._read_rules()
 
     def _read_rules(self) -> None:
-        self.knowledge_base.rules = tuple(rule for rule, _ in rules_of(self.knowledge_base.path))
+        path = self.knowledge_base.path
+        self.knowledge_base.rules = LiveRules(path, tuple(rule for rule, _ in rules_of(path))).now
 
     def standings(self, *, as_of: AsOf | None = None) -> dict[int, Standing]:
         """document id → whether it still holds, of all documents alive at a version."""

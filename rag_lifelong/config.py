@@ -1,7 +1,8 @@
 """Settings: what they are, where they come from, and what each is now.
 
 Rule: read once, in `open_assistant`, from the knowledge base's `lifelong.toml`, then the user's, then the
-defaults; the environment goes before all. Never from a followed folder or the working folder.
+defaults; the environment goes before all. Never from a followed folder or the working folder. Read again are rules,
+once they have changed (`live_rules`), and by `lifelong watch`, at most hourly, whether it is to distil.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ ENVIRONMENT = {"model": "LIFELONG_MODEL", "embedder": "LIFELONG_EMBEDDER", "rera
 class Config:
     """All settings; PURPOSES says what each is for.
 
-    rules: about the age of documents, the user's before the knowledge base's own; of two that match, the later one
-    holds.
+    rules: about the age of documents, as read when opened, the user's before the knowledge base's own; of two that
+    match, the later one holds.
     """
 
     model: str

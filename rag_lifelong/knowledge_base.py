@@ -71,21 +71,22 @@ class KnowledgeBase:
         create: bool = True,
         opener: Opener | None = None,
         now: Callable[[], datetime] = utc_now,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule] | Callable[[], Sequence[Rule]] = (),
     ) -> None:
         """Opens the knowledge base in the folder `path`, making it where needed.
 
         embedder: the one wanted; another than it was built with takes over in the background (`vector_sets`). None: the
         one it was built with, for a new one the default. opener: opens an embedder by its SPEC. reranker: reads the
         best passages of a search again. reader: finds the words that answer in them.
-        now: the clock that versions are dated by. rules: about the age of documents.
+        now: the clock that versions are dated by. rules: about the age of documents, or what gives those in force when
+        they are needed (`live_rules`).
         Raises KnowledgeBaseMissing, KnowledgeBaseUnusable, KnowledgeBaseBusy, StorageFull, EmbedderUnusable,
         EmbedderMismatch.
         """
         self.path = path
         self.reranker = reranker
         self.reader = reader
-        self.rules = tuple(rules)
+        self.rules = rules
         self._now = now
         self._database = Database(path, create=create)
         self.folders = Folders(self._database, now=now)
@@ -142,6 +143,16 @@ class KnowledgeBase:
     def now(self) -> datetime:
         """The clock that versions are dated by."""
         return self._now()
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """About the age of documents, those in force now; they may be set, as when it is opened."""
+        return tuple(self._rules())
+
+    @rules.setter
+    def rules(self, rules: Sequence[Rule] | Callable[[], Sequence[Rule]]) -> None:
+        fixed = () if callable(rules) else tuple(rules)
+        self._rules = rules if callable(rules) else lambda: fixed
 
     def number_at(self, moment: datetime) -> int:
         """The version that was newest at a moment; 0 if none was yet."""
@@ -296,11 +307,12 @@ class KnowledgeBase:
         self, connection: Connection, limit: Callable[[Rule | None], Limit | None], within: Sequence[str]
     ) -> dict[int, Limit]:
         roots = {root.id: root.path for root in files.roots(connection)}
+        rules = self.rules
         found = {}
         for document_id, root_id, path in documents.last_places(connection):
             if within and not any(matches(pattern, roots[root_id], path) for pattern in within):
                 continue
-            own = limit(rule_for(self.rules, roots[root_id], path))
+            own = limit(rule_for(rules, roots[root_id], path))
             if own is not None:
                 found[document_id] = own
         return found

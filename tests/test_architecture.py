@@ -76,6 +76,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "rag_lifelong.followup",
         "rag_lifelong.compaction",
         "rag_lifelong.config",
+        "rag_lifelong.live_rules",
     ),
     (
         "rag_lifelong.generate",
