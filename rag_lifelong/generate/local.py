@@ -25,6 +25,13 @@ from rag_lifelong.generate.language_model import (
 from rag_lifelong.generate.weights import digest_of, open_weights
 from rag_lifelong.local_models import without_surrogates
 
+_OUT_OF_MEMORY = (  # where torch raises a plain RuntimeError: CPU, Apple's GPUs, the driver, cuBLAS
+    "DefaultCPUAllocator",
+    "MPS backend out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
 
 class _Stopped(Exception):
     """Nobody reads on."""
@@ -78,9 +85,13 @@ class TransformersModel:
         return self._over(adapter.loaded(self._model, weights))
 
     def grown(self, *, rank: int, alpha: int, layers: float, seed: int) -> TransformersModel:
-        """The same model with a fresh adapter beside it, which changes nothing yet. Arguments as `adapter.grown`."""
+        """The same model with a fresh adapter beside it, which changes nothing yet. Arguments as `adapter.grown`.
+
+        Raises ModelUnusable for a model that takes none, and where memory runs out.
+        """
         self._check_adaptable()
-        return self._over(adapter.grown(self._model, rank=rank, alpha=alpha, layers=layers, seed=seed))
+        with within_memory(self.name, self._model.device.type):
+            return self._over(adapter.grown(self._model, rank=rank, alpha=alpha, layers=layers, seed=seed))
 
     @property
     def module(self) -> Any:
@@ -104,7 +115,10 @@ class TransformersModel:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
 
     def write_all(self, prompts: Sequence[Sequence[int]], *, max_tokens: int) -> list[list[int]]:
-        """Greedy answers to prompts of `encoded`, side by side, without the token that ends them."""
+        """Greedy answers to prompts of `encoded`, side by side, without the token that ends them.
+
+        Raises ModelUnusable where memory runs out.
+        """
         import torch
 
         width = max(map(len, prompts))
@@ -115,7 +129,7 @@ class TransformersModel:
             ids[row, width - len(prompt) :] = torch.tensor(prompt)
             mask[row, width - len(prompt) :] = 1
         device = self._model.device
-        with torch.inference_mode():
+        with within_memory(self.name, device.type), torch.inference_mode():
             written = self._model.generate(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
@@ -256,6 +270,27 @@ class TransformersModel:
                 enable_thinking=False,  # of those that would think aloud first; other templates do not look at it
             )
         )
+
+
+@contextmanager
+def within_memory(name: str, device: str) -> Iterator[None]:
+    """Running out of memory is raised as ModelUnusable: it is no bug, and every other RuntimeError may be one.
+
+    name: the model's. device: "cpu", "cuda" or "mps".
+    """
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        if not isinstance(error, torch.OutOfMemoryError) and not any(sign in reason for sign in _OUT_OF_MEMORY):
+            raise
+        other = "" if device == "cpu" else ', set model_device = "cpu"'
+        raise ModelUnusable(
+            f"{name} has run out of memory ({device}): {reason[:200]}; end what else takes it{other}, "
+            "or take a smaller model"
+        ) from error
 
 
 @contextmanager

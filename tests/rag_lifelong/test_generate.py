@@ -28,6 +28,7 @@ from rag_lifelong.generate import (
     open_model,
     prompt_tokens,
 )  # fmt: skip
+from rag_lifelong.generate.local import within_memory
 from rag_lifelong.prompt import build_messages
 
 
@@ -315,6 +316,83 @@ def test_two_texts_at_once_do_not_stop_each_other(tiny: Path) -> None:
     next(first)
     first.close()
     assert text + "".join(second) == alone
+
+
+def out_of_memory(kind: str) -> RuntimeError:
+    """What torch raises: of the CPU by asking it for a petabyte, of a GPU in its words."""
+    import torch
+
+    if kind == "cuda":
+        return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nCUDA kernel errors …")
+    if kind == "mps":
+        return RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB, other allocations: 1.00 GB)")
+    if kind == "driver":
+        return RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later")
+    if kind == "cublas":
+        return RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(10**15, dtype=torch.uint8)
+    return raised.value
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("kind", ["cuda", "mps", "driver", "cublas", "cpu"])
+def test_running_out_of_memory_side_by_side_is_said_in_one_line(tiny: Path, kind: str) -> None:
+    model = open_model(f"transformers:{tiny}")
+    assert isinstance(model, TransformersModel)
+    error = out_of_memory(kind)
+
+    def fails(layer: object, given: object) -> None:
+        raise error
+
+    prompts = [model.encoded(ASKED)] * 2
+    hook = model._model.model.layers[-1].register_forward_pre_hook(fails)
+    with pytest.raises(ModelUnusable) as raised:
+        model.write_all(prompts, max_tokens=4)
+    reason = str(error).partition("\n")[0].rstrip(".")[:200]
+    said = f"transformers:{tiny} has run out of memory (cpu): {reason}; end what else takes it, or take a smaller model"
+    assert str(raised.value) == said
+    assert raised.value.__cause__ is error
+    hook.remove()
+    assert model.write_all(prompts, max_tokens=4) == model.write_all(prompts[:1], max_tokens=4) * 2
+
+
+@pytest.mark.model
+def test_an_adapter_that_has_no_room_is_said_in_one_line(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = open_model(f"transformers:{tiny}")
+    assert isinstance(model, TransformersModel)
+
+    def fails(*given: object, **named: object) -> None:
+        raise out_of_memory("cuda")
+
+    monkeypatch.setattr("rag_lifelong.generate.adapter.grown", fails)
+    with pytest.raises(ModelUnusable, match="has run out of memory"):
+        model.grown(rank=2, alpha=4, layers=1.0, seed=1)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("error", [RuntimeError("The size of tensor a (3) must match b (4)"), KeyError("weights")])
+def test_what_is_a_bug_stays_one_side_by_side(tiny: Path, error: Exception) -> None:
+    model = open_model(f"transformers:{tiny}")
+    assert isinstance(model, TransformersModel)
+
+    def fails(layer: object, given: object) -> None:
+        raise error
+
+    model._model.model.layers[-1].register_forward_pre_hook(fails)
+    with pytest.raises(type(error)) as raised:
+        model.write_all([model.encoded(ASKED)], max_tokens=4)
+    assert raised.value is error
+
+
+@pytest.mark.model
+def test_what_runs_out_of_memory_on_a_gpu_may_run_on_the_cpu() -> None:
+    with pytest.raises(ModelUnusable) as raised, within_memory("transformers:x", "cuda"):
+        raise out_of_memory("cuda")
+    assert str(raised.value) == (
+        "transformers:x has run out of memory (cuda): CUDA out of memory. Tried to allocate 2.00 GiB; "
+        'end what else takes it, set model_device = "cpu", or take a smaller model'
+    )
 
 
 @pytest.mark.model
