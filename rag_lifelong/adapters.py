@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 2.0  # for a writer, where noticing can wait for the next time
 _FIRST_WITH_ADAPTERS = 7  # the store's format
+_DISABLED = "disabled"  # why one is suspended that the user has taken out
 _PART_MOST = 999_000_000  # bytes: SQLite takes rows of 1,000,000,000
 
 
@@ -139,6 +140,17 @@ class Adapters:
             _refuse_all_but_candidates(judged)
         return judged
 
+    def give_up(self, adapter_id: int, reason: str) -> Adapter:
+        """A candidate is rejected unjudged, its pairs kept; what it is of is not distilled again by itself.
+
+        Raises NoSuchAdapter, AdapterUnusable if it is no candidate, SourcesChanged if it was suspended.
+        """
+        with self._database.transaction() as connection:
+            _refuse_all_but_candidates(_read(connection, adapter_id))
+            adapters.drop_all_but(connection, adapter_id, [PAIRS])
+            self._turn(connection, adapter_id, AdapterState.REJECTED, reason)
+            return _read(connection, adapter_id)
+
     def unfinished(self, namespace: str, model: str, base_digest: str) -> Adapter | None:
         """The newest candidate to go on with."""
         self._notice()
@@ -204,7 +216,7 @@ class Adapters:
             if adapter.state is AdapterState.ACTIVE:
                 return adapter
             if adapter.state is not AdapterState.SUSPENDED:
-                raise AdapterUnusable(f"{adapter.name} is {_stands(adapter)}")
+                raise AdapterUnusable(f"{adapter.name} is {stands(adapter)}")
             if not adapter.passed or not adapter.size_bytes:
                 raise AdapterUnusable(f"{adapter.name} never passed its gates; distil again: lifelong distill")
             found = self._manifests(connection).check(adapter_id)
@@ -220,8 +232,8 @@ class Adapters:
             if adapter.state is AdapterState.SUSPENDED:
                 return adapter
             if adapter.state is not AdapterState.ACTIVE:
-                raise AdapterUnusable(f"{adapter.name} is not in use: it is {_stands(adapter)}")
-            self._turn(connection, adapter_id, AdapterState.SUSPENDED, "disabled")
+                raise AdapterUnusable(f"{adapter.name} is not in use: it is {stands(adapter)}")
+            self._turn(connection, adapter_id, AdapterState.SUSPENDED, _DISABLED)
             return _read(connection, adapter_id)
 
     def delete(self, adapter_id: int) -> bool:
@@ -336,11 +348,16 @@ def _refuse_too_large(adapter_id: int, name: str, data: bytes) -> None:
     if len(data) > _PART_MOST:
         raise AdapterUnusable(
             f"the {name} of adapter {adapter_id} would take {len(data):,} bytes, and the store takes "
-            f"{_PART_MOST:,} in one piece; use a smaller rank, or fewer layers"
+            f"{_PART_MOST:,} in one piece; from Python, give Recipe a smaller rank, or fewer layers"
         )
 
 
-def _stands(adapter: Adapter) -> str:
+def is_disabled(adapter: Adapter) -> bool:
+    """The user has taken it out."""
+    return adapter.state is AdapterState.SUSPENDED and adapter.reason == _DISABLED
+
+
+def stands(adapter: Adapter) -> str:
     """Its state and why, the state once: "retired: adapter 3 took its place", "rejected by drift"."""
     state = adapter.state.value
     return adapter.reason if adapter.reason.startswith(state) else f"{state}: {adapter.reason}"
@@ -350,4 +367,4 @@ def _refuse_all_but_candidates(adapter: Adapter) -> None:
     if adapter.state is AdapterState.SUSPENDED:
         raise SourcesChanged(f"{adapter.name} is suspended: {adapter.reason}; distil again: lifelong distill")
     if adapter.state is not AdapterState.CANDIDATE:
-        raise AdapterUnusable(f"{adapter.name} is no candidate: it is {_stands(adapter)}")
+        raise AdapterUnusable(f"{adapter.name} is no candidate: it is {stands(adapter)}")

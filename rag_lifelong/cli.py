@@ -11,6 +11,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rag_lifelong.errors import LifelongError
@@ -164,15 +165,17 @@ def _watch(options: Namespace) -> int:
     return DONE
 
 
-def _periodic(assistant: Assistant, shown: Watching, options: Namespace) -> Periodic | None:
-    """Who distils meanwhile, if a setting asks for it."""
-    from rag_lifelong.terminal.periodic import Periodic, distilling
+def _periodic(assistant: Assistant, shown: Watching, options: Namespace) -> Periodic:
+    """Who distils meanwhile, whenever a setting asks for it."""
+    from rag_lifelong.terminal.periodic import Periodic, distilling, is_asked_for
 
-    config = assistant.config
-    if not config.distill_every_days and not config.distill_after_passages:
-        return None
     base = assistant.knowledge_base
-    return Periodic(distilling(base.path, options.model), tell=shown.tell, utc_now=base.now)
+    return Periodic(
+        distilling(base.path, options.model),
+        is_wanted=partial(is_asked_for, base.path),
+        tell=shown.tell,
+        utc_now=base.now,
+    )
 
 
 def _other(options: Namespace) -> int:

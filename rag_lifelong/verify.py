@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from sqlite3 import Connection
 
+from rag_lifelong.adapters import is_disabled
 from rag_lifelong.knowledge_base import KnowledgeBase
 from rag_lifelong.operations import string_digest
 from rag_lifelong.store import chats, documents, embedders, passages, revisions, vectors, versions, words
@@ -53,12 +54,17 @@ def _finding(subject: str, faults: Iterator[str], well: str) -> Finding:
 
 
 def _adapters_well(knowledge_base: KnowledgeBase) -> str:
-    """A suspended adapter is no fault: it does what it should."""
+    """A suspended adapter is no fault: it does what it should. One that the user has disabled is still to be had."""
     off = [one for one in knowledge_base.adapters.all() if one.state is AdapterState.SUSPENDED]
     well = "every active adapter's sources live as they were"
-    if not off:
-        return well
-    return f"{well}; suspended, to be made anew by lifelong distill: " + ", ".join(str(one.id) for one in off)
+    for told, is_taken_out in (
+        ("suspended, to be made anew by lifelong distill", False),
+        ("disabled, to be used again by lifelong adapters enable ID", True),
+    ):
+        found = [str(one.id) for one in off if is_disabled(one) is is_taken_out]
+        if found:
+            well += f"; {told}: {', '.join(found)}"
+    return well
 
 
 def _documents(connection: Connection) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rag_lifelong.distill.facts import normal
 from rag_lifelong.distill.gates import Exam, Probe, Question
 from rag_lifelong.distill.lessons import Part, Task
 from rag_lifelong.distill.pairs import Pair, PairKind
-from rag_lifelong.distill.probes import halves
+from rag_lifelong.distill.probes import halves, parted
 from rag_lifelong.distill.prompts import closed, reading
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.selection import Candidate
@@ -50,7 +50,7 @@ class Curriculum:
         self._recipe = recipe
         self._texts = texts
         self._found: dict[str, tuple[Hit, ...]] = {}
-        self._kept_probes, self._asked_probes = halves(probes, f"probes {recipe.seed}")
+        self._kept_probes, self._asked_probes = parted(probes, recipe.seed)
         self._kept, self._asked = self._parted([pair for pair in others if pair.kind is not PairKind.REWRITE])
         asked = {texts[pair.passage_id].document_id for pair in self._asked}
         self._titles = {*titles.values(), *(one.title for one in texts.values())}

@@ -14,26 +14,28 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
+from rag_lifelong.adapters import is_disabled, stands
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.curriculum import Curriculum
-from rag_lifelong.distill.gates import Probe, examine
+from rag_lifelong.distill.gates import Exam, Probe, examine
+from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.lessons import Lesson, Part, Task, lessons
 from rag_lifelong.distill.neighbours import neighbours
 from rag_lifelong.distill.pairs import Pair, Pairs, write_pairs
 from rag_lifelong.distill.planning import Plan
-from rag_lifelong.distill.probes import general
+from rag_lifelong.distill.probes import asked_of, general
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
 from rag_lifelong.distill.selection import Candidate, candidates_of
 from rag_lifelong.distill.training import Trained, train, turns_of
-from rag_lifelong.errors import ModelUnusable, NothingToDistil, Stopped
-from rag_lifelong.generate.local import TransformersModel
+from rag_lifelong.errors import BadSetting, ModelUnusable, NoSuchAdapter, NothingToDistil, Stopped
+from rag_lifelong.generate.local import TransformersModel, within_memory
 from rag_lifelong.store.adapters import OF_OTHERS
-from rag_lifelong.types import HOLDS, Adapter, Source
+from rag_lifelong.types import HOLDS, Adapter, AdapterState, Source
 
 _OWN, _CHECKPOINT = "pairs", "checkpoint"  # parts of the adapter, in the store
 _OTHERS, _CONTROL = OF_OTHERS
@@ -74,8 +76,9 @@ def distill(
     """Carries out a plan. probe: general prompts, for the gates and to keep the adapter in place; None: those that come
     with the program.
 
-    Raises NothingToDistil, ModelUnusable; Stopped where `is_stopped` says so: what was done is kept; SourcesChanged
-    where a source was changed meanwhile.
+    Raises NothingToDistil; ModelUnusable, also where memory runs out; BadSetting where the gates could not tell by so
+    few prompts; Stopped where `is_stopped` says so: pairs and checkpoints are kept; SourcesChanged where a source was
+    changed meanwhile; DistillingAlready where another process distils here.
     """
     model = assistant.language_model
     if not isinstance(model, TransformersModel):
@@ -84,7 +87,8 @@ def distill(
         )
     if not plan.selection.chosen:
         raise NothingToDistil("no passage is stable and used enough; see why: lifelong distill --dry-run")
-    return _Run(assistant, model, plan, probe, tell, is_stopped).carried_out()
+    with alone(assistant.knowledge_base.path), within_memory(model.name, model.module.device.type):
+        return _Run(assistant, model, plan, probe, tell, is_stopped).carried_out()
 
 
 class _Run:
@@ -111,6 +115,7 @@ class _Run:
 
     def carried_out(self) -> Distilled:
         """The whole, step by step."""
+        self._refuse_too_few_probes()
         chosen = self.plan.selection.chosen
         former, replayed = self._former(chosen)
         sources = [*chosen, *replayed]
@@ -122,9 +127,6 @@ class _Run:
         with self._timed("pairs"):
             own = self._pairs(adapter.id, _OWN, chosen, of=())
             other = self._pairs(adapter.id, _OTHERS, others, of=strangers)
-        if not any(pair.is_held_out for pair in own.pairs):  # nothing could be told of what it learns
-            self.base.adapters.delete(adapter.id)
-            raise NothingToDistil(f"{self.model.name} wrote no questions about these passages that it can answer")
         curriculum = Curriculum(
             self.base,
             self.model,
@@ -134,6 +136,8 @@ class _Run:
             probes=self.probes,
             titles=self._titles(sources),
         )
+        exam = curriculum.exam(own.pairs)
+        self._give_up_if_too_few(adapter, own, exam)
         with self._timed("lessons"):
             taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, former)]
             about = [*curriculum.swapped(own.pairs), *curriculum.absent(own.pairs)]
@@ -151,7 +155,7 @@ class _Run:
                 self.model,
                 self.model.adapted(weights),  # what is examined is what will be used
                 self.model.adapted(control),
-                curriculum.exam(own.pairs),
+                exam,
                 thresholds=self.recipe.thresholds,
                 max_tokens=self.recipe.answer_tokens,
                 seed=self.recipe.seed,
@@ -190,18 +194,22 @@ class _Run:
         return Distilled(judged, report, weights, control)
 
     def _former(self, chosen: Sequence[Candidate]) -> tuple[list[Pair], tuple[Candidate, ...]]:
-        """(pairs, their passages) of the adapter before this one that it would else not know: those that hold still."""
+        """(pairs, their passages) of the adapter before this one that it would else not know: those that hold still.
+
+        None of one that the user has disabled, and nothing that was called wrong since.
+        """
         adapters = self.base.adapters
         place = (self.plan.namespace, self.model.name, self.model.base_digest())
         alike = [one for one in adapters.all() if one.passed and (one.namespace, one.model, one.base_digest) == place]
-        kept = adapters.part(alike[-1].id, _OWN) if alike and self.recipe.replay else None
+        is_wanted = bool(alike) and bool(self.recipe.replay) and not is_disabled(alike[-1])
+        kept = adapters.part(alike[-1].id, _OWN) if is_wanted else None
         if kept is None:
             return [], ()
         new = {one.passage_id for one in chosen}
         standings = self.base.standings()
         pairs = [pair for pair in Pairs.from_json(kept.decode()).pairs if pair.passage_id not in new]
         living = candidates_of(self.base, sorted({pair.passage_id for pair in pairs}))
-        replayed = tuple(one for one in living if standings.get(one.document_id) == HOLDS)
+        replayed = tuple(one for one in living if standings.get(one.document_id) == HOLDS and not one.bad)
         ids = {one.passage_id for one in replayed}
         return [pair for pair in pairs if pair.passage_id in ids], replayed
 
@@ -211,21 +219,59 @@ class _Run:
         return {one.document_id: one.title for one in self.base.documents() if one.document_id not in own}
 
     def _begun(self, chosen: Sequence[Candidate]) -> Adapter:
-        """The adapter of the run broken off, if its sources are these still; else a new one."""
+        """The adapter of the run broken off, if its sources are these still; else a new one in its place.
+
+        Looked for now, since it may have been finished after the plan was made.
+        """
         sources = tuple(Source(one.passage_id, one.document_id, one.revision_id, one.digest) for one in chosen)
+        adapters = self.base.adapters
         if self.plan.continues is not None:
-            known = self.base.adapters.read(self.plan.continues)
+            with suppress(NoSuchAdapter):
+                planned = adapters.read(self.plan.continues)
+                if planned.state in (AdapterState.ACTIVE, AdapterState.REJECTED, AdapterState.RETIRED):
+                    raise NothingToDistil(f"{planned.name}, which it was to go on with, is {stands(planned)}")
+        digest = self.model.base_digest()
+        known = adapters.unfinished(self.plan.namespace, self.model.name, digest)
+        if known is not None:
             is_same = {source.passage_id for source in known.sources} == {source.passage_id for source in sources}
             if is_same and json.loads(known.settings).get("recipe") == asdict(self.recipe):
                 return known
-            self.base.adapters.delete(known.id)
-        return self.base.adapters.begin(
+            adapters.delete(known.id)
+        return adapters.begin(
             namespace=self.plan.namespace,
             model=self.model.name,
-            base_digest=self.model.base_digest(),
+            base_digest=digest,
             settings=json.dumps({"recipe": asdict(self.recipe)}, sort_keys=True),
             sources=sources,
         )
+
+    def _refuse_too_few_probes(self) -> None:
+        """Where no adapter could be let in, however good, nothing is trained."""
+        asked, least = asked_of(self.probes, self.recipe.seed), self.recipe.thresholds.min_items
+        known = sum(probe.answer is not None for probe in asked)
+        if known < least:
+            raise BadSetting(
+                f"of {len(self.probes):,} general prompts {known:,} with an answer are kept for the gates, which "
+                f"cannot tell by fewer than {least:,}; give more, with their answers"
+            )
+
+    def _give_up_if_too_few(self, adapter: Adapter, own: Pairs, exam: Exam) -> None:
+        """The gates cannot tell by so few, so nothing is trained; its passages are not tried again by themselves."""
+        least = self.recipe.thresholds.min_items
+        facts = len({question.fact for question in exam.held_out})
+        if not any(pair.is_held_out for pair in own.pairs):
+            why = f"{self.model.name} wrote no questions about these passages that it can answer"
+        elif facts < least:
+            why = f"questions about {facts:,} facts were written, and the gates cannot tell by fewer than {least:,}"
+        elif len(exam.neighbours) < least:
+            why = (
+                f"about other passages {len(exam.neighbours):,} questions are kept for the gates, which cannot tell by "
+                f"fewer than {least:,}"
+            )
+        else:
+            return
+        self.base.adapters.give_up(adapter.id, f"rejected, since {why}")
+        raise NothingToDistil(why)
 
     def _pairs(self, adapter_id: int, name: str, candidates: Sequence[Candidate], *, of: Collection[int]) -> Pairs:
         """Written passage by passage, and kept so. of: their documents, where these are no sources."""
@@ -265,14 +311,19 @@ class _Run:
     def _trained(
         self, adapter_id: int, part: str, stage: str, learned: Sequence[Lesson], recipe: Recipe, *, of: Collection[int]
     ) -> tuple[bytes, Trained]:
-        """The weights, from where the run was broken off."""
+        """The weights, from where the run was broken off, if that one learned the same lessons.
+
+        Others may come by another probe, or by neighbours that were added: then what was trained on may be asked now.
+        """
         student = self.model.grown(rank=recipe.rank, alpha=recipe.alpha, layers=recipe.layers, seed=recipe.seed)
+        mark = bytes.fromhex(_digest(_order(learned)))
+        kept = self.base.adapters.part(adapter_id, part)
         trained = train(
             student,
             learned,
             recipe,
-            checkpoint=self.base.adapters.part(adapter_id, part),
-            keep=lambda data: self.base.adapters.keep(adapter_id, part, data, of=of),
+            checkpoint=kept[len(mark) :] if kept is not None and kept.startswith(mark) else None,
+            keep=lambda data: self.base.adapters.keep(adapter_id, part, mark + data, of=of),
             tell=lambda done, total, loss: self._say(Stage(stage, done, total, loss)),
             is_stopped=self._is_stopped,
         )
@@ -282,13 +333,12 @@ class _Run:
         """What it takes to make the same again."""
         import torch
 
-        order = [[one.part.value, one.prompt, one.answer] for one in learned]
         return json.dumps(
             {
                 "recipe": asdict(self.recipe),
                 "pairs": _digest(own.to_json()),
                 "others": _digest(other.to_json()),
-                "lessons": _digest(json.dumps(order)),
+                "lessons": _digest(_order(learned)),
                 "program": version("rag-lifelong"),
                 "torch": torch.__version__,
                 "peft": version("peft"),
@@ -301,7 +351,7 @@ class _Run:
         if self._tell is not None:
             self._tell(stage)
         if self._is_stopped() and stage.name not in ("training", "control"):  # these stop at a checkpoint
-            raise Stopped("stopped; what was done is kept, and the next run goes on from there")
+            raise Stopped("stopped; pairs and checkpoints are kept, and the next run goes on from them")
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
@@ -310,6 +360,11 @@ class _Run:
             yield
         finally:
             self.seconds[name] = time.perf_counter() - began
+
+
+def _order(learned: Sequence[Lesson]) -> str:
+    """Lessons, as what tells them from others."""
+    return json.dumps([[one.part.value, one.prompt, one.answer] for one in learned])
 
 
 def _digest(text: str) -> str:

@@ -5,9 +5,10 @@ Rule: nothing is written. The estimate times the model that is there, on a text 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.lessons import Part
@@ -28,7 +29,8 @@ class Plan:
     """selection: what would be distilled. namespace, recipe: as given.
 
     seconds, memory_bytes: about what it takes, with the model's own weights; None without a model that can be trained.
-    writer: who writes the pairs. continues: the adapter of a run that was broken off, which this one goes on with.
+    writer: who writes the pairs. continues: the adapter of a run that was broken off, which this one goes on with if
+    its passages are these; replaces: one that was begun by another recipe, and is given up for this one.
     """
 
     namespace: str
@@ -38,6 +40,7 @@ class Plan:
     memory_bytes: int | None
     writer: str
     continues: int | None
+    replaces: int | None = None
 
 
 def plan(assistant: Assistant, *, namespace: Sequence[str] = (), recipe: Recipe = DEFAULT) -> Plan:
@@ -49,8 +52,11 @@ def plan(assistant: Assistant, *, namespace: Sequence[str] = (), recipe: Recipe 
         return Plan(name, recipe, selection, None, None, "templates", None)
     unfinished = assistant.knowledge_base.adapters.unfinished(name, model.name, model.base_digest())
     seconds, memory = _estimated(model, selection, recipe)
-    continues = None if unfinished is None else unfinished.id
-    return Plan(name, recipe, selection, seconds, memory, model.name, continues)
+    if unfinished is None:
+        return Plan(name, recipe, selection, seconds, memory, model.name, None)
+    is_same = json.loads(unfinished.settings).get("recipe") == asdict(recipe)
+    continues, replaces = (unfinished.id, None) if is_same else (None, unfinished.id)
+    return Plan(name, recipe, selection, seconds, memory, model.name, continues, replaces)
 
 
 def _estimated(model: TransformersModel, selection: Selection, recipe: Recipe) -> tuple[float, int]:

@@ -26,24 +26,34 @@ def general() -> tuple[Probe, ...]:
 def read(path: Path) -> tuple[Probe, ...]:
     """Of a file of one prompt a line, after a tab the right answer, if there is one; "#" begins a remark.
 
-    Raises BadSetting.
+    A prompt that stands there twice counts once. Raises BadSetting.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BadSetting(f"cannot read {path}: {reason}") from error
-    found = []
+    found: dict[str, Probe] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
         prompt, _, answer = (part.strip() for part in line.partition("\t"))
         if not prompt:
             raise BadSetting(f"{path}, line {number}: write a question, a tab, and its answer")
-        found.append(Probe(prompt, answer or None))
+        found.setdefault(" ".join(prompt.casefold().split()), Probe(prompt, answer or None))
     if not found:
         raise BadSetting(f"{path} holds no question")
-    return tuple(found)
+    return tuple(found.values())
+
+
+def parted(values: Sequence[Probe], seed: int) -> tuple[tuple[Probe, ...], tuple[Probe, ...]]:
+    """(those that keep the adapter in place, those that are asked at its gates)."""
+    return halves(values, f"probes {seed}")
+
+
+def asked_of(values: Sequence[Probe], seed: int) -> tuple[Probe, ...]:
+    """Those that are asked at the gates."""
+    return parted(values, seed)[1]
 
 
 def halves(values: Sequence[_One], seed: str) -> tuple[tuple[_One, ...], tuple[_One, ...]]:

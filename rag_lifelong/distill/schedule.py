@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from rag_lifelong.adapters import is_disabled
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.recipe import Recipe
-from rag_lifelong.distill.selection import Selection, select
+from rag_lifelong.distill.selection import select
 from rag_lifelong.generate.keys import hidden
 from rag_lifelong.types import Adapter, AdapterState, Json
-
-_DISABLED = "disabled"  # why an adapter is suspended that `Adapters.disable` has taken out
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +55,21 @@ def due(
         return Due(False, "no setting asks for it: distill_every_days, or distill_after_passages", 0, None)
     if not model.startswith("transformers:"):
         return Due(False, f"adapters are for a transformers: model, and {hidden(model)} is set", 0, None)
-    newest = _newest(assistant.adapters(), ", ".join(namespace), model)
+    mine = [one for one in assistant.adapters() if (one.namespace, one.model) == (", ".join(namespace), model)]
+    newest = max(mine, key=lambda one: one.id, default=None)
+    chosen = {one.passage_id for one in select(assistant, namespace=namespace, recipe=recipe).chosen}
     if newest is not None and newest.state is AdapterState.CANDIDATE:
+        if not chosen:
+            return Due(False, f"{newest.name} was begun, and nothing is stable and used any more", 0, None)
         if json.loads(newest.settings).get("recipe") == asdict(recipe):
             return Due(True, f"{newest.name} was begun and not finished", 0, None)
         why = f"{newest.name} was begun in another way; go on with that, or: lifelong adapters delete {newest.id}"
         return Due(False, why, 0, None)
-    waiting = _waiting(select(assistant, namespace=namespace, recipe=recipe), newest)
+    off = next((one for one in reversed(mine) if is_disabled(one)), None)
+    if off is not None:
+        why = f"{off.name} was disabled; enable or delete it, or distil by hand: lifelong distill"
+        return Due(False, why, 0, None)
+    waiting = _waiting(chosen, newest)
     if not waiting:
         return Due(False, "nothing new is stable and used", 0, None)
     wait = f"{waiting:,} {'passage waits' if waiting == 1 else 'passages wait'}"
@@ -79,14 +86,8 @@ def due(
     return Due(False, wait, waiting, next_at)
 
 
-def _newest(adapters: Sequence[Adapter], namespace: str, model: str) -> Adapter | None:
-    mine = [one for one in adapters if one.namespace == namespace and one.model == model]
-    return max(mine, key=lambda one: one.id, default=None)
-
-
-def _waiting(selection: Selection, newest: Adapter | None) -> int:
-    """How much of what would be chosen is new; all of it where the last adapter lost a source."""
-    chosen = {candidate.passage_id for candidate in selection.chosen}
-    if newest is None or (newest.state is AdapterState.SUSPENDED and newest.reason != _DISABLED):
+def _waiting(chosen: set[int], newest: Adapter | None) -> int:
+    """How many of the passages that would be chosen are new; all of them where the last adapter lost a source."""
+    if newest is None or newest.state is AdapterState.SUSPENDED:
         return len(chosen)
     return len(chosen - {source.passage_id for source in newest.sources})

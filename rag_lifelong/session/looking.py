@@ -105,12 +105,12 @@ def _tell_rest(session: Session, shown: int, command: str) -> None:
 
 
 def _tell_adapter(session: Session) -> None:
-    """That the answer is worded with an adapter, which is so only where its evidence is among that one's sources."""
+    """That the answer is worded with an adapter, which is so only where the best evidence is among its sources."""
     found = session.answer
     if found is None or found.adapter is None:
         return
     adapter, number = safe_line(found.adapter), safe_line(found.adapter.rpartition(" ")[2])
-    told = f"worded by {safe_line(found.model)} with {adapter}, which was made of what it rests on"
+    told = f"worded by {safe_line(found.model)} with {adapter}, which was made of the best passages found"
     print(session.style.dim(f"{told}: /adapters show {number}"))
 
 

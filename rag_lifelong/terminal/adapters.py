@@ -53,7 +53,7 @@ def adapters(assistant: Assistant, options: Namespace, style: Style) -> Outcome:
         return _deleted(assistant, options)
     if options.action == "enable":
         found = assistant.enable_adapter(_only(options))
-        said = "words answers again that rest on what it was made of. Take it back: lifelong adapters disable"
+        said = "words answers again to questions about what it was made of. Take it back: lifelong adapters disable"
     else:
         found = assistant.disable_adapter(_only(options))
         said = "words no answer until it is enabled. Take it back: lifelong adapters enable"
@@ -133,7 +133,7 @@ def _in_full(
     yield from ("", style.bold("Its gates"))
     if found.report is None:
         is_open = found.state is AdapterState.CANDIDATE
-        yield "  not judged yet; go on with: lifelong distill" if is_open else "  not judged"
+        yield "  not judged yet; the command that began it goes on with it" if is_open else "  not judged"
     elif report is None:
         yield "  another version of this program has judged it; its report: --json"
     else:
@@ -190,6 +190,8 @@ def _deleted(assistant: Assistant, options: Namespace) -> Outcome:
     ask_first(options, f"This removes {found.name} ({found.state.value}), its weights and its pairs, for good")
     done = assistant.delete_adapter(found.id)
     lines = [f"Removed for good: {found.name}.", *unfinished(done)]
+    if assistant.config.distill_every_days or assistant.config.distill_after_passages:
+        lines.append("As the settings have it, lifelong watch may distil the same again; see: lifelong config")
     return Outcome(
         "\n".join(lines), {"deleted": done.id, "complete": done.is_complete, "left": list(done.left)}, DONE, ""
     )

@@ -14,7 +14,6 @@ from rag_lifelong.terminal.overview import count_of, size
 from rag_lifelong.terminal.style import Style, safe_line, short_path
 from rag_lifelong.types import Json
 
-TEMPLATES = "templates"  # who writes the pairs where no model can
 _DOCUMENTS = 20  # shown, unless all are asked for
 
 
@@ -26,7 +25,7 @@ def in_full(planned: Plan, style: Style, *, where: str, now: datetime, shows_all
         yield from _by_document(
             selection.chosen, style, now=now, most=len(selection.chosen) if shows_all else _DOCUMENTS
         )
-    else:
+    elif selection.considered:
         yield style.bold(f"Nothing of {where} is stable and used yet.")
     if selection.counts:
         passages = sum(count.passages for count in selection.counts)
@@ -46,21 +45,15 @@ def in_short(planned: Plan, *, where: str) -> str:
 
 def how(planned: Plan) -> str:
     """Who writes the pairs, what it takes, and whether it goes on with something."""
-    if planned.writer == TEMPLATES:
-        pairs = "Pairs: by templates, and from your own kept questions."
-    else:
-        pairs = f"Pairs: by {safe_line(planned.writer)}, each checked against its passage."
-    takes = []
-    if planned.seconds is not None:
-        takes.append(_about(planned.seconds))
-    if planned.memory_bytes is not None:
-        takes.append(f"{size(planned.memory_bytes)} of memory")
-    parts = [
-        pairs,
-        f"It takes about {' and '.join(takes)}." if takes else "How long it takes is not known before it has begun.",
-    ]
+    if planned.seconds is None:
+        return "An adapter stands beside a model on this machine; with one, this says what it takes."
+    pairs = f"Pairs: by {safe_line(planned.writer)}, each checked against its passage."
+    memory = "" if planned.memory_bytes is None else f" and {size(planned.memory_bytes)} of memory"
+    parts = [pairs, f"It takes about {_about(planned.seconds)}{memory}."]
     if planned.continues is not None:
         parts.append(f"It goes on with adapter {planned.continues}, which was begun, if that is of the same passages.")
+    if planned.replaces is not None:
+        parts.append(f"Adapter {planned.replaces}, which was begun in another way, is given up for it.")
     return "\n".join(parts)
 
 
@@ -83,6 +76,7 @@ def as_json(planned: Plan) -> Json:
         "seconds": planned.seconds,
         "memory_bytes": planned.memory_bytes,
         "continues": planned.continues,
+        "replaces": planned.replaces,
     }
 
 

@@ -21,7 +21,6 @@ from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill import distillation, planning, probes
 from rag_lifelong.distill.distillation import Distilled
 from rag_lifelong.distill.gates import Probe
-from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.planning import Plan
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
@@ -74,7 +73,11 @@ def distilling(assistant: Assistant, options: Namespace, style: Style) -> Outcom
         now = assistant.knowledge_base.now()
         lines = list(choosing.in_full(planned, style, where=where, now=now, shows_all=options.verbose))
         code = DONE if planned.selection.chosen else NOTHING
-        remark = f"Nothing was trained. To do it: {_again(options)}" if planned.selection.chosen else _NONE
+        if planned.selection.chosen:
+            again = _again(options) if spec.startswith(_KIND) else f"{_again(options, but='-m')} -m transformers:FOLDER"
+            remark = f"Nothing was trained. To do it: {again}"
+        else:
+            remark = _NONE if planned.selection.considered else f"No document is stored in {where}."
         return Outcome("\n".join(lines), _json(planned, is_due, None), code, remark)
     try:
         done = _distilled(assistant, planned, options, probe=probe, where=where, again=_again(options))
@@ -83,7 +86,9 @@ def distilling(assistant: Assistant, options: Namespace, style: Style) -> Outcom
             raise
         return Outcome(f"Not now: {error}.", _json(planned, is_due, None), DONE, "")
     except NothingToDistil as error:
-        return Outcome(f"Nothing was distilled: {error}.", _json(planned, is_due, None), NOTHING, "")
+        return Outcome(
+            f"Nothing was distilled: {error}.", _json(planned, is_due, None, why_not=str(error)), NOTHING, ""
+        )
     code = DONE if _is_promoted(done) else NOTHING
     return Outcome("\n".join(_told(done, style)), _json(planned, is_due, done), code, "")
 
@@ -138,7 +143,7 @@ def _distilled(
     stages = Stages(sys.stderr, is_drawn=is_drawn)
     kept = f"Stopped. What was done up to the last checkpoint is kept.\nRun it again to go on: {again}"
     try:
-        with alone(assistant.knowledge_base.path), _stoppable() as is_stopped:
+        with _stoppable() as is_stopped:
             tell = None if options.quiet else stages.tell
             return distillation.distill(assistant, planned, probe=probe, tell=tell, is_stopped=is_stopped)
     except (AtCheckpoint, KeyboardInterrupt):
@@ -180,7 +185,7 @@ def _told(done: Distilled, style: Style) -> Iterator[str]:
     yield from gates.table(done.report.gates, style)
     yield style.dim(gates.took(done.report))
     if _is_promoted(done):
-        yield "It words answers that rest on what it was made of."
+        yield "It words answers to questions about what it was made of."
         yield f"Take it out: lifelong adapters disable {number}"
     else:
         yield "It words no answer, and the model is as it was."
@@ -196,8 +201,11 @@ def _gates(report: Report) -> str:
     return f"its {plural(len(names), 'gate', 'gates')} {', '.join(names)}"
 
 
-def _again(options: Namespace) -> str:
-    """The same command, with what decides a run: only with the same does it go on where it was broken off."""
+def _again(options: Namespace, *, but: str = "") -> str:
+    """The same command, with what decides a run: only with the same does it go on where it was broken off.
+
+    but: an option to leave out.
+    """
     given = [
         ("--min-age", options.min_age),
         ("--min-uses", options.min_uses),
@@ -207,15 +215,16 @@ def _again(options: Namespace) -> str:
         ("--probe", options.probe),
         ("-m", options.model),
     ]
-    words = [str(word) for name, value in given if value is not None for word in (name, value)]
+    words = [str(word) for name, value in given if value is not None and name != but for word in (name, value)]
     return " ".join([command("lifelong distill", options.globs), *(shell_path(word) for word in words)])
 
 
-def _json(planned: Plan | None, is_due: Due | None, done: Distilled | None) -> Json:
+def _json(planned: Plan | None, is_due: Due | None, done: Distilled | None, *, why_not: str | None = None) -> Json:
     return {
         "due": None if is_due is None else is_due.to_json(),
         "plan": None if planned is None else choosing.as_json(planned),
         "adapter": None if done is None else done.adapter.to_json(),
         "promoted": None if done is None else _is_promoted(done),
         "failed_gates": None if done is None else [gate.name for gate in done.report.failed],
+        "why_not": why_not,
     }

@@ -15,6 +15,7 @@ from distilled import MODEL, REPORT, begun, judged, sources_of
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.distillation import Distilled, Stage
 from rag_lifelong.distill.gates import Probe
+from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.planning import Plan
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
@@ -92,6 +93,16 @@ class Played:
         is_stopped: Callable[[], bool] | None = None,
     ) -> Distilled:
         self.probe = probe
+        with alone(assistant.knowledge_base.path):
+            return self._distilled(assistant, plan, tell, is_stopped)
+
+    def _distilled(
+        self,
+        assistant: Assistant,
+        plan: Plan,
+        tell: Callable[[Stage], None] | None,
+        is_stopped: Callable[[], bool] | None,
+    ) -> Distilled:
         known = assistant.knowledge_base.adapters
         if plan.continues is None:
             adapter = begun(assistant, *self.names, namespace=plan.namespace, recipe=plan.recipe)

@@ -189,6 +189,24 @@ def test_one_that_does_not_pass_keeps_its_report_and_no_weights(assistant: Assis
         registry.keep(former.id, "weights", b"others")
 
 
+def test_one_given_up_is_rejected_unjudged_and_keeps_its_pairs(assistant: Assistant) -> None:
+    registry = assistant.knowledge_base.adapters
+    former, given_up = promoted(assistant, "launch.md"), begun(assistant, "launch.md")
+    registry.keep(given_up.id, "pairs", b"p")
+    registry.keep(given_up.id, "checkpoint", b"c")
+    found = registry.give_up(given_up.id, "rejected, since nothing could be told")
+    assert (found.state, found.reason, found.report, found.passed) == (
+        AdapterState.REJECTED, "rejected, since nothing could be told", None, False,
+    )  # fmt: skip
+    assert [registry.part(given_up.id, name) for name in ("pairs", "checkpoint")] == [b"p", None]
+    assert state_of(assistant, former)[0] is ACTIVE
+    assert all(finding.is_well for finding in assistant.check())
+    with pytest.raises(AdapterUnusable, match="adapter 2 is rejected, since nothing could be told"):
+        registry.enable(given_up.id)
+    with pytest.raises(AdapterUnusable, match="adapter 1 is no candidate: it is active"):
+        registry.give_up(former.id, "rejected")
+
+
 def test_what_is_not_there_is_named(assistant: Assistant) -> None:
     registry = assistant.knowledge_base.adapters
     for call in (registry.read, registry.events, registry.enable, registry.disable, registry.delete):
@@ -766,6 +784,18 @@ def test_a_suspended_one_is_named_and_is_no_fault(assistant: Assistant, notes: P
     change_text(assistant, notes)
     told = "every active adapter's sources live as they were; suspended, to be made anew by lifelong distill: 1"
     assert adapters_finding(assistant) == (True, told, "")
+
+
+def test_one_that_the_user_has_disabled_is_told_how_to_enable(assistant: Assistant, notes: Path) -> None:
+    promoted(assistant, "launch.md")
+    for number in (2, 3):
+        promoted(assistant, "lunch.md", namespace=f"lunch {number}")
+        assistant.disable_adapter(number)
+    well = "every active adapter's sources live as they were"
+    disabled = "; disabled, to be used again by lifelong adapters enable ID: 2, 3"
+    assert adapters_finding(assistant) == (True, f"{well}{disabled}", "")
+    change_text(assistant, notes)  # launch.md's
+    assert adapters_finding(assistant)[1] == f"{well}; suspended, to be made anew by lifelong distill: 1{disabled}"
 
 
 def test_an_adapter_as_json(assistant: Assistant) -> None:

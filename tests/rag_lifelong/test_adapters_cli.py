@@ -220,7 +220,7 @@ def test_an_answer_by_an_adapter_names_it(run: Run, capsys: pytest.CaptureFixtur
         assert f" · {MODEL} with adapter 3*" in page
         session = Session(assistant, talk, style=PLAIN, scope={}, k=None, is_terminal=False)
         session.hits, session.question = assistant.last_hits, QUESTION
-        told = f"worded by {MODEL} with adapter 3, which was made of what it rests on: /adapters show 3\n"
+        told = f"worded by {MODEL} with adapter 3, which was made of the best passages found: /adapters show 3\n"
         for answer, expected in ((by, True), (found, False)):
             session.answer = answer
             looking.why(session, "")

@@ -13,6 +13,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partialmethod
 from pathlib import Path
 
 import pexpect
@@ -30,10 +31,10 @@ from rag_lifelong.distill.gates import Probe
 from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.schedule import Due, due
-from rag_lifelong.errors import NotConfirmed
+from rag_lifelong.errors import BadSetting, NotConfirmed
 from rag_lifelong.follow.happenings import Happening
 from rag_lifelong.terminal.agreement import ask_to_begin
-from rag_lifelong.terminal.periodic import Periodic, distilling
+from rag_lifelong.terminal.periodic import Periodic, distilling, is_asked_for
 from rag_lifelong.terminal.stages import Stages
 
 Run = Callable[..., tuple[int, str, str]]
@@ -117,12 +118,12 @@ def test_a_dry_run_shows_what_and_why_not_and_what_it_takes(run: Run, notes: Pat
 
 
 def test_a_dry_run_needs_no_model(run: Run) -> None:
-    code, out, _ = run("distill", "--dry-run", "-m", "quote")
+    code, out, err = run("distill", "notes", "--dry-run", "-m", "quote")
     assert code == 0
-    assert out.splitlines()[-2:] == [
-        "Pairs: by templates, and from your own kept questions.",
-        "How long it takes is not known before it has begun.",
-    ]
+    assert (
+        out.splitlines()[-1] == "An adapter stands beside a model on this machine; with one, this says what it takes."
+    )
+    assert err == "Nothing was trained. To do it: lifelong distill notes -m transformers:FOLDER\n"
     found = json.loads(run("distill", "--dry-run", "--json", "-m", "quote")[1])
     assert (found["adapter"], found["promoted"], found["due"]) == (None, None, None)
     plan = found["plan"]
@@ -180,7 +181,9 @@ def test_nothing_stable_and_used_is_4(run: Run, played: Played) -> None:
 
 
 def test_a_probe_is_read_line_by_line(run: Run, played: Played, tmp_path: Path) -> None:
-    (tmp_path / "probe.tsv").write_text("# general\nWhat is 1 + 1?\t2\n\nSay something.\n")
+    (tmp_path / "probe.tsv").write_text(
+        "# general\nWhat is 1 + 1?\t2\n\nSay something.\nwhat is 1  + 1?\ttwo\n"  # once: half of them are trained on
+    )
     assert run("distill", "--probe", "probe.tsv")[0] == 0
     assert played.probe == (Probe("What is 1 + 1?", "2"), Probe("Say something.", None))
 
@@ -224,7 +227,7 @@ def test_a_promoted_adapter_ends_in_the_table_of_its_gates(run: Run) -> None:
         "ok   drift                     0.020        –    0.031    0.050",
         "     nats per token from the base (of 60)",
         "pairs 0:41 · training 3:20",
-        "It words answers that rest on what it was made of.",
+        "It words answers to questions about what it was made of.",
         "Take it out: lifelong adapters disable 1",
     ]
     assert json.loads(run("adapters", "--json")[1])[0]["namespace"] == "notes"
@@ -260,6 +263,7 @@ def test_control_c_stops_at_a_checkpoint_and_the_same_command_goes_on(run: Run, 
     code, out, err = run("distill", "notes")
     assert code == 0
     assert "It goes on with adapter 1, which was begun, if that is of the same passages.\n" in err
+    assert "is given up" not in err
     assert out.startswith("Adapter 1 is active")
 
 
@@ -360,6 +364,9 @@ def test_what_is_due_is_what_is_new(tmp_path: Path, notes: Path, played: Played)
         known.delete(other.id)
         first = begun(assistant, "launch.md")
         assert asked(7, 0) == Due(True, "adapter 2 was begun and not finished", 0, None)
+        played.names = ()
+        assert asked(7, 1) == Due(False, "adapter 2 was begun, and nothing is stable and used any more", 0, None)
+        played.names = ("launch.md", "lunch.md")
         judged(assistant, first)
         week = clock.now + timedelta(days=7)
         assert asked(7, 0) == Due(False, "1 passage waits", 1, week)
@@ -371,7 +378,12 @@ def test_what_is_due_is_what_is_new(tmp_path: Path, notes: Path, played: Played)
         assert asked(7, 1) == Due(False, "nothing new is stable and used", 0, None)
         known.disable(2)  # by the user, who does not want it back by itself
         assert not asked(7, 1).is_due
+        played.names = ("launch.md", "lunch.md")  # nor replaced, since something new waits
+        off = "adapter 2 was disabled; enable or delete it, or distil by hand: lifelong distill"
+        assert asked(7, 1) == Due(False, off, 0, None)
         known.enable(2)
+        assert asked(7, 1).is_due
+        played.names = ("launch.md",)
         (notes / "launch.md").write_text("# Launch\n\nThe launch code is MADAGASCAR since Tuesday.\n")
         assistant.add(notes)
         assert asked(7, 1).is_due  # it lost its source
@@ -423,7 +435,9 @@ def test_the_child_is_started_at_most_hourly_and_its_result_is_an_event() -> Non
     told: list[Happening] = []
     adapter = {"id": 3, "sources": [0] * 42}
     out = json.dumps({"adapter": adapter, "promoted": False, "failed_gates": ["beside", "drift"]})
-    periodic = Periodic(child(out, 4), tell=told.append, utc_now=Clock(), now=lambda: seconds[0])
+    periodic = Periodic(
+        child(out, 4), is_wanted=lambda: True, tell=told.append, utc_now=Clock(), now=lambda: seconds[0]
+    )
 
     def over() -> None:
         assert periodic._running is not None
@@ -447,10 +461,56 @@ def test_the_child_is_started_at_most_hourly_and_its_result_is_an_event() -> Non
     assert not periodic.is_running
 
 
+def test_each_time_it_is_asked_whether_a_setting_wants_it(tmp_path: Path) -> None:
+    base, marks = tmp_path / "kb", tmp_path / "marks"
+    base.mkdir()
+    seconds = [0.0]
+    told: list[Happening] = []
+    command = child('{"adapter": null}', 0, before=f"echo >> '{marks}'")
+    periodic = Periodic(
+        command,
+        is_wanted=lambda: is_asked_for(base),
+        tell=told.append,
+        utc_now=Clock(),
+        now=lambda: seconds[0],
+    )
+
+    def starts_in_the_next_hour() -> bool:
+        periodic.look()
+        has_started = periodic._running is not None
+        if periodic._running is not None:
+            periodic._running[0].wait(20)
+            periodic.look()
+        seconds[0] += 3_600.0
+        return has_started
+
+    assert not starts_in_the_next_hour(), "no setting asks for it"
+    settings(tmp_path, "distill_every_days = 7")
+    seconds[0] -= 1.0
+    periodic.look()
+    assert not periodic.is_running, "the hour is not over"
+    seconds[0] += 1.0
+    assert starts_in_the_next_hour()
+    settings(tmp_path, "distill_after_passages = 5")
+    assert starts_in_the_next_hour()
+    settings(tmp_path, "distill_after_passages = ")
+    assert [starts_in_the_next_hour(), starts_in_the_next_hour()] == [False, False], "what cannot be read asks nothing"
+    with pytest.raises(BadSetting) as unreadable:
+        is_asked_for(base)
+    said = f"whether to distil cannot be looked up: {unreadable.value}"
+    assert [(h.kind, h.message) for h in told] == [("trouble", said)]
+    settings(tmp_path, "distill_after_passages = 0")
+    assert not starts_in_the_next_hour()
+    settings(tmp_path, "distill_after_passages = 5")
+    assert starts_in_the_next_hour()
+    assert marks.read_text() == "\n" * 3
+
+
 @pytest.mark.parametrize(
     ("out", "code", "err", "said"),
     [
         ('{"adapter": null}', 0, "", []),
+        ('{"adapter": null, "why_not": "no questions"}', 4, "", ["nothing was distilled: no questions"]),
         (
             '{"adapter": {"id": 3, "sources": [0]}, "promoted": true}',
             0,
@@ -465,18 +525,19 @@ def test_the_child_is_started_at_most_hourly_and_its_result_is_an_event() -> Non
 )
 def test_what_the_child_says(out: str, code: int, err: str, said: list[str]) -> None:
     told: list[Happening] = []
-    periodic = Periodic(child(out, code, err), tell=told.append, utc_now=Clock(), every_s=0.0)
+    periodic = Periodic(child(out, code, err), is_wanted=lambda: True, tell=told.append, utc_now=Clock(), every_s=0.0)
     for _ in range(2):  # a trouble that goes on is told once
         periodic.look()
         assert periodic._running is not None
         periodic._running[0].wait(20)
         periodic.look()
-    assert [h.message for h in told] == (said if code in (1, 3) or not said or out == "x" else said * 2)
+    assert [h.message for h in told] == (said if code in (1, 3, 4) or not said or out == "x" else said * 2)
 
 
 def test_the_child_ends_with_the_watcher() -> None:
     told: list[Happening] = []
-    periodic = Periodic(child("", 0, before="exec sleep 60"), tell=told.append, utc_now=Clock())
+    sleeping = child("", 0, before="exec sleep 60")
+    periodic = Periodic(sleeping, is_wanted=lambda: True, tell=told.append, utc_now=Clock())
     periodic.look()
     assert periodic._running is not None
     process = periodic._running[0]
@@ -520,6 +581,37 @@ def test_watch_starts_the_child_only_if_a_setting_asks_for_it(
     assert run("watch", "notes", "-q")[0] == 0
     started.join()
     assert marks.read_text() == "\n"
+
+
+def test_watch_starts_the_child_once_a_setting_asks_for_it_without_a_restart(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = tmp_path / "marks"
+    command = ("sh", "-c", f"echo >> '{marks}'; printf '%s' '{json.dumps({'adapter': None})}'")
+    looked: list[bool] = []
+
+    def looks(base: Path) -> bool:
+        looked.append(is_asked_for(base))
+        return looked[-1]
+
+    monkeypatch.setattr("rag_lifelong.terminal.periodic.distilling", lambda *given: command)
+    monkeypatch.setattr("rag_lifelong.terminal.periodic.is_asked_for", looks)
+    monkeypatch.setattr(Periodic, "__init__", partialmethod(Periodic.__init__, every_s=0.0))  # the hour is over at once
+
+    def sets_and_ends() -> None:
+        try:
+            until(lambda: looked)
+            assert not marks.exists()
+            settings(tmp_path, "distill_after_passages = 5")
+            until(lambda: marks.exists() and marks.read_text())
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=sets_and_ends)
+    thread.start()
+    assert run("watch", "notes", "-q")[0] == 0
+    thread.join()
+    assert not looked[0] and marks.exists()
 
 
 # -- a real terminal

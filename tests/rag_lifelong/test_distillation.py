@@ -14,8 +14,18 @@ from benchmarks.distilling.arms import probes
 from benchmarks.distilling.frozen import RECIPE
 from benchmarks.distilling.lived import Clock, ask_about, opened, settled, used
 from benchmarks.distilling.world import Note, draw_world, forward
-from rag_lifelong.distill import Distilled, Recipe, Stage, Thresholds, distill, plan
-from rag_lifelong.errors import AdapterUnusable, NoSuchAdapter, NothingToDistil, Stopped
+from rag_lifelong.assistant import Assistant
+from rag_lifelong.distill import Distilled, Plan, Probe, Recipe, Stage, Thresholds, distill, due, plan
+from rag_lifelong.distill.distillation import _Run
+from rag_lifelong.distill.lease import alone
+from rag_lifelong.errors import (
+    AdapterUnusable,
+    BadSetting,
+    DistillingAlready,
+    NoSuchAdapter,
+    NothingToDistil,
+    Stopped,
+)
 from rag_lifelong.generate.local import TransformersModel
 from rag_lifelong.types import AdapterState
 
@@ -174,6 +184,96 @@ def test_a_run_broken_off_in_each_stage_gives_the_same_weights(lived: Lived, tmp
         done = distill(assistant, plan(assistant, namespace=["people/*"], recipe=QUICK), probe=probes())
     assert done.weights == whole.weights
     assert done.report.gates == whole.report.gates
+
+
+def stopped(assistant: Assistant, planned: Plan, stage: str, at: int, probe: tuple[Probe, ...]) -> list[Stage]:
+    """What was told of a run until it was broken off."""
+    seen: list[Stage] = []
+    with pytest.raises(Stopped):
+        distill(assistant, planned, probe=probe, tell=seen.append, is_stopped=partial(is_at, seen, stage, at))
+    return seen
+
+
+def test_training_goes_on_only_from_a_checkpoint_of_the_same_lessons(lived: Lived, tmp_path: Path) -> None:
+    own = copied(lived, tmp_path / "of")
+
+    def first_step(probe: tuple[Probe, ...], stop_at: int) -> int:
+        with opened(own.folder, own.clock, model=MODEL) as assistant:
+            planned = plan(assistant, namespace=["people/*"], recipe=QUICK)
+            seen = stopped(assistant, planned, "training", stop_at, probe)
+        return next(stage.done for stage in seen if stage.name == "training")
+
+    assert first_step(probes(), 12) == 1
+    assert first_step(probes(), 14) == 13
+    assert first_step(tuple(reversed(probes())), 2) == 1  # else a prompt that was trained on may be asked at the gates
+
+
+def test_what_was_finished_after_the_plan_is_left_as_it_is(lived: Lived, tmp_path: Path) -> None:
+    own = copied(lived, tmp_path / "of")
+    with opened(own.folder, own.clock, model=MODEL) as assistant:
+
+        def planned(recipe: Recipe = QUICK) -> Plan:
+            return plan(assistant, namespace=["people/*"], recipe=recipe)
+
+        stopped(assistant, planned(), "training", 5, probes())
+        other = planned(replace(QUICK, steps=25))
+        assert (other.continues, other.replaces) == (None, 1)
+        early = planned()
+        assert (early.continues, early.replaces) == (1, None)
+        with alone(own.folder / "kb"), pytest.raises(DistillingAlready):
+            distill(assistant, early, probe=probes())
+        done = distill(assistant, planned(), probe=probes())
+        for late in (early, replace(early, recipe=replace(QUICK, steps=25))):
+            with pytest.raises(
+                NothingToDistil, match=f"adapter 1, which it was to go on with, is {done.adapter.state.value}"
+            ):
+                distill(assistant, late, probe=probes())
+        assert [one.id for one in assistant.adapters()] == [1]
+
+
+def test_nothing_is_trained_where_the_gates_could_not_tell(lived: Lived, tmp_path: Path) -> None:
+    own = copied(lived, tmp_path / "of")
+    seen: list[Stage] = []
+    with opened(own.folder, own.clock, model=MODEL) as assistant:
+        few = replace(QUICK, max_passages=2)
+        planned = plan(assistant, namespace=["people/*"], recipe=few)
+        with pytest.raises(BadSetting, match="of 30 general prompts 15 with an answer are kept for the gates"):
+            distill(assistant, planned, probe=probes()[:30])
+        assert assistant.adapters() == ()
+        with pytest.raises(NothingToDistil, match="facts were written, and the gates cannot tell by fewer than 20"):
+            distill(assistant, planned, probe=probes(), tell=seen.append)
+        assert {stage.name for stage in seen} == {"pairs"}
+        (found,) = assistant.adapters()
+        assert found.state is AdapterState.REJECTED
+        again = due(assistant, model=found.model, every_days=1, after_passages=1, namespace=["people/*"], recipe=few)
+        assert again.why == "nothing new is stable and used"
+
+
+def test_what_was_called_wrong_since_or_taken_out_is_not_taught_again(in_use: tuple[Lived, int]) -> None:
+    lived, number = in_use
+    with opened(lived.folder, lived.clock, model=MODEL) as assistant:
+
+        def again() -> set[int]:
+            planned = plan(assistant, namespace=["people/*"], recipe=replace(TAUGHT, max_passages=1))
+            model = assistant.language_model
+            assert isinstance(model, TransformersModel)
+            _, replayed = _Run(assistant, model, planned, probes(), None, None)._former(planned.selection.chosen)
+            return {one.passage_id for one in replayed}
+
+        before = again()
+        assert len(before) == TAUGHT.max_passages - 1
+        assistant.use_model("quote")
+        for index in range(3):
+            with assistant.chat() as chat:
+                wrong = chat.ask(forward(lived.taught[index].facts[0], is_reserved=False)[0].text)
+                chat.rate(is_good=False)
+        assert wrong.citations
+        assistant.use_model(f"transformers:{MODEL}")
+        after = again()
+        assert after < before
+        assert len(before) - len(after) >= 2
+        assistant.disable_adapter(number)
+        assert again() == set()
 
 
 def test_nothing_stable_and_used_is_said_so(lived: Lived, tmp_path: Path) -> None:
