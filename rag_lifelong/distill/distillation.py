@@ -14,28 +14,27 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
-from rag_lifelong.adapters import is_disabled, stands
 from rag_lifelong.assistant import Assistant
+from rag_lifelong.distill.beginning import begin
 from rag_lifelong.distill.curriculum import Curriculum
 from rag_lifelong.distill.gates import Exam, Probe, examine
 from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.lessons import Lesson, Part, Task, lessons
-from rag_lifelong.distill.neighbours import neighbours
-from rag_lifelong.distill.pairs import Pair, Pairs, write_pairs
+from rag_lifelong.distill.pairs import Pairs, write_pairs
 from rag_lifelong.distill.planning import Plan
 from rag_lifelong.distill.probes import asked_of, general
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
-from rag_lifelong.distill.selection import Candidate, candidates_of
+from rag_lifelong.distill.selection import Candidate
 from rag_lifelong.distill.training import Trained, train, turns_of
-from rag_lifelong.errors import BadSetting, ModelUnusable, NoSuchAdapter, NothingToDistil, Stopped
+from rag_lifelong.errors import BadSetting, ModelUnusable, NothingToDistil, Stopped
 from rag_lifelong.generate.local import TransformersModel, within_memory
 from rag_lifelong.store.adapters import OF_OTHERS
-from rag_lifelong.types import HOLDS, Adapter, AdapterState, Source
+from rag_lifelong.types import Adapter
 
 _OWN, _CHECKPOINT = "pairs", "checkpoint"  # parts of the adapter, in the store
 _OTHERS, _CONTROL = OF_OTHERS
@@ -116,13 +115,8 @@ class _Run:
     def carried_out(self) -> Distilled:
         """The whole, step by step."""
         self._refuse_too_few_probes()
-        chosen = self.plan.selection.chosen
-        former, replayed = self._former(chosen)
-        sources = [*chosen, *replayed]
-        others = neighbours(self.assistant, sources, self.recipe)
-        if not others:
-            raise NothingToDistil("there are no other passages to compare with; choose a part of them, by a glob")
-        adapter = self._begun(sources)
+        begun = begin(self.assistant, self.model, self.plan)
+        adapter, chosen, others = begun.adapter, begun.chosen, begun.others
         strangers = {one.document_id for one in others}
         with self._timed("pairs"):
             own = self._pairs(adapter.id, _OWN, chosen, of=())
@@ -131,25 +125,26 @@ class _Run:
             self.base,
             self.model,
             self.recipe,
-            texts={one.passage_id: one for one in (*sources, *others)},
+            texts={one.passage_id: one for one in (*begun.sources, *others)},
             others=other.pairs,
             probes=self.probes,
-            titles=self._titles(sources),
+            titles=self._titles(begun.sources),
         )
         exam = curriculum.exam(own.pairs)
         self._give_up_if_too_few(adapter, own, exam)
         with self._timed("lessons"):
-            taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, former)]
+            taught = [*curriculum.know(Part.KNOW, own.pairs), *curriculum.know(Part.REPLAY, begun.former)]
             about = [*curriculum.swapped(own.pairs), *curriculum.absent(own.pairs)]
             kept = [*curriculum.stay(), *about, *curriculum.general()]
             mine = self._lessons([*taught, *curriculum.beside(own.pairs), *kept])
             alike = [*curriculum.know(Part.KNOW, other.pairs), *curriculum.beside(other.pairs), *curriculum.general()]
             theirs = self._lessons(alike)
         with self._timed("training"):
-            weights, trained = self._trained(adapter.id, _CHECKPOINT, "training", mine, self.recipe, of=())
+            asked = _asked(exam)
+            weights, trained = self._trained(adapter.id, _CHECKPOINT, "training", mine, self.recipe, asked, of=())
         with self._timed("control"):  # as many steps, whatever there is to learn
             as_long = replace(self.recipe, steps=trained.steps, epochs=_ENOUGH)
-            control, _ = self._trained(adapter.id, _CONTROL, "control", theirs, as_long, of=strangers)
+            control, _ = self._trained(adapter.id, _CONTROL, "control", theirs, as_long, asked, of=strangers)
         with self._timed("gates"):
             gates, arms = examine(
                 self.model,
@@ -193,57 +188,10 @@ class _Run:
         )
         return Distilled(judged, report, weights, control)
 
-    def _former(self, chosen: Sequence[Candidate]) -> tuple[list[Pair], tuple[Candidate, ...]]:
-        """(pairs, their passages) of the adapter before this one that it would else not know: those that hold still.
-
-        None of one that the user has disabled, and nothing that was called wrong since.
-        """
-        adapters = self.base.adapters
-        place = (self.plan.namespace, self.model.name, self.model.base_digest())
-        alike = [one for one in adapters.all() if one.passed and (one.namespace, one.model, one.base_digest) == place]
-        is_wanted = bool(alike) and bool(self.recipe.replay) and not is_disabled(alike[-1])
-        kept = adapters.part(alike[-1].id, _OWN) if is_wanted else None
-        if kept is None:
-            return [], ()
-        new = {one.passage_id for one in chosen}
-        standings = self.base.standings()
-        pairs = [pair for pair in Pairs.from_json(kept.decode()).pairs if pair.passage_id not in new]
-        living = candidates_of(self.base, sorted({pair.passage_id for pair in pairs}))
-        replayed = tuple(one for one in living if standings.get(one.document_id) == HOLDS and not one.bad)
-        ids = {one.passage_id for one in replayed}
-        return [pair for pair in pairs if pair.passage_id in ids], replayed
-
     def _titles(self, sources: Sequence[Candidate]) -> dict[int, str]:
         """Of the documents that are none of theirs."""
         own = {one.document_id for one in sources}
         return {one.document_id: one.title for one in self.base.documents() if one.document_id not in own}
-
-    def _begun(self, chosen: Sequence[Candidate]) -> Adapter:
-        """The adapter of the run broken off, if its sources are these still; else a new one in its place.
-
-        Looked for now, since it may have been finished after the plan was made.
-        """
-        sources = tuple(Source(one.passage_id, one.document_id, one.revision_id, one.digest) for one in chosen)
-        adapters = self.base.adapters
-        if self.plan.continues is not None:
-            with suppress(NoSuchAdapter):
-                planned = adapters.read(self.plan.continues)
-                if planned.state in (AdapterState.ACTIVE, AdapterState.REJECTED, AdapterState.RETIRED):
-                    raise NothingToDistil(f"{planned.name}, which it was to go on with, is {stands(planned)}")
-        digest = self.model.base_digest()
-        known = adapters.unfinished(self.plan.namespace, self.model.name, digest)
-        if known is not None:
-            is_same = {source.passage_id for source in known.sources} == {source.passage_id for source in sources}
-            if is_same and json.loads(known.settings).get("recipe") == asdict(self.recipe):
-                return known
-            adapters.delete(known.id)
-        return adapters.begin(
-            namespace=self.plan.namespace,
-            model=self.model.name,
-            base_digest=digest,
-            settings=json.dumps({"recipe": asdict(self.recipe)}, sort_keys=True),
-            sources=sources,
-        )
 
     def _refuse_too_few_probes(self) -> None:
         """Where no adapter could be let in, however good, nothing is trained."""
@@ -309,21 +257,28 @@ class _Run:
         )
 
     def _trained(
-        self, adapter_id: int, part: str, stage: str, learned: Sequence[Lesson], recipe: Recipe, *, of: Collection[int]
+        self,
+        adapter_id: int,
+        part: str,
+        stage: str,
+        learned: Sequence[Lesson],
+        recipe: Recipe,
+        asked: bytes,
+        *,
+        of: Collection[int],
     ) -> tuple[bytes, Trained]:
-        """The weights, from where the run was broken off, if that one learned the same lessons.
+        """The weights, from where the run was broken off, if the same is asked at the gates as was to be then.
 
-        Others may come by another probe, or by neighbours that were added: then what was trained on may be asked now.
+        asked: tells that. Otherwise, as with another probe, what was trained on before might be asked now.
         """
         student = self.model.grown(rank=recipe.rank, alpha=recipe.alpha, layers=recipe.layers, seed=recipe.seed)
-        mark = bytes.fromhex(_digest(_order(learned)))
         kept = self.base.adapters.part(adapter_id, part)
         trained = train(
             student,
             learned,
             recipe,
-            checkpoint=kept[len(mark) :] if kept is not None and kept.startswith(mark) else None,
-            keep=lambda data: self.base.adapters.keep(adapter_id, part, mark + data, of=of),
+            checkpoint=kept[len(asked) :] if kept is not None and kept.startswith(asked) else None,
+            keep=lambda data: self.base.adapters.keep(adapter_id, part, asked + data, of=of),
             tell=lambda done, total, loss: self._say(Stage(stage, done, total, loss)),
             is_stopped=self._is_stopped,
         )
@@ -333,12 +288,13 @@ class _Run:
         """What it takes to make the same again."""
         import torch
 
+        order = [[one.part.value, one.prompt, one.answer] for one in learned]
         return json.dumps(
             {
                 "recipe": asdict(self.recipe),
                 "pairs": _digest(own.to_json()),
                 "others": _digest(other.to_json()),
-                "lessons": _digest(_order(learned)),
+                "lessons": _digest(json.dumps(order)),
                 "program": version("rag-lifelong"),
                 "torch": torch.__version__,
                 "peft": version("peft"),
@@ -362,9 +318,11 @@ class _Run:
             self.seconds[name] = time.perf_counter() - began
 
 
-def _order(learned: Sequence[Lesson]) -> str:
-    """Lessons, as what tells them from others."""
-    return json.dumps([[one.part.value, one.prompt, one.answer] for one in learned])
+def _asked(exam: Exam) -> bytes:
+    """Tells what is asked at the gates and never trained on, whatever is found beside it: 16 bytes."""
+    held_out = [question.closed for question in exam.held_out]
+    prompts = [*held_out, *exam.neighbours, *(prompt for prompt, _ in exam.unrelated)]
+    return bytes.fromhex(_digest(json.dumps([[message.content for message in prompt] for prompt in prompts])))
 
 
 def _digest(text: str) -> str:

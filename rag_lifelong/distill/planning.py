@@ -30,7 +30,7 @@ class Plan:
 
     seconds, memory_bytes: about what it takes, with the model's own weights; None without a model that can be trained.
     writer: who writes the pairs. continues: the adapter of a run that was broken off, which this one goes on with if
-    its passages are these; replaces: one that was begun by another recipe, and is given up for this one.
+    all stand that it was begun with; replaces: one that was begun by another recipe, and is given up for this one.
     """
 
     namespace: str

@@ -51,7 +51,9 @@ def how(planned: Plan) -> str:
     memory = "" if planned.memory_bytes is None else f" and {size(planned.memory_bytes)} of memory"
     parts = [pairs, f"It takes about {_about(planned.seconds)}{memory}."]
     if planned.continues is not None:
-        parts.append(f"It goes on with adapter {planned.continues}, which was begun, if that is of the same passages.")
+        parts.append(
+            f"It goes on with adapter {planned.continues}, and the passages chosen then, if all of them stand."
+        )
     if planned.replaces is not None:
         parts.append(f"Adapter {planned.replaces}, which was begun in another way, is given up for it.")
     return "\n".join(parts)

@@ -262,7 +262,7 @@ def test_control_c_stops_at_a_checkpoint_and_the_same_command_goes_on(run: Run, 
     played.stop_at = None
     code, out, err = run("distill", "notes")
     assert code == 0
-    assert "It goes on with adapter 1, which was begun, if that is of the same passages.\n" in err
+    assert "It goes on with adapter 1, and the passages chosen then, if all of them stand.\n" in err
     assert "is given up" not in err
     assert out.startswith("Adapter 1 is active")
 
@@ -671,7 +671,7 @@ def test_on_a_terminal_it_asks_and_control_c_stops_it(terminal: pexpect.spawn, r
 
 @pytest.mark.slow
 @pytest.mark.model
-def test_a_model_that_writes_nothing_useful_leaves_no_adapter(
+def test_a_model_that_writes_nothing_useful_is_not_asked_again_by_itself(
     tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LIFELONG_KB", str(tmp_path / "kb"))
@@ -690,4 +690,10 @@ def test_a_model_that_writes_nothing_useful_leaves_no_adapter(
     assert main(["distill", "-m", spec, *few]) == 4
     said = capsys.readouterr().out
     assert "Nothing was distilled: " in said and "wrote no questions about these passages" in said
-    assert main(["adapters"]) == 4
+    assert main(["adapters"]) == 0
+    assert "rejected, since " in " ".join(capsys.readouterr().out.split())
+    assert main(["adapters", "show", "1"]) == 0
+    assert "  not judged\n" in capsys.readouterr().out
+    (tmp_path / "kb" / "lifelong.toml").write_text("distill_after_passages = 1\n")
+    assert main(["distill", "--if-due", "-m", spec, *few]) == 0
+    assert capsys.readouterr().out == "Not due: nothing new is stable and used.\n"

@@ -16,7 +16,7 @@ from benchmarks.distilling.lived import Clock, ask_about, opened, settled, used
 from benchmarks.distilling.world import Note, draw_world, forward
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill import Distilled, Plan, Probe, Recipe, Stage, Thresholds, distill, due, plan
-from rag_lifelong.distill.distillation import _Run
+from rag_lifelong.distill.beginning import former_of
 from rag_lifelong.distill.lease import alone
 from rag_lifelong.errors import (
     AdapterUnusable,
@@ -194,8 +194,9 @@ def stopped(assistant: Assistant, planned: Plan, stage: str, at: int, probe: tup
     return seen
 
 
-def test_training_goes_on_only_from_a_checkpoint_of_the_same_lessons(lived: Lived, tmp_path: Path) -> None:
+def test_training_goes_on_though_life_did_but_not_where_other_questions_are_asked(lived: Lived, tmp_path: Path) -> None:
     own = copied(lived, tmp_path / "of")
+    world = draw_world(31, people=70, places=12)
 
     def first_step(probe: tuple[Probe, ...], stop_at: int) -> int:
         with opened(own.folder, own.clock, model=MODEL) as assistant:
@@ -204,6 +205,13 @@ def test_training_goes_on_only_from_a_checkpoint_of_the_same_lessons(lived: Live
         return next(stage.done for stage in seen if stage.name == "training")
 
     assert first_step(probes(), 12) == 1
+    ask_about(own.folder, used(world, SHARE + 0.1)[-4:], own.clock)  # more would be chosen now, …
+    (own.folder / "new.md").write_text("# New\n\nNobody has asked about this one.\n", encoding="utf-8")
+    with opened(own.folder, own.clock, model=None) as assistant:
+        assistant.add(own.folder / "new.md")  # … and others are found
+        now = plan(assistant, namespace=["people/*"], recipe=QUICK).selection.chosen
+        (candidate,) = assistant.adapters()
+        assert {one.passage_id for one in now} != {source.passage_id for source in candidate.sources}
     assert first_step(probes(), 14) == 13
     assert first_step(tuple(reversed(probes())), 2) == 1  # else a prompt that was trained on may be asked at the gates
 
@@ -257,7 +265,7 @@ def test_what_was_called_wrong_since_or_taken_out_is_not_taught_again(in_use: tu
             planned = plan(assistant, namespace=["people/*"], recipe=replace(TAUGHT, max_passages=1))
             model = assistant.language_model
             assert isinstance(model, TransformersModel)
-            _, replayed = _Run(assistant, model, planned, probes(), None, None)._former(planned.selection.chosen)
+            _, replayed = former_of(assistant.knowledge_base, model, planned, planned.selection.chosen)
             return {one.passage_id for one in replayed}
 
         before = again()
