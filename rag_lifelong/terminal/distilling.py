@@ -44,6 +44,7 @@ _NONE = (
     "Chosen is what has not changed for long, and was found and cited by answers, or\n"
     "called /good. To ask for less: --min-age DAYS, --min-uses N"
 )
+_EMPTY = "Nothing is stored yet. To read files in: lifelong add PATH"
 _AT_ONCE = b"\nStopping at a checkpoint. ^C again leaves at once.\n"
 
 
@@ -76,8 +77,10 @@ def distilling(assistant: Assistant, options: Namespace, style: Style) -> Outcom
         if planned.selection.chosen:
             again = _again(options) if spec.startswith(_KIND) else f"{_again(options, but='-m')} -m transformers:FOLDER"
             remark = f"Nothing was trained. To do it: {again}"
+        elif planned.selection.considered:
+            remark = _NONE
         else:
-            remark = _NONE if planned.selection.considered else f"No document is stored in {where}."
+            remark = f"Nothing is stored in {where}; see: lifelong list" if namespace else _EMPTY
         return Outcome("\n".join(lines), _json(planned, is_due, None), code, remark)
     try:
         done = _distilled(assistant, planned, options, probe=probe, where=where, again=_again(options))

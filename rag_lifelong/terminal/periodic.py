@@ -98,7 +98,7 @@ class Periodic:
             self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
         )  # ^C is for the watcher, which ends it
         with suppress(OSError, AttributeError):  # it has ended already; a system without priorities
-            os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+            os.setpriority(os.PRIO_PROCESS, child.pid, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         self._running = child, out, err
 
     def _take_in(self) -> None:

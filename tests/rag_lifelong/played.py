@@ -27,6 +27,7 @@ class Played:
     """Stands in for what needs a model: a selection by hand, a training of a few steps that changes no weights.
 
     What it keeps, it keeps in the real registry. steps: of its training; stop_at: ^C is pressed after so many of them.
+    is_empty: no passage is there.
     """
 
     def __init__(self, *names: str, report: Report = REPORT, steps: int = 3) -> None:
@@ -34,6 +35,7 @@ class Played:
         self.report = report
         self.steps = steps
         self.stop_at: int | None = None
+        self.is_empty = False
         self.pause_s = 0.0
         self.recipes: list[Recipe] = []
         self.probe: Sequence[Probe] | None = None
@@ -64,6 +66,8 @@ class Played:
                     questions=(),
                 )
             )
+        if self.is_empty:
+            return Selection((), (), (), 1, 0)
         counts = (Count("never found", 1_200, 34), Count("changed today; stable after 7 days", 1, 1))
         beyond = tuple((replace(one, path=f"{one.path}.old", label="p. 2"), "never found") for one in chosen[:1])
         return Selection(tuple(chosen), beyond, counts, 1, 1_201 + len(chosen))
