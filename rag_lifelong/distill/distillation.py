@@ -208,7 +208,7 @@ class _Run:
         least = self.recipe.thresholds.min_items
         facts = len({question.fact for question in exam.held_out})
         if not any(pair.is_held_out for pair in own.pairs):
-            why = f"{self.model.name} wrote no questions about these passages that it can answer"
+            why = "the model wrote no questions about these passages that it can answer"
         elif facts < least:
             why = f"questions about {facts:,} facts were written, and the gates cannot tell by fewer than {least:,}"
         elif len(exam.neighbours) < least:
