@@ -16,6 +16,7 @@ from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.neighbours import neighbours
 from rag_lifelong.distill.pairs import Pair, Pairs
 from rag_lifelong.distill.planning import Plan
+from rag_lifelong.distill.recipe import is_by
 from rag_lifelong.distill.selection import Candidate, candidates_of
 from rag_lifelong.errors import NoSuchAdapter, NothingToDistil
 from rag_lifelong.generate.local import TransformersModel
@@ -99,7 +100,7 @@ def _gone_on(assistant: Assistant, model: TransformersModel, plan: Plan) -> Begu
         return None
     settings = json.loads(known.settings)
     chosen = _standing(base, settings.get(_CHOSEN, []))
-    if settings.get("recipe") == asdict(plan.recipe) and chosen and not any(one.bad for one in chosen):
+    if is_by(known, plan.recipe) and chosen and not any(one.bad for one in chosen):
         former, replayed = former_of(base, model, plan, chosen)
         found = Begun(known, chosen, replayed, former, _standing(base, settings.get(_BESIDE, [])))
         if {source.passage_id for source in known.sources} == {one.passage_id for one in found.sources}:

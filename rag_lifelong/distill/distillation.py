@@ -26,7 +26,7 @@ from rag_lifelong.distill.lease import alone
 from rag_lifelong.distill.lessons import Lesson, Part, Task, lessons
 from rag_lifelong.distill.pairs import Pairs, write_pairs
 from rag_lifelong.distill.planning import Plan
-from rag_lifelong.distill.probes import asked_of, general
+from rag_lifelong.distill.probes import general, parted
 from rag_lifelong.distill.recipe import Recipe
 from rag_lifelong.distill.report import Report
 from rag_lifelong.distill.selection import Candidate
@@ -195,7 +195,8 @@ class _Run:
 
     def _refuse_too_few_probes(self) -> None:
         """Where no adapter could be let in, however good, nothing is trained."""
-        asked, least = asked_of(self.probes, self.recipe.seed), self.recipe.thresholds.min_items
+        _, asked = parted(self.probes, self.recipe.seed)
+        least = self.recipe.thresholds.min_items
         known = sum(probe.answer is not None for probe in asked)
         if known < least:
             raise BadSetting(

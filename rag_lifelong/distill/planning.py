@@ -5,15 +5,14 @@ Rule: nothing is written. The estimate times the model that is there, on a text 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill.lessons import Part
 from rag_lifelong.distill.prompts import reading
-from rag_lifelong.distill.recipe import DEFAULT, Recipe
+from rag_lifelong.distill.recipe import DEFAULT, Recipe, is_by
 from rag_lifelong.distill.selection import Selection, select
 from rag_lifelong.distill.training import steps_of, turns_of
 from rag_lifelong.generate.local import TransformersModel
@@ -54,8 +53,7 @@ def plan(assistant: Assistant, *, namespace: Sequence[str] = (), recipe: Recipe 
     seconds, memory = _estimated(model, selection, recipe)
     if unfinished is None:
         return Plan(name, recipe, selection, seconds, memory, model.name, None)
-    is_same = json.loads(unfinished.settings).get("recipe") == asdict(recipe)
-    continues, replaces = (unfinished.id, None) if is_same else (None, unfinished.id)
+    continues, replaces = (unfinished.id, None) if is_by(unfinished, recipe) else (None, unfinished.id)
     return Plan(name, recipe, selection, seconds, memory, model.name, continues, replaces)
 
 

@@ -51,11 +51,6 @@ def parted(values: Sequence[Probe], seed: int) -> tuple[tuple[Probe, ...], tuple
     return halves(values, f"probes {seed}")
 
 
-def asked_of(values: Sequence[Probe], seed: int) -> tuple[Probe, ...]:
-    """Those that are asked at the gates."""
-    return parted(values, seed)[1]
-
-
 def halves(values: Sequence[_One], seed: str) -> tuple[tuple[_One, ...], tuple[_One, ...]]:
     """Two parts of equal size, drawn with the seed, each in the order given; the second has the odd one."""
     first = set(random.Random(seed).sample(range(len(values)), len(values) // 2))

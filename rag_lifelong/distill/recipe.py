@@ -6,7 +6,10 @@ same machine. Thresholds are set before anything is trained, and never from what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+
+from rag_lifelong.types import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +85,8 @@ class Recipe:
 
 
 DEFAULT = Recipe()
+
+
+def is_by(adapter: Adapter, recipe: Recipe) -> bool:
+    """The adapter was begun by this very recipe."""
+    return bool(json.loads(adapter.settings).get("recipe") == asdict(recipe))

@@ -6,14 +6,13 @@ themselves; nor is an adapter that the user has disabled replaced.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rag_lifelong.adapters import is_disabled
 from rag_lifelong.assistant import Assistant
-from rag_lifelong.distill.recipe import Recipe
+from rag_lifelong.distill.recipe import Recipe, is_by
 from rag_lifelong.distill.selection import select
 from rag_lifelong.generate.keys import hidden
 from rag_lifelong.types import Adapter, AdapterState, Json
@@ -61,7 +60,7 @@ def due(
     if newest is not None and newest.state is AdapterState.CANDIDATE:
         if not chosen:
             return Due(False, f"{newest.name} was begun, and nothing is stable and used any more", 0, None)
-        if json.loads(newest.settings).get("recipe") == asdict(recipe):
+        if is_by(newest, recipe):
             return Due(True, f"{newest.name} was begun and not finished", 0, None)
         why = f"{newest.name} was begun in another way; go on with that, or: lifelong adapters delete {newest.id}"
         return Due(False, why, 0, None)

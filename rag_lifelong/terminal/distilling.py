@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+from rag_lifelong.adapters import stands
 from rag_lifelong.assistant import Assistant
 from rag_lifelong.distill import distillation, planning, probes
 from rag_lifelong.distill.distillation import Distilled
@@ -184,7 +185,7 @@ def _told(done: Distilled, style: Style) -> Iterator[str]:
     elif done.adapter.state is AdapterState.REJECTED:
         yield style.bold(f"Adapter {number} is rejected by {_gates(done.report)}.")
     else:
-        yield style.bold(f"Adapter {number} is {done.adapter.state.value}: {safe_line(done.adapter.reason)}")
+        yield style.bold(f"Adapter {number} is {safe_line(stands(done.adapter))}")
     yield from gates.table(done.report.gates, style)
     yield style.dim(gates.took(done.report))
     if _is_promoted(done):

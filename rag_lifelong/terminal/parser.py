@@ -261,7 +261,7 @@ def _add_distillation(command: Parser) -> None:
     command.add_argument(
         "--probe",
         metavar="FILE",
-        help="general questions that must not suffer, one a line, each with a tab and its answer",
+        help="general questions that must not suffer, 40 or more, one a line, each with a tab and its answer",
     )
     command.add_argument(
         "--if-due", action="store_true", help="only if the settings distill_every_days or distill_after_passages say so"
